@@ -1,0 +1,188 @@
+"""From samples to tables: medians, ratios, marks, Markdown."""
+
+import os
+import platform
+import re
+import statistics
+import subprocess
+
+from rows import BOUND_ONLY, LIBRARIES, ROWS
+
+
+class Results:
+    """samples[library, scenario] is a list of result objects, one a round."""
+
+    def __init__(self):
+        self.samples = {}
+
+    def add(self, library, scenario, result):
+        self.samples.setdefault((library, scenario), []).append(result)
+
+    def values(self, row, library, value=None):
+        found = self.samples.get((library, row.scenario(library)), [])
+        return [result[value or row.value] for result in found]
+
+    def median(self, row, library, value=None):
+        values = self.values(row, library, value)
+        return statistics.median(values) if values else None
+
+    def best_peer(self, row):
+        medians = [(self.median(row, lib), lib) for lib in LIBRARIES if lib not in BOUND_ONLY]
+        return min((pair for pair in medians if pair[0] is not None), default=(None, None))
+
+    def early(self, row):
+        """How many of coloop's timers fired too early, over all rounds."""
+        return sum(self.values(row, "coloop", "early")) if row.never_early else 0
+
+    def verdict(self, row):
+        """(ratio to the best peer or None, must mark, aim mark)."""
+        own = self.median(row, "coloop")
+        best, _ = self.best_peer(row)
+        if own is None:
+            return None, "", ""
+        ratio = own / best if best else None
+        compared = own if row.absolute else ratio
+        if compared is None:
+            return ratio, "", ""
+        early = self.early(row)
+
+        def mark(bound):
+            if bound is None:
+                return "early!" if early else ""
+            return "ok" if compared <= bound and not early else "missed"
+
+        return ratio, mark(row.must), mark(row.aim)
+
+
+def number(value):
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def bound(row):
+    if row.must is None:
+        return "-", "-"
+    return tuple(f"<= {limit:g}" for limit in (row.must, row.aim))
+
+
+def cells(results, row):
+    ratio, must, aim = results.verdict(row)
+    _, best_library = results.best_peer(row)
+    own = results.values(row, "coloop")
+    spread = f"{number(min(own))}-{number(max(own))}" if own else "-"
+    values = [number(results.median(row, library)) for library in LIBRARIES]
+    must_bound, aim_bound = bound(row)
+    return [row.name, row.unit, *values, spread, best_library or "-",
+            f"{ratio:.2f}" if ratio is not None else "-",
+            f"{must_bound} {must}".strip(), f"{aim_bound} {aim}".strip()]
+
+
+HEADINGS = ["row", "unit", *(lib + " (bound)" if lib == "raw" else lib for lib in LIBRARIES),
+            "coloop min-max", "best peer", "ratio", "must", "aim"]
+
+
+def text_table(results):
+    run = [row for row in ROWS if any(results.values(row, library) for library in LIBRARIES)]
+    table = [HEADINGS, *(cells(results, row) for row in run)]
+    widths = [max(len(line[i]) for line in table) for i in range(len(HEADINGS))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+                     for line in table)
+
+
+def markdown_table(headings, lines):
+    yield "| " + " | ".join(headings) + " |"
+    yield "|" + "---|" * len(headings)
+    for line in lines:
+        yield "| " + " | ".join(line) + " |"
+
+
+def side_notes(results):
+    """Figures beside the compared one: CPU of the posts, early timers, descriptors."""
+    for row in ROWS:
+        for library in LIBRARIES:
+            if not results.values(row, library):
+                continue
+            if row.value == "wall_ns_per_op":
+                cpu = results.median(row, library, "cpu_ns_per_op")
+                yield f"{row.name}, {library}: {number(cpu)} CPU ns"
+            if row.never_early and library == "coloop" or row.name == "timer_fire":
+                early = sum(results.values(row, library, "early"))
+                yield f"{row.name}, {library}: {early} timers fired early"
+            if row.name == "mem_loop":
+                fds = results.median(row, library, "fds_per_item")
+                yield f"{row.name}, {library}: {number(fds)} descriptors per loop"
+
+
+def cpu_model():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            found = re.search(r"model name\s*:\s*(.*)", file.read())
+    except OSError:
+        found = None
+    return found.group(1) if found else platform.processor() or "unknown"
+
+
+def first_line(command):
+    try:
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return out.strip().splitlines()[0] if out.strip() else None
+
+
+def versions():
+    """What can be found out; a library without pkg-config data stays unnamed."""
+    yield "compiler", first_line(["cc", "--version"])
+    yield "rustc", first_line(["rustc", "--version"])
+    yield "libuv", first_line(["pkg-config", "--modversion", "libuv"]) \
+        or header_version("uv/version.h", ["UV_VERSION_MAJOR", "UV_VERSION_MINOR",
+                                           "UV_VERSION_PATCH"])
+    yield "libev", header_version("ev.h", ["EV_VERSION_MAJOR", "EV_VERSION_MINOR"])
+    yield "libevent", first_line(["pkg-config", "--modversion", "libevent"]) \
+        or first_line(["dpkg-query", "-W", "-f=${Version}", "libevent-dev"])
+    lock = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mio", "Cargo.lock")
+    try:
+        with open(lock, encoding="utf-8") as file:
+            found = re.search(r'name = "mio"\nversion = "([^"]+)"', file.read())
+    except OSError:
+        found = None
+    yield "mio", found.group(1) if found else None
+
+
+def header_version(header, names):
+    """Asks the preprocessor, because not every library ships pkg-config data."""
+    source = f"#include <{header}>\n" + "BENCH " + " ".join(names) + "\n"
+    try:
+        out = subprocess.run(["cc", "-E", "-P", "-x", "c", "-"], input=source, text=True,
+                             capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    found = re.search(r"^BENCH (.*)$", out, re.MULTILINE)
+    return ".".join(found.group(1).split()) if found else None
+
+
+def markdown(results, rounds, quick):
+    lines = ["# Performance", "",
+             "Written by `benches/run.py --write`; do not edit by hand. How to repeat it, and what",
+             "each row means, is in `benches/README.md`.", "",
+             f"- cpu: {cpu_model()}, {os.cpu_count()} visible",
+             f"- kernel: {platform.system()} {platform.release()}"]
+    lines += [f"- {name}: {version}" for name, version in versions() if version]
+    lines += [f"- medians of {rounds} interleaved rounds"
+              + (" (shortened runs: indicative only)" if quick else ""), "",
+              "The ratio is coloop's median by the best peer's. raw is epoll by hand, a bound and",
+              "no peer. The bounds of lateness and of memory are bounds",
+              "of the value itself, all others of the ratio. `ok` and `missed` say whether it holds.", "",
+              *markdown_table(HEADINGS, (cells(results, row) for row in ROWS)), "",
+              "## Spread", "", "Minimum and maximum over the rounds.", ""]
+    spread = []
+    for row in ROWS:
+        values = [results.values(row, library) for library in LIBRARIES]
+        spread.append([row.name, *(f"{number(min(v))}-{number(max(v))}" if v else "-"
+                                   for v in values)])
+    lines += [*markdown_table(["row", *LIBRARIES], spread), "", "## Beside the rows", ""]
+    lines += [f"- {note}" for note in side_notes(results)]
+    lines += ["", "## The rows", ""]
+    lines += [f"- `{row.name}`: {row.what}" for row in ROWS]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,127 @@
+//! A callback with its user data and destructor, which runs exactly once: when
+//! the `Callback` is dropped, whatever path led there.
+//!
+//! A destructor is foreign code that may call back into the loop. Whoever drops
+//! a `Callback` must hold no reference into the loop's state at that moment.
+
+use std::ffi::c_void;
+
+/// The C function of a callback.
+pub type CallbackFn = unsafe extern "C-unwind" fn(*mut c_void);
+/// The C function that ends user data's life.
+pub type DestroyFn = unsafe extern "C-unwind" fn(*mut c_void);
+
+/// User data that is destroyed when dropped.
+pub struct UserData {
+    data: *mut c_void,
+    destroy: Option<DestroyFn>,
+}
+
+impl UserData {
+    /// Takes charge of `data`.
+    #[inline]
+    pub fn new(data: *mut c_void, destroy: Option<DestroyFn>) -> Self {
+        UserData { data, destroy }
+    }
+
+    /// The pointer as the host gave it.
+    #[inline]
+    pub fn get(&self) -> *mut c_void {
+        self.data
+    }
+
+    /// Does nobody have to be told when this ends?
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.destroy.is_none()
+    }
+}
+
+impl Drop for UserData {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(destroy) = self.destroy.take() {
+            // SAFETY: the host gave the pair; `take` makes this the only call.
+            unsafe { destroy(self.data) }
+        }
+    }
+}
+
+/// A function to call later, with the data it owns.
+pub struct Callback {
+    func: CallbackFn,
+    user_data: UserData,
+}
+
+impl Callback {
+    /// Joins a function and its data.
+    #[inline]
+    pub fn new(func: CallbackFn, user_data: UserData) -> Self {
+        Callback { func, user_data }
+    }
+
+    /// Function and data, to tell callbacks apart and to call without the
+    /// `Callback` at hand.
+    #[inline]
+    pub fn parts(&self) -> (CallbackFn, *mut c_void) {
+        (self.func, self.user_data.get())
+    }
+
+    /// Is there no destructor?
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.user_data.is_plain()
+    }
+
+    /// Moves the callback to the heap and gives its address, or gives it back
+    /// when memory ran out.
+    pub fn into_raw(self) -> std::result::Result<*mut Callback, Callback> {
+        let layout = std::alloc::Layout::new::<Callback>();
+        // SAFETY: the layout is not zero-sized; the memory is written before use.
+        unsafe {
+            let place = std::alloc::alloc(layout).cast::<Callback>();
+            if place.is_null() {
+                return Err(self);
+            }
+            place.write(self);
+            Ok(place)
+        }
+    }
+
+    /// Takes back what `into_raw` gave.
+    ///
+    /// # Safety
+    /// `raw` comes from `into_raw`, and this is the only call for it.
+    pub unsafe fn from_raw(raw: *mut Callback) -> Callback {
+        *unsafe { Box::from_raw(raw) }
+    }
+
+    /// Calls the function; the data stays alive until `self` is dropped.
+    #[inline]
+    pub fn call(&self) {
+        // SAFETY: the host promised that the function may be called with its data.
+        unsafe { (self.func)(self.user_data.get()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    unsafe extern "C-unwind" fn bump(data: *mut c_void) {
+        let count = unsafe { &*data.cast::<Cell<u32>>() };
+        count.set(count.get() + 1);
+    }
+
+    #[test]
+    fn the_destructor_runs_once_and_only_on_drop() {
+        let count = Cell::new(0);
+        let data = (&raw const count).cast_mut().cast();
+        let callback = Callback::new(bump, UserData::new(data, Some(bump)));
+        callback.call();
+        assert_eq!(count.get(), 1);
+        drop(callback);
+        assert_eq!(count.get(), 2);
+    }
+}

@@ -1,0 +1,123 @@
+//! What can go wrong, as one value: its public code and asyncio's own words.
+
+use std::{fmt, io};
+
+/// Every failure a loop operation can report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The loop was closed.
+    Closed,
+    /// The loop runs already.
+    Running,
+    /// The loop cannot be closed while it runs.
+    CloseWhileRunning,
+    /// Another loop runs in this thread.
+    OtherRunning,
+    /// No loop runs in this thread.
+    NoRunning,
+    /// This thread has no current loop.
+    NoCurrent,
+    /// The call belongs to the loop's own thread.
+    WrongThread,
+    /// The object belongs to another loop.
+    WrongLoop,
+    /// The loop was inherited through fork; it belongs to this process id.
+    Forked(i32),
+    /// The handle has run or was forgotten.
+    Stale,
+    /// An argument cannot be used; the text says which.
+    Invalid(&'static str),
+    /// This build or platform cannot do it.
+    Unsupported(&'static str),
+    /// A defect inside the library was caught at its boundary.
+    Internal,
+    /// The operating system refused, with this errno.
+    Sys(i32),
+}
+
+/// The result of a loop operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Out of memory.
+    pub const NO_MEMORY: Error = Error::Sys(libc::ENOMEM);
+
+    /// The public code: `-errno` for the system's errors, below -1000 for ours.
+    pub fn code(self) -> i32 {
+        match self {
+            Error::Closed => -1001,
+            Error::Running | Error::CloseWhileRunning => -1002,
+            Error::OtherRunning => -1003,
+            Error::NoRunning => -1004,
+            Error::NoCurrent => -1005,
+            Error::WrongThread => -1006,
+            Error::WrongLoop => -1007,
+            Error::Forked(_) => -1008,
+            Error::Stale => -1009,
+            Error::Invalid(_) => -1010,
+            Error::Unsupported(_) => -1011,
+            Error::Internal => -1012,
+            Error::Sys(errno) => -errno,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(errno) => Error::Sys(errno),
+            None if error.kind() == io::ErrorKind::OutOfMemory => Error::NO_MEMORY,
+            None if error.kind() == io::ErrorKind::Unsupported => Error::Unsupported("unsupported"),
+            None => Error::Sys(libc::EIO),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Closed => f.write_str("Event loop is closed"),
+            Error::Running => f.write_str("This event loop is already running"),
+            Error::CloseWhileRunning => f.write_str("Cannot close a running event loop"),
+            Error::OtherRunning => {
+                f.write_str("Cannot run the event loop while another loop is running")
+            }
+            Error::NoRunning => f.write_str("no running event loop"),
+            Error::NoCurrent => write!(
+                f,
+                "There is no current event loop in thread '{}'.",
+                crate::thread_id::current_name()
+            ),
+            Error::WrongThread => f.write_str(
+                "Non-thread-safe operation invoked on an event loop other than the current one",
+            ),
+            Error::WrongLoop => f.write_str(
+                "The future belongs to a different loop than the one specified as the loop argument",
+            ),
+            Error::Forked(pid) => {
+                write!(f, "loop belongs to pid {pid}; it was inherited through fork")
+            }
+            Error::Stale => f.write_str("the handle has already run or was forgotten"),
+            Error::Invalid(what) | Error::Unsupported(what) => f.write_str(what),
+            Error::Internal => f.write_str("internal error in coloop"),
+            Error::Sys(errno) => write!(f, "{}", io::Error::from_raw_os_error(*errno)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_errors_keep_their_errno() {
+        assert_eq!(Error::Sys(libc::EBADF).code(), -libc::EBADF);
+        assert_eq!(Error::from(io::Error::from_raw_os_error(libc::EMFILE)).code(), -libc::EMFILE);
+    }
+
+    #[test]
+    fn own_codes_stay_clear_of_errno() {
+        assert!(Error::Closed.code() < -1000 && Error::Internal.code() < -1000);
+        assert_eq!(Error::Closed.to_string(), "Event loop is closed");
+    }
+}

@@ -1,0 +1,56 @@
+//! The right to touch a loop's core, held by one thread at a time.
+
+use super::{Core, EventLoop};
+use crate::error::{Error, Result};
+use crate::thread_id;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+/// This thread may touch the core while it holds one of these.
+pub(super) struct Access<'a> {
+    event_loop: &'a EventLoop,
+    /// The call claimed the loop itself; otherwise it came from inside a run
+    /// (or inside another call of this thread), which keeps the claim.
+    pub claimed: bool,
+}
+
+impl EventLoop {
+    /// Does this thread hold the loop already?
+    #[inline(always)]
+    pub(super) fn is_owner(&self) -> bool {
+        self.owner.load(Relaxed) == thread_id::current()
+    }
+
+    /// Gets access, unless another thread has it.
+    #[inline(always)]
+    pub(super) fn enter(&self) -> Result<Access<'_>> {
+        let me = thread_id::current();
+        let owner = self.owner.load(Relaxed);
+        if owner == me {
+            return Ok(Access { event_loop: self, claimed: false });
+        }
+        if owner == 0 && self.owner.compare_exchange(0, me, Acquire, Relaxed).is_ok() {
+            return Ok(Access { event_loop: self, claimed: true });
+        }
+        Err(Error::WrongThread)
+    }
+}
+
+impl Access<'_> {
+    /// The core. The reference must be gone before foreign code runs.
+    #[inline(always)]
+    pub fn core(&mut self) -> &mut Core {
+        // SAFETY: `owner` names this thread, so no other one is here; the
+        // borrow of `self` and the rule above keep references of this thread
+        // apart.
+        unsafe { &mut *self.event_loop.core.get() }
+    }
+}
+
+impl Drop for Access<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.claimed {
+            self.event_loop.owner.store(0, Release);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Closing: every queued callback is dropped without running, every destructor
+//! runs once, every descriptor of ours goes back.
+
+use super::{CLOSED, Core, EventLoop};
+use crate::callback::Callback;
+use crate::error::{Error, Result};
+use crate::fd_table::Direction;
+use crate::inbox::Inbox;
+use crate::ready_queue::{Decoded, Entry, Kind, ReadyQueue};
+use std::sync::atomic::Ordering::Relaxed;
+
+impl EventLoop {
+    /// Closes the loop. Closing again is no error.
+    pub fn close(&self) -> Result<()> {
+        match self.check() {
+            Err(Error::Closed) => return Ok(()),
+            Err(_) => {
+                self.close_inherited();
+                return Ok(());
+            }
+            Ok(()) => {}
+        }
+        if self.running.load(Relaxed) {
+            return Err(Error::CloseWhileRunning);
+        }
+        let mut access = self.enter()?;
+        self.generation.store(CLOSED, Relaxed);
+        let (entries, shared) = self.inbox().close();
+        let core = std::mem::replace(access.core(), Core::new());
+        drop(access);
+        let hook = self.wake_hook.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let context = self.shared_context.lock().unwrap_or_else(|e| e.into_inner()).take();
+        drop_contents(core, entries, shared);
+        self.wakeup.close(false);
+        drop((hook, context));
+        Ok(())
+    }
+
+    /// Closes a loop that came through fork: our copies of its descriptors go,
+    /// and nothing is done to what they share with the parent's.
+    fn close_inherited(&self) {
+        self.generation.store(CLOSED, Relaxed);
+        let whole = self.is_whole();
+        // SAFETY: the only thread that could have been inside is this one (see
+        // `is_whole`), or none that still exists.
+        let core = unsafe { &mut *self.core.get() };
+        if let Some(reactor) = core.reactor.take() {
+            match self.wakeup.ensure() {
+                Ok(fd) => reactor.abandon(fd),
+                Err(_) => std::mem::forget(reactor),
+            }
+        }
+        self.wakeup.close(true);
+        if whole {
+            let core = std::mem::replace(core, Core::new());
+            let (entries, shared) = self.inbox().close();
+            drop_contents(core, entries, shared);
+        } else {
+            // Caught in the middle of another thread's change: leak it.
+            std::mem::forget(std::mem::replace(core, Core::new()));
+            // SAFETY: no other thread uses the loop in this child.
+            std::mem::forget(unsafe { std::ptr::replace(self.inbox.get(), Inbox::new()) });
+            let _ = self.inbox().close();
+        }
+    }
+
+    /// In a forked child: was nobody else inside the loop at the fork?
+    pub(super) fn is_whole(&self) -> bool {
+        let owner = self.owner.load(Relaxed);
+        (owner == 0 || self.is_owner()) && self.inbox().is_free()
+    }
+}
+
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        // Nobody refers to the loop any more, so nothing can refuse.
+        let _ = self.close();
+    }
+}
+
+/// Runs the destructors of everything a loop held.
+fn drop_contents(mut core: Core, posted: Vec<Entry>, shared: Vec<Callback>) {
+    let taken = std::mem::take(&mut core.taken);
+    drop_boxed_in_queue(&mut core.ready);
+    for entry in taken.into_iter().chain(posted) {
+        drop_boxed(entry);
+    }
+    drop(shared);
+    core.handles.into_callbacks().for_each(drop);
+    for index in core.fds.indices() {
+        if let Some(mut watch) = core.fds.remove(index) {
+            // The poller is dropped below, before the wake-up descriptor goes.
+            drop(watch.side(Direction::Read).take());
+            drop(watch.side(Direction::Write).take());
+        }
+    }
+    drop(core.reactor.take());
+    drop(core.retired.take());
+}
+
+/// Drops the boxed callbacks of a queue; all others are held by tables.
+pub(super) fn drop_boxed_in_queue(ready: &mut ReadyQueue) {
+    while !ready.is_empty() {
+        drop_boxed(ready.pop());
+    }
+}
+
+fn drop_boxed(entry: Entry) {
+    if let Decoded::Keyed(Kind::Boxed, raw) = entry.decode() {
+        // SAFETY: `post` made it, and an entry leaves its queue once.
+        drop(unsafe { Callback::from_raw(raw as usize as *mut Callback) });
+    }
+}

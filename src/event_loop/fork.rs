@@ -1,0 +1,120 @@
+//! A loop inherited through fork starts again in the child.
+
+use super::close::drop_boxed_in_queue;
+use super::{CLOSED, Core, EventLoop};
+use crate::callback::Callback;
+use crate::error::{Error, Result};
+use crate::fork_generation;
+use crate::handle_table::{HandleId, State};
+use crate::inbox::Inbox;
+use crate::ready_queue::{Decoded, Entry, Kind, ReadyQueue};
+use std::sync::atomic::Ordering::{Relaxed, Release};
+
+/// Keep the readers and writers whose descriptors are still open.
+pub const KEEP_IO: u32 = 1;
+/// Keep what was ready to run.
+pub const KEEP_READY: u32 = 2;
+
+impl EventLoop {
+    /// Makes an inherited loop this process's own: new kernel objects, timers
+    /// kept, the rest as `flags` say. Nothing shared with the parent is touched.
+    /// The child must have no other thread that uses the loop.
+    pub fn reinit_after_fork(&self, flags: u32) -> Result<()> {
+        match self.check() {
+            Err(Error::Forked(_)) => {}
+            Ok(()) => return Err(Error::Invalid("the loop was not inherited through fork")),
+            Err(error) => return Err(error),
+        }
+        if flags & !(KEEP_IO | KEEP_READY) != 0 {
+            return Err(Error::Invalid("unknown flags"));
+        }
+        if !self.is_whole() {
+            return Err(Error::Invalid(
+                "another thread was inside the loop at the fork: its state is lost, close it",
+            ));
+        }
+        // SAFETY: `is_whole`: this thread is the only one that could be inside,
+        // and it is here.
+        let core = unsafe { &mut *self.core.get() };
+        let mut dropped: Vec<Callback> = Vec::new();
+        if let Some(reactor) = core.reactor.take() {
+            match self.wakeup.ensure() {
+                Ok(fd) => reactor.abandon(fd),
+                Err(_) => std::mem::forget(reactor),
+            }
+        }
+        self.wakeup.close(true);
+
+        // SAFETY: no other thread uses the loop in this child.
+        let inbox = unsafe { std::ptr::replace(self.inbox.get(), Inbox::new()) };
+        let (posted, shared) = inbox.close();
+        dropped.extend(shared);
+        let taken = std::mem::take(&mut core.taken);
+        let mut ready = std::mem::replace(&mut core.ready, ReadyQueue::new());
+        for entry in taken.into_iter().chain(posted) {
+            ready.push(entry)?;
+        }
+        if flags & KEEP_READY != 0 {
+            // Handles of the old inbox are gone; all else stays in its order.
+            core.ready = ready;
+        } else {
+            dropped.extend(core.drop_ready_handles(&mut ready));
+            drop_boxed_in_queue(&mut ready);
+        }
+        core.turn_end = core.ready.head();
+        if flags & KEEP_IO == 0 {
+            for index in core.fds.indices() {
+                if let Some(mut watch) = core.fds.remove(index) {
+                    for direction in [
+                        crate::fd_table::Direction::Read,
+                        crate::fd_table::Direction::Write,
+                    ] {
+                        dropped.extend(watch.side(direction).take().map(|r| r.callback));
+                    }
+                }
+            }
+        }
+        core.armed = None;
+        core.interrupt = 0;
+        core.running_serial = 0;
+        dropped.extend(core.retired.take());
+        self.pid.store(fork_generation::pid(), Relaxed);
+        self.stopping.store(false, Relaxed);
+        self.running.store(false, Relaxed);
+        self.owner.store(0, Relaxed);
+        self.generation.store(fork_generation::current(), Release);
+        if core.fds.len() != 0 {
+            self.ensure_reactor()?;
+            if let Some(reactor) = core.reactor.take() {
+                core.watch_all(&reactor);
+                core.reactor = Some(reactor);
+            }
+        }
+        debug_assert_ne!(self.generation.load(Relaxed), CLOSED);
+        drop(dropped);
+        Ok(())
+    }
+}
+
+impl Core {
+    /// Takes the callbacks out whose entries wait in `ready`, and leaves boxed
+    /// ones there.
+    fn drop_ready_handles(&mut self, ready: &mut ReadyQueue) -> Vec<Callback> {
+        let mut dropped = Vec::new();
+        for _ in 0..ready.len() {
+            let entry: Entry = ready.pop();
+            match entry.decode() {
+                Decoded::Keyed(Kind::Handle, id) => {
+                    let id = HandleId(id);
+                    if self.handles.state(id) == Ok(State::Ready) {
+                        dropped.push(self.handles.take(id, false));
+                    }
+                }
+                // There is room: one was just popped.
+                Decoded::Keyed(Kind::Boxed, _) => drop(ready.push(entry)),
+                _ => {}
+            }
+        }
+        dropped
+    }
+}

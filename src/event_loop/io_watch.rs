@@ -1,0 +1,218 @@
+//! Readers and writers: level-triggered, independent of each other, and deaf to
+//! events that were meant for a predecessor.
+
+use super::{Core, Current, EventLoop};
+use crate::callback::Callback;
+use crate::error::{Error, Result};
+use crate::fd_table::{Direction, Interest, Registration};
+use crate::fork_generation;
+use crate::reactor::Reactor;
+use crate::ready_queue::{Entry, Kind};
+use std::os::fd::RawFd;
+use std::sync::atomic::Ordering::Relaxed;
+
+impl EventLoop {
+    /// Calls `callback` whenever `fd` is ready in this direction. A callback
+    /// registered before is cancelled.
+    pub fn add_watch(&self, fd: RawFd, direction: Direction, callback: Callback) -> Result<()> {
+        self.check()?;
+        if fd < 0 {
+            return Err(Error::Invalid("Invalid file descriptor"));
+        }
+        let mut access = self.enter()?;
+        self.ensure_reactor()?;
+        let core = access.core();
+        let dead = core.register(fd, direction)?;
+        let index = core.fds.index_of(fd).ok_or(Error::Internal)?;
+        let serial = core.fds.take_serial();
+        let watch = core.fds.get(index).ok_or(Error::Internal)?;
+        let new = Registration { callback, serial };
+        let replaced = watch.side(direction).replace(new).and_then(|old| core.retire(old));
+        core.poll_soon = true;
+        drop(access);
+        drop((dead, replaced));
+        Ok(())
+    }
+
+    /// Ends a registration. False if there was none.
+    pub fn remove_watch(&self, fd: RawFd, direction: Direction) -> Result<bool> {
+        match self.check() {
+            Err(Error::Closed) => return Ok(false),
+            result => result?,
+        }
+        let mut access = self.enter()?;
+        let core = access.core();
+        let Some(index) = core.fds.index_of(fd) else { return Ok(false) };
+        let watch = core.fds.get(index).ok_or(Error::Internal)?;
+        let Some(removed) = watch.side(direction).take() else { return Ok(false) };
+        let interest = watch.interest();
+        let key = core.fds.key(index);
+        if let Some(reactor) = &core.reactor {
+            // A descriptor that was closed meanwhile is no error here.
+            if interest.is_none() || reactor.modify(fd, key, interest).is_err() {
+                reactor.delete(fd);
+            }
+        }
+        if interest.is_none() {
+            core.fds.remove(index);
+        }
+        let removed = core.retire(removed);
+        drop(access);
+        drop(removed);
+        Ok(true)
+    }
+
+    /// Runs the reader or writer an event was queued for, if it is still the
+    /// same one.
+    pub(super) fn run_watch(&self, kind: Kind, key: u64) {
+        let direction = if kind == Kind::Reader { Direction::Read } else { Direction::Write };
+        let (index, serial) = (key as u32 as usize, (key >> 32) as u32);
+        let core = self.core_of_run();
+        let Some(watch) = core.fds.get(index) else { return };
+        let fd = watch.fd;
+        let Some(registration) = watch.side(direction) else { return };
+        if registration.serial != serial {
+            return;
+        }
+        let (func, data) = registration.callback.parts();
+        core.running_serial = serial;
+        core.current = Current { callback: Some((func, data)), handle: 0, fd, ..core.current };
+        // SAFETY: the host promised that the function may be called with its
+        // data, which lives at least until `retired` is dropped below.
+        unsafe { func(data) };
+        if fork_generation::raw() == self.generation.load(Relaxed) {
+            let core = self.core_of_run();
+            core.running_serial = 0;
+            core.last_run = core.identity();
+            core.current.callback = None;
+            let retired = core.retired.take();
+            drop(retired);
+        }
+    }
+
+    /// Makes the kernel objects that a wait needs.
+    pub(super) fn ensure_reactor(&self) -> Result<()> {
+        // SAFETY: the caller holds the loop; no foreign code runs here.
+        let core = unsafe { &mut *self.core.get() };
+        if core.reactor.is_none() {
+            core.reactor = Some(Reactor::new(self.wakeup.ensure()?)?);
+        }
+        Ok(())
+    }
+
+    /// Waits, then queues the reader and the writer of each ready descriptor.
+    pub(super) fn gather_events(&self, timeout_ns: i64) -> Result<()> {
+        let core = self.core_of_run();
+        let Some(reactor) = &mut core.reactor else { return Ok(()) };
+        let (fds, ready) = (&mut core.fds, &mut core.ready);
+        let mut stray = false;
+        let mut lacking = Ok(());
+        reactor.wait(timeout_ns, |key, event| match fds.find(key) {
+            Some((index, watch)) => {
+                let pairs = [
+                    (event.readable, Direction::Read, Kind::Reader),
+                    (event.writable, Direction::Write, Kind::Writer),
+                ];
+                for (is_ready, direction, kind) in pairs {
+                    if let (true, Some(registration)) = (is_ready, watch.side(direction).as_ref()) {
+                        let key = u64::from(registration.serial) << 32 | index as u64;
+                        // Without memory the event is lost, but not its cause:
+                        // level-triggered, it comes again with the next wait.
+                        lacking = lacking.and(ready.push(Entry::keyed(kind, key)));
+                    }
+                }
+            }
+            None => stray = true,
+        })?;
+        if stray {
+            self.rebuild_reactor()?;
+        }
+        lacking
+    }
+
+    /// An event came for a registration that only the kernel still knows: its
+    /// number was closed while a duplicate keeps the file open. It cannot be
+    /// removed and would come back for ever, so everything else moves to a new
+    /// epoll set.
+    #[cold]
+    fn rebuild_reactor(&self) -> Result<()> {
+        let reactor = Reactor::new(self.wakeup.ensure()?)?;
+        let core = self.core_of_run();
+        core.watch_all(&reactor);
+        core.reactor = Some(reactor);
+        Ok(())
+    }
+}
+
+impl Core {
+    /// Tells the kernel of one more direction. Returns registrations that
+    /// turned out to belong to a file closed long ago.
+    fn register(&mut self, fd: RawFd, direction: Direction) -> Result<Vec<Callback>> {
+        self.fds.reserve(fd)?;
+        let reactor = self.reactor.as_ref().ok_or(Error::Internal)?;
+        let added = Interest {
+            readable: direction == Direction::Read,
+            writable: direction == Direction::Write,
+        };
+        let Some(index) = self.fds.index_of(fd) else {
+            let index = self.fds.insert(fd);
+            let key = self.fds.key(index);
+            let result = match reactor.add(fd, key, added) {
+                Err(Error::Sys(libc::EEXIST)) => reactor.modify(fd, key, added),
+                result => result,
+            };
+            if result.is_err() {
+                self.fds.remove(index);
+            }
+            return result.map(|()| Vec::new());
+        };
+        let present = self.fds.get(index).ok_or(Error::Internal)?.interest();
+        let both = Interest {
+            readable: present.readable || added.readable,
+            writable: present.writable || added.writable,
+        };
+        match reactor.modify(fd, self.fds.key(index), both) {
+            Err(Error::Sys(libc::ENOENT)) => {
+                // The number was closed and means another file now: nothing of
+                // the old registration may speak for the new one.
+                let old_key = self.fds.key(index);
+                self.fds.renew_epoch(index);
+                if let Err(error) = reactor.add(fd, self.fds.key(index), added) {
+                    debug_assert_ne!(old_key, self.fds.key(index));
+                    return Err(error);
+                }
+                let mut dead = Vec::new();
+                for direction in [Direction::Read, Direction::Write] {
+                    let side = self.fds.get(index).ok_or(Error::Internal)?.side(direction).take();
+                    dead.extend(side.and_then(|registration| self.retire(registration)));
+                }
+                Ok(dead)
+            }
+            result => result.map(|()| Vec::new()),
+        }
+    }
+
+    /// A registration that ended. What runs at this moment must outlive its
+    /// call; anything else is handed back to be dropped at once.
+    fn retire(&mut self, registration: Registration) -> Option<Callback> {
+        if registration.serial == self.running_serial {
+            self.retired = Some(registration.callback);
+            None
+        } else {
+            Some(registration.callback)
+        }
+    }
+
+    /// Registers every watch with a new reactor. Descriptors that are closed by
+    /// now stay silent until they are removed, as they did before.
+    pub(super) fn watch_all(&mut self, reactor: &Reactor) {
+        for index in self.fds.indices() {
+            self.fds.renew_epoch(index);
+            let key = self.fds.key(index);
+            if let Some(watch) = self.fds.get(index) {
+                let (fd, interest) = (watch.fd, watch.interest());
+                let _ = reactor.add(fd, key, interest);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! One turn of the loop, in asyncio's order:
+//!
+//! 1. wait for I/O: not at all while something is ready (and then not at every
+//!    turn, see `pacer`), else until the earliest deadline;
+//! 2. queue the readers and writers of what is ready;
+//! 3. queue what other threads posted, then every timer that is due;
+//! 4. run what is queued now; what that schedules belongs to the next turn.
+
+use super::{Current, EventLoop};
+use crate::callback::Callback;
+use crate::error::{Error, Result};
+use crate::fork_generation;
+use crate::handle_table::HandleId;
+use crate::ready_queue::{Decoded, Entry, Kind};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// asyncio's limit to a single wait; it keeps every timeout representable.
+const LONGEST_WAIT: u64 = 24 * 3600 * 1_000_000_000;
+
+impl EventLoop {
+    /// Turns until the loop is stopped. The caller holds the loop.
+    pub(super) fn run_turns(&self, generation: u64) -> Result<()> {
+        self.core_of_run().pacer = crate::pacer::Pacer::new();
+        loop {
+            let core = self.core_of_run();
+            let idle = core.ready.is_empty() || core.poll_soon || self.stopping.load(Relaxed);
+            if idle || core.pacer.is_due(|| self.clock.now()) {
+                let timeout = self.wait_limit()?;
+                self.poll(timeout)?;
+            }
+            self.collect()?;
+            self.run_generation(generation)?;
+            if self.stopping.load(Relaxed) || self.core_of_run().interrupt != 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How long step 1 may wait: nanoseconds, or -1 for ever.
+    pub(super) fn wait_limit(&self) -> Result<i64> {
+        let core = self.core_of_run();
+        if !core.ready.is_empty() || self.inbox().is_pending() || self.stopping.load(Relaxed) {
+            return Ok(0);
+        }
+        core.ready.trim();
+        let Some(deadline) = core.next_deadline() else { return Ok(-1) };
+        if deadline <= core.now {
+            return Ok(0);
+        }
+        let target = match self.timer_slack_ns {
+            0 => deadline,
+            // The slack's grid, so that neighbours share one wake-up.
+            slack => deadline.div_ceil(slack).saturating_mul(slack),
+        };
+        let now = self.clock.now();
+        self.core_of_run().saw(now);
+        Ok(target.saturating_sub(now).min(LONGEST_WAIT) as i64)
+    }
+
+    /// Step 1 and 2.
+    pub(super) fn poll(&self, timeout_ns: i64) -> Result<()> {
+        let core = self.core_of_run();
+        core.poll_soon = false;
+        core.now_is_fresh = false;
+        if timeout_ns != 0 {
+            self.wait_blocking(timeout_ns)?;
+        } else if core.fds.len() != 0 {
+            self.gather_events(0)?;
+        }
+        if !self.core_of_run().timers.is_empty() {
+            let now = self.clock.now();
+            self.core_of_run().saw(now);
+        }
+        self.core_of_run().pacer.polled(|| self.clock.now());
+        Ok(())
+    }
+
+    fn wait_blocking(&self, timeout_ns: i64) -> Result<()> {
+        self.ensure_reactor()?;
+        if !self.inbox().prepare_sleep() || self.wakeup.take_requests() {
+            self.inbox().awake();
+            return self.gather_events(0);
+        }
+        let hooks = self.core_of_run().hooks.wait.clone();
+        let call = |hook: Option<super::LoopHookFn>| {
+            if let (Some(hook), Some(hooks)) = (hook, &hooks) {
+                // SAFETY: the host's function with the host's data.
+                unsafe { hook(self, hooks.user_data.get()) }
+            }
+        };
+        call(hooks.as_ref().and_then(|hooks| hooks.before));
+        let result = self.gather_events(timeout_ns);
+        call(hooks.as_ref().and_then(|hooks| hooks.after));
+        self.inbox().awake();
+        self.wakeup.drain();
+        self.wakeup.take_requests();
+        result
+    }
+
+    /// Step 3.
+    pub(super) fn collect(&self) -> Result<()> {
+        let core = self.core_of_run();
+        if self.inbox().is_pending() {
+            self.take_inbox(core)?;
+        }
+        if core.timers.first().is_some_and(|first| first.when <= core.now) {
+            core.move_due_timers(core.now)?;
+        }
+        Ok(())
+    }
+
+    /// Step 4. Returns how many entries were taken.
+    pub(super) fn run_generation(&self, generation: u64) -> Result<u64> {
+        if self.debug() {
+            self.run_entries(generation, |event_loop, entry| event_loop.run_timed(entry))
+        } else {
+            self.run_entries(generation, |event_loop, entry| event_loop.run_entry(entry))
+        }
+    }
+
+    #[inline(always)]
+    fn run_entries(&self, generation: u64, run: impl Fn(&Self, Entry)) -> Result<u64> {
+        let core = self.core_of_run();
+        core.turn_end = core.ready.tail();
+        let mut count = 0;
+        loop {
+            let core = self.core_of_run();
+            if core.ready.head() == core.turn_end {
+                core.current.entry = None;
+                return Ok(count);
+            }
+            let entry = core.ready.pop();
+            core.current.entry = Some(entry);
+            count += 1;
+            run(self, entry);
+            if fork_generation::raw() != generation {
+                // A child that fork made inside the callback: the rest of the
+                // queue is the parent's to run.
+                return Err(Error::Forked(self.pid.load(Relaxed)));
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn run_entry(&self, entry: Entry) {
+        match entry.decode() {
+            // SAFETY: the host promised that the function may be called with its data.
+            Decoded::Plain(func, data) => unsafe { func(data) },
+            Decoded::Keyed(kind, key) => self.run_keyed(kind, key),
+        }
+    }
+
+    #[inline]
+    fn run_keyed(&self, kind: Kind, key: u64) {
+        match kind {
+            Kind::Handle => {
+                let id = HandleId(key);
+                let core = self.core_of_run();
+                if core.handles.state(id).is_ok() {
+                    let callback = core.handles.take(id, false);
+                    self.run_callback(callback, key);
+                }
+            }
+            Kind::Shared => {
+                let id = HandleId(key);
+                if let Some(callback) = self.inbox().begin(id) {
+                    self.run_callback(callback, key);
+                    if !self.is_forked() {
+                        self.inbox().end(id);
+                    }
+                }
+            }
+            // SAFETY: `post` made it, and an entry is popped once.
+            Kind::Boxed => self.run_callback(
+                unsafe { Callback::from_raw(key as usize as *mut Callback) },
+                0,
+            ),
+            Kind::Reader | Kind::Writer => self.run_watch(kind, key),
+            Kind::Stop => self.stopping.store(true, Relaxed),
+        }
+    }
+
+    #[inline]
+    fn run_callback(&self, callback: Callback, handle: u64) {
+        self.core_of_run().current =
+            Current { callback: Some(callback.parts()), handle, fd: -1, ..self.core_of_run().current };
+        callback.call();
+        if fork_generation::raw() == self.generation.load(Relaxed) {
+            let core = self.core_of_run();
+            core.last_run = core.identity();
+            core.current.callback = None;
+        }
+        drop(callback);
+    }
+}

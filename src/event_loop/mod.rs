@@ -1,0 +1,278 @@
+//! The event loop: asyncio's contract over the leaf structures.
+//!
+//! Who may touch what:
+//! * `core` belongs to the thread whose id stands in `owner`. A run puts its
+//!   thread there for its whole length; any other call of a loop that does not
+//!   run puts its own there for the call. So two threads never meet in `core`,
+//!   and a third one is told `WrongThread` (or, for `call_soon`, queues).
+//! * The inbox, the wake-up, the flags and the wake hook may be used by any thread.
+//! * No reference into `core` lives while foreign code runs: callbacks, hooks,
+//!   destructors, clocks. They may call the loop again.
+//! * After a fork the child's copy of `core` may be caught in the middle of
+//!   another thread's change. Every entry checks `generation` first; only
+//!   `close` and `reinit_after_fork` go on from there, knowing it.
+
+mod access;
+mod close;
+mod embed;
+mod exception;
+mod fork;
+mod hooks;
+mod io_watch;
+mod iterate;
+mod options;
+mod post;
+mod run;
+mod schedule;
+mod slow_callback;
+mod timers;
+
+pub use exception::{ExceptionContext, ExceptionHandler, default_exception_handler};
+pub use hooks::{LoopHook, LoopHookFn, WaitHooks};
+pub use fork::{KEEP_IO, KEEP_READY};
+pub use options::{Backend, Options};
+pub use slow_callback::{SlowCallback, SlowCallbackHook};
+
+use crate::callback::Callback;
+use crate::clock::Clock;
+use crate::context::ContextHooks;
+use crate::error::{Error, Result};
+use crate::fd_table::FdTable;
+use crate::handle_table::HandleTable;
+use crate::inbox::Inbox;
+use crate::pacer::Pacer;
+use crate::reactor::Reactor;
+use crate::ready_queue::{Entry, ReadyQueue};
+use crate::timer_heap::TimerHeap;
+use crate::wakeup::Wakeup;
+use crate::fork_generation;
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+/// `generation` of a closed loop; no fork generation ever gets there.
+const CLOSED: u64 = u64::MAX;
+
+/// One event loop.
+pub struct EventLoop {
+    /// The fork generation the loop lives in, or `CLOSED`.
+    generation: AtomicU64,
+    /// The process of that generation.
+    pid: AtomicI32,
+    /// The thread that may touch `core`; 0 is none.
+    owner: AtomicUsize,
+    running: AtomicBool,
+    stopping: AtomicBool,
+    debug: AtomicBool,
+    slow_callback_ns: AtomicU64,
+    wakeup: Wakeup,
+    has_wake_hook: AtomicBool,
+    wake_hook: Mutex<Option<Arc<LoopHook>>>,
+    /// The context hooks once more, for posts from other threads.
+    shared_context: Mutex<Option<Arc<ContextHooks>>>,
+    /// Replaced only by `reinit_after_fork`, while the process has one thread.
+    inbox: UnsafeCell<Inbox>,
+    clock: Clock,
+    timer_slack_ns: u64,
+    core: UnsafeCell<Core>,
+}
+
+// SAFETY: see "who may touch what" above.
+unsafe impl Send for EventLoop {}
+unsafe impl Sync for EventLoop {}
+
+/// What only the owning thread touches.
+struct Core {
+    ready: ReadyQueue,
+    /// Where this turn ends; `interrupt` moves it to the front.
+    turn_end: usize,
+    /// The latest reading of the clock anybody has seen: a timer at or before
+    /// it is due in the next turn, without another reading.
+    now: u64,
+    /// Has the clock been read since the last poll?
+    now_is_fresh: bool,
+    interrupt: i32,
+    /// A descriptor was added: poll in the next turn, as asyncio would.
+    poll_soon: bool,
+    /// An outer loop waits on our behalf until this deadline (embedding).
+    armed: Option<u64>,
+    current: Current,
+    pacer: Pacer,
+    handles: HandleTable,
+    timers: TimerHeap,
+    stale_timers: usize,
+    next_sequence: u32,
+    fds: FdTable,
+    reactor: Option<Reactor>,
+    /// The serial of the reader or writer that runs now, 0 if none does, and
+    /// its callback if it was removed meanwhile: it must outlive the call.
+    running_serial: u32,
+    retired: Option<Callback>,
+    /// Entries taken from the inbox; empty unless memory ran out.
+    taken: Vec<Entry>,
+    /// Debug mode: the callback that ran last, for its report.
+    last_run: Option<exception::Identity>,
+    hooks: hooks::Hooks,
+}
+
+/// The callback that runs now, for reports.
+#[derive(Clone, Copy)]
+struct Current {
+    entry: Option<Entry>,
+    callback: Option<(crate::callback::CallbackFn, *mut std::ffi::c_void)>,
+    handle: u64,
+    fd: i32,
+}
+
+impl Core {
+    const fn new() -> Self {
+        Core {
+            ready: ReadyQueue::new(),
+            turn_end: 0,
+            now: 0,
+            now_is_fresh: false,
+            interrupt: 0,
+            poll_soon: false,
+            armed: None,
+            current: Current { entry: None, callback: None, handle: 0, fd: -1 },
+            pacer: Pacer::new(),
+            handles: HandleTable::new(),
+            timers: TimerHeap::new(),
+            stale_timers: 0,
+            next_sequence: 0,
+            fds: FdTable::new(),
+            reactor: None,
+            running_serial: 0,
+            retired: None,
+            taken: Vec::new(),
+            last_run: None,
+            hooks: hooks::Hooks::new(),
+        }
+    }
+}
+
+impl EventLoop {
+    /// A new loop. Kernel objects are made when it first has to wait.
+    pub fn new(options: Options) -> Result<Self> {
+        if !options.backend.is_supported() {
+            return Err(Error::Invalid("this backend is not available on this platform"));
+        }
+        let generation = fork_generation::current();
+        Ok(EventLoop {
+            generation: AtomicU64::new(generation),
+            pid: AtomicI32::new(fork_generation::pid()),
+            owner: AtomicUsize::new(0),
+            running: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            debug: AtomicBool::new(false),
+            slow_callback_ns: AtomicU64::new(slow_callback::DEFAULT_DURATION),
+            wakeup: Wakeup::new(),
+            has_wake_hook: AtomicBool::new(false),
+            wake_hook: Mutex::new(None),
+            shared_context: Mutex::new(None),
+            inbox: UnsafeCell::new(Inbox::new()),
+            clock: options.clock,
+            timer_slack_ns: options.timer_slack_ns,
+            core: UnsafeCell::new(Core::new()),
+        })
+    }
+
+    /// Is the loop open, and this process's own?
+    #[inline(always)]
+    fn check(&self) -> Result<()> {
+        if self.generation.load(Relaxed) == fork_generation::raw() {
+            Ok(())
+        } else {
+            self.why_unusable()
+        }
+    }
+
+    #[cold]
+    fn why_unusable(&self) -> Result<()> {
+        match self.generation.load(Relaxed) {
+            CLOSED => Err(Error::Closed),
+            own if own == fork_generation::current() => Ok(()),
+            _ => Err(Error::Forked(self.pid.load(Relaxed))),
+        }
+    }
+
+    #[inline(always)]
+    fn inbox(&self) -> &Inbox {
+        // SAFETY: replaced only by reinit_after_fork, see there.
+        unsafe { &*self.inbox.get() }
+    }
+
+    /// Was the loop inherited through fork (and not closed since)?
+    pub fn is_forked(&self) -> bool {
+        matches!(self.check(), Err(Error::Forked(_)))
+    }
+
+    /// Is the loop closed?
+    pub fn is_closed(&self) -> bool {
+        self.generation.load(Relaxed) == CLOSED
+    }
+
+    /// Does the loop run, in whatever thread? False in a forked child.
+    pub fn is_running(&self) -> bool {
+        self.running.load(Relaxed) && !self.is_forked()
+    }
+
+    /// Switches the checks of debug mode.
+    pub fn set_debug(&self, enabled: bool) -> Result<()> {
+        match self.check() {
+            Err(error @ Error::Forked(_)) => Err(error),
+            _ => {
+                self.debug.store(enabled, Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Is debug mode on?
+    pub fn debug(&self) -> bool {
+        self.debug.load(Relaxed)
+    }
+
+    /// A fresh reading of the loop's clock, in nanoseconds.
+    pub fn time(&self) -> u64 {
+        let now = self.clock.now();
+        // What the host has seen, the next turn must respect: a timer set to
+        // this very time is due then.
+        if self.check().is_ok() && self.is_owner() {
+            // SAFETY: this thread owns the core, and no foreign code runs here.
+            unsafe { (*self.core.get()).saw(now) };
+        }
+        now
+    }
+
+    /// The host's hooks for `context=`.
+    pub fn set_context_hooks(&self, hooks: Option<Arc<ContextHooks>>) -> Result<()> {
+        self.check()?;
+        let mut access = self.enter()?;
+        let old = (
+            std::mem::replace(&mut access.core().hooks.context, hooks.clone()),
+            std::mem::replace(
+                &mut *self.shared_context.lock().unwrap_or_else(|e| e.into_inner()),
+                hooks,
+            ),
+        );
+        drop(access);
+        drop(old);
+        Ok(())
+    }
+}
+
+impl fmt::Display for EventLoop {
+    /// What Python's `repr(loop)` shows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let python = |value| if value { "True" } else { "False" };
+        write!(
+            f,
+            "<coloop.EventLoop running={} closed={} debug={}>",
+            python(self.is_running()),
+            python(self.is_closed()),
+            python(self.debug())
+        )
+    }
+}

@@ -1,0 +1,83 @@
+//! Scheduling from any thread, and how the loop takes what was posted.
+
+use super::{Core, EventLoop};
+use crate::callback::Callback;
+use crate::context::ContextHooks;
+use crate::error::{Error, Result};
+use crate::handle_table::HandleId;
+use crate::inbox::Wake;
+use crate::ready_queue::{Entry, Kind};
+use std::sync::Arc;
+
+use super::schedule::NO_HANDLE;
+
+impl EventLoop {
+    /// Runs `callback` in the loop's next turn and wakes the loop for it.
+    #[inline]
+    pub fn call_soon_threadsafe(&self, callback: Callback, wants_handle: bool) -> Result<HandleId> {
+        self.check()?;
+        let (id, wake) = self.post(callback, wants_handle)?;
+        if wake == Wake::Yes {
+            self.wake();
+        }
+        Ok(id)
+    }
+
+    /// Queues in the inbox; the caller decides about waking.
+    #[inline]
+    pub(super) fn post(&self, callback: Callback, wants_handle: bool) -> Result<(HandleId, Wake)> {
+        let inbox = self.inbox();
+        if wants_handle {
+            return inbox.post_shared(callback).map_err(|(error, _callback)| error);
+        }
+        if callback.is_plain() {
+            let (func, data) = callback.parts();
+            return Ok((NO_HANDLE, inbox.post(Entry::plain(func, data))?));
+        }
+        let raw = callback.into_raw().map_err(|_callback| Error::NO_MEMORY)?;
+        match inbox.post(Entry::keyed(Kind::Boxed, raw as usize as u64)) {
+            Ok(wake) => Ok((NO_HANDLE, wake)),
+            Err(error) => {
+                // SAFETY: just made, and the inbox did not take it.
+                drop(unsafe { Callback::from_raw(raw) });
+                Err(error)
+            }
+        }
+    }
+
+    /// Stops the loop once everything posted before has run.
+    pub fn stop_threadsafe(&self) -> Result<()> {
+        self.check()?;
+        if self.inbox().post(Entry::keyed(Kind::Stop, 0))? == Wake::Yes {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// Wakes the loop; nothing else. Async-signal-safe.
+    pub fn wakeup(&self) -> Result<()> {
+        self.check()?;
+        self.wakeup.request();
+        Ok(())
+    }
+
+    /// Moves what was posted to the ready queue.
+    pub(super) fn take_inbox(&self, core: &mut Core) -> Result<()> {
+        while self.inbox().is_pending() {
+            if core.taken.is_empty() {
+                self.inbox().take(&mut core.taken);
+            }
+            if let Err(error) = core.ready.append(&core.taken) {
+                self.inbox().keep_pending();
+                return Err(error);
+            }
+            core.taken.clear();
+        }
+        Ok(())
+    }
+
+    /// The context hooks as another thread may see them.
+    pub(super) fn shared_context_hooks(&self) -> Option<Arc<ContextHooks>> {
+        self.shared_context.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+}

@@ -1,0 +1,201 @@
+//! Scheduling from the loop's own thread: `call_soon`, `call_later`, `call_at`
+//! and what can be done with a handle.
+
+use super::{Core, EventLoop};
+use crate::callback::Callback;
+use crate::context;
+use crate::error::{Error, Result};
+use crate::handle_table::HandleId;
+use crate::inbox::{Cancelled, Wake};
+use crate::ready_queue::{Entry, Kind};
+use std::ffi::c_void;
+
+/// The id of callbacks nobody asked a handle for.
+pub const NO_HANDLE: HandleId = HandleId(0);
+
+impl EventLoop {
+    /// Runs `callback` in the next turn. From another thread it is queued
+    /// without waking the loop, as asyncio does outside debug mode.
+    #[inline]
+    pub fn call_soon(&self, callback: Callback, wants_handle: bool) -> Result<HandleId> {
+        self.check()?;
+        let Ok(mut access) = self.enter() else {
+            return self.call_soon_from_outside(callback, wants_handle);
+        };
+        if self.inbox().is_pending() {
+            // Posts that came before keep their place.
+            self.take_inbox(access.core())?;
+        }
+        let core = access.core();
+        let id = if callback.is_plain() && !wants_handle {
+            let (func, data) = callback.parts();
+            core.ready.push(Entry::plain(func, data))?;
+            NO_HANDLE
+        } else {
+            core.handles.reserve_one()?;
+            core.ready.reserve_one()?;
+            let id = core.handles.insert_ready(callback);
+            core.ready.push(Entry::keyed(Kind::Handle, id.0))?;
+            id
+        };
+        if access.claimed {
+            self.disturb_host(access.core(), 0);
+        }
+        Ok(id)
+    }
+
+    #[cold]
+    fn call_soon_from_outside(&self, callback: Callback, wants_handle: bool) -> Result<HandleId> {
+        if self.debug() && self.is_running() {
+            return Err(Error::WrongThread);
+        }
+        self.post(callback, wants_handle).map(|(id, _)| id)
+    }
+
+    /// Runs `callback` `delay_ns` from now; 0 or less is due in the next turn,
+    /// behind what is ready already.
+    #[inline]
+    pub fn call_later(&self, delay_ns: i64, callback: Callback) -> Result<HandleId> {
+        self.check()?;
+        let mut access = self.enter()?;
+        let now = self.clock.now();
+        access.core().saw(now);
+        let when = now.saturating_add_signed(delay_ns);
+        self.insert_timer(access.core(), when, callback)
+    }
+
+    /// Runs `callback` at `when`, on the clock of `time`.
+    #[inline]
+    pub fn call_at(&self, when: u64, callback: Callback) -> Result<HandleId> {
+        self.check()?;
+        let mut access = self.enter()?;
+        self.insert_timer(access.core(), when, callback)
+    }
+
+    #[inline]
+    fn insert_timer(&self, core: &mut Core, when: u64, callback: Callback) -> Result<HandleId> {
+        let id = core.insert_timer(when, callback).map_err(|(error, _callback)| error)?;
+        if core.armed.is_some() {
+            self.disturb_host(core, when);
+        }
+        Ok(id)
+    }
+
+    /// Cancels: the callback will not start, its data is destroyed now. A
+    /// shared handle may be cancelled by any thread, which then waits for a
+    /// callback that is running (unless that callback is the caller).
+    #[inline]
+    pub fn handle_cancel(&self, id: HandleId) -> Result<()> {
+        self.check()?;
+        if id.is_shared() {
+            return self.cancel_shared(id);
+        }
+        let mut access = self.enter()?;
+        let cancelled = access.core().cancel(id)?;
+        drop(access);
+        drop(cancelled);
+        Ok(())
+    }
+
+    fn cancel_shared(&self, id: HandleId) -> Result<()> {
+        match self.inbox().cancel(id)? {
+            Cancelled::Now(callback) => drop(callback),
+            Cancelled::Already => {}
+            Cancelled::Running if self.is_owner() => {}
+            Cancelled::Running => self.inbox().wait_until_ended(id),
+        }
+        Ok(())
+    }
+
+    /// Was the handle cancelled, as far as the loop remembers?
+    pub fn handle_cancelled(&self, id: HandleId) -> Result<bool> {
+        self.check()?;
+        if id.is_shared() {
+            return self.inbox().cancelled(id);
+        }
+        self.enter()?.core().handles.cancelled(id)
+    }
+
+    /// When a timer is due.
+    pub fn handle_when(&self, id: HandleId) -> Result<u64> {
+        self.check()?;
+        if id.is_shared() {
+            return Err(Error::Invalid("the handle is not a timer"));
+        }
+        let mut access = self.enter()?;
+        let handles = &access.core().handles;
+        match handles.state(id)? {
+            crate::handle_table::State::Timer => Ok(handles.timer(id).0),
+            _ => Err(Error::Invalid("the handle is not a waiting timer")),
+        }
+    }
+
+    /// Moves a waiting timer to another deadline.
+    #[inline]
+    pub fn handle_reschedule(&self, id: HandleId, when: u64) -> Result<()> {
+        self.check()?;
+        if id.is_shared() {
+            return Err(Error::Invalid("the handle is not a timer"));
+        }
+        let mut access = self.enter()?;
+        let core = access.core();
+        core.reschedule(id, when)?;
+        if core.armed.is_some() {
+            self.disturb_host(core, when);
+        }
+        Ok(())
+    }
+
+    /// The time as the loop saw it last in this turn.
+    #[inline]
+    pub fn time_cached(&self) -> u64 {
+        if self.check().is_ok()
+            && let Ok(mut access) = self.enter()
+        {
+            let core = access.core();
+            if !core.now_is_fresh {
+                let now = self.clock.now();
+                access.core().saw(now);
+            }
+            return access.core().now;
+        }
+        self.clock.now()
+    }
+
+    /// Joins a callback and its context: the given one, or what the host's
+    /// `capture` hook yields. Without context hooks the callback stays bare.
+    pub fn in_context(&self, callback: Callback, given: Option<*mut c_void>) -> Result<Callback> {
+        let hooks = match self.check().and_then(|()| self.enter()) {
+            Ok(mut access) => access.core().hooks.context.clone(),
+            // Other threads name a context or go without: `capture` reads the
+            // loop thread's.
+            Err(Error::WrongThread) => self.shared_context_hooks(),
+            Err(error) => return Err(error),
+        };
+        let Some(hooks) = hooks else {
+            return match given {
+                Some(_) => Err(Error::Invalid("the loop has no context hooks")),
+                None => Ok(callback),
+            };
+        };
+        let context = match (given, hooks.capture) {
+            (Some(context), _) => context,
+            // SAFETY: the host's hook with the host's data.
+            (None, Some(capture)) => unsafe { capture(hooks.user_data.get()) },
+            (None, None) => return Ok(callback),
+        };
+        Ok(context::wrap(callback, hooks, context))
+    }
+
+    /// A host that waits for us was told to wait until `armed`; something must
+    /// happen before (`when` 0: at once).
+    #[cold]
+    fn disturb_host(&self, core: &mut Core, when: u64) {
+        if core.armed.is_some_and(|armed| when < armed) {
+            core.armed = None;
+            if self.inbox().disturb() == Wake::Yes {
+                self.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Timers: deadlines in the heap, callbacks in the handle table. Cancelling and
+//! postponing are lazy: the heap's entry stays until it comes up or until stale
+//! entries outnumber live ones.
+
+use super::Core;
+use crate::callback::Callback;
+use crate::error::{Error, Result};
+use crate::handle_table::{HandleId, State};
+use crate::ready_queue::{Entry, Kind};
+use crate::timer_heap::TimerEntry;
+
+/// Below this many stale entries a rebuild is not worth it.
+const FEW_STALE: usize = 64;
+
+impl Core {
+    /// Records that somebody has seen this time.
+    #[inline(always)]
+    pub(super) fn saw(&mut self, now: u64) {
+        self.now = self.now.max(now);
+        self.now_is_fresh = true;
+    }
+
+    /// Adds a timer. On failure nothing has changed.
+    #[inline]
+    pub(super) fn insert_timer(
+        &mut self,
+        when: u64,
+        callback: Callback,
+    ) -> std::result::Result<HandleId, (Error, Callback)> {
+        if let Err(error) = self.handles.reserve_one().and_then(|()| self.timers.reserve_one()) {
+            return Err((error, callback));
+        }
+        let sequence = self.take_sequence();
+        let id = self.handles.insert_timer(callback, when, sequence);
+        self.timers.push(TimerEntry { when, sequence, slot: id.slot() });
+        Ok(id)
+    }
+
+    /// Takes a waiting callback out of the loop: what to drop, outside.
+    #[inline]
+    pub(super) fn cancel(&mut self, id: HandleId) -> Result<Option<Callback>> {
+        match self.handles.state(id) {
+            Ok(State::Timer) => {
+                let (_, token) = self.handles.timer(id);
+                let callback = self.handles.take(id, true);
+                if !self.timers.pop_if_last(id.slot(), token) {
+                    self.stale_timers += 1;
+                    self.rebuild_if_stale();
+                }
+                Ok(Some(callback))
+            }
+            Ok(_) => Ok(Some(self.handles.take(id, true))),
+            Err(error) => match self.handles.cancelled(id) {
+                Ok(true) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Moves a live timer.
+    #[inline]
+    pub(super) fn reschedule(&mut self, id: HandleId, when: u64) -> Result<()> {
+        if self.handles.state(id)? != State::Timer {
+            return Err(Error::Invalid("the handle is not a waiting timer"));
+        }
+        let (old, _) = self.handles.timer(id);
+        if when >= old {
+            let order = self.take_sequence();
+            self.handles.set_deadline(id.slot(), when, order);
+        } else {
+            self.timers.reserve_one()?;
+            let sequence = self.take_sequence();
+            self.handles.set_deadline(id.slot(), when, sequence);
+            self.handles.set_token(id.slot(), sequence);
+            self.timers.push(TimerEntry { when, sequence, slot: id.slot() });
+            self.stale_timers += 1;
+            self.rebuild_if_stale();
+        }
+        Ok(())
+    }
+
+    /// The earliest deadline.
+    pub(super) fn next_deadline(&mut self) -> Option<u64> {
+        loop {
+            let first = *self.timers.first()?;
+            if self.settle(first) {
+                return Some(first.when);
+            }
+        }
+    }
+
+    /// Moves every timer that is due at `now` to the ready queue.
+    pub(super) fn move_due_timers(&mut self, now: u64) -> Result<()> {
+        while let Some(&first) = self.timers.first() {
+            if first.when > now {
+                break;
+            }
+            if !self.settle(first) {
+                continue;
+            }
+            self.ready.reserve_one()?;
+            self.timers.pop();
+            let id = self.handles.timer_to_ready(first.slot);
+            self.ready.push(Entry::keyed(Kind::Handle, id.0))?;
+        }
+        Ok(())
+    }
+
+    /// Is the heap's first entry true? If not, drops it or puts it right.
+    #[inline]
+    fn settle(&mut self, first: TimerEntry) -> bool {
+        match self.handles.timer_of_entry(first.slot, first.sequence) {
+            Some((_, order)) if order == first.sequence => true,
+            Some((when, order)) => {
+                self.handles.set_token(first.slot, order);
+                self.timers.replace_first(TimerEntry { when, sequence: order, slot: first.slot });
+                false
+            }
+            None => {
+                self.timers.pop();
+                self.stale_timers -= 1;
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn rebuild_if_stale(&mut self) {
+        if self.stale_timers > FEW_STALE && self.stale_timers * 2 > self.timers.len() {
+            self.rebuild_timers();
+        }
+    }
+
+    fn rebuild_timers(&mut self) {
+        let handles = &mut self.handles;
+        self.timers.rebuild(|entry| {
+            let (when, order) = handles.timer_of_entry(entry.slot, entry.sequence)?;
+            handles.set_token(entry.slot, order);
+            Some(TimerEntry { when, sequence: order, slot: entry.slot })
+        });
+        self.stale_timers = 0;
+    }
+
+    /// The next place among equal deadlines.
+    #[inline]
+    fn take_sequence(&mut self) -> u32 {
+        if self.next_sequence == u32::MAX {
+            // Once in four billion schedulings: start again from 0, in order.
+            self.rebuild_timers();
+            let handles = &mut self.handles;
+            self.next_sequence =
+                self.timers.renumber(|entry, sequence| handles.set_token(entry.slot, sequence));
+        }
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        sequence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::UserData;
+    use crate::ready_queue::Decoded;
+    use std::ffi::c_void;
+
+    unsafe extern "C-unwind" fn nothing(_: *mut c_void) {}
+
+    fn add(core: &mut Core, when: u64) -> HandleId {
+        let callback = Callback::new(nothing, UserData::new(std::ptr::null_mut(), None));
+        core.insert_timer(when, callback).ok().unwrap()
+    }
+
+    fn due(core: &mut Core, now: u64) -> Vec<u64> {
+        core.move_due_timers(now).unwrap();
+        let mut ids = Vec::new();
+        while !core.ready.is_empty() {
+            match core.ready.pop().decode() {
+                Decoded::Keyed(Kind::Handle, id) if core.handles.state(HandleId(id)).is_ok() => {
+                    drop(core.handles.take(HandleId(id), false));
+                    ids.push(id);
+                }
+                _ => {}
+            }
+        }
+        ids
+    }
+
+    #[test]
+    fn equal_deadlines_run_in_the_order_of_their_last_scheduling() {
+        let mut core = Core::new();
+        let ids: Vec<_> = (0..5).map(|_| add(&mut core, 10)).collect();
+        core.reschedule(ids[1], 10).unwrap();
+        core.reschedule(ids[0], 20).unwrap();
+        core.reschedule(ids[0], 10).unwrap();
+        assert_eq!(due(&mut core, 9), []);
+        let expected: Vec<u64> = [2, 3, 4, 1, 0].iter().map(|&i| ids[i].0).collect();
+        assert_eq!(due(&mut core, 10), expected);
+    }
+
+    #[test]
+    fn lazy_entries_never_fire_early_or_twice() {
+        let mut core = Core::new();
+        let late = add(&mut core, 10);
+        let early = add(&mut core, 1000);
+        core.reschedule(late, 500).unwrap();
+        core.reschedule(early, 5).unwrap();
+        assert_eq!(core.next_deadline(), Some(5));
+        assert_eq!(due(&mut core, 499), [early.0]);
+        assert_eq!(core.next_deadline(), Some(500));
+        assert_eq!(due(&mut core, 2000), [late.0]);
+        assert_eq!((core.timers.len(), core.stale_timers), (0, 0));
+    }
+
+    #[test]
+    fn cancelled_timers_do_not_pile_up() {
+        let mut core = Core::new();
+        let keep = add(&mut core, 7);
+        for when in 0..10_000u64 {
+            let first = add(&mut core, 100 + when);
+            let _second = (when == 0).then(|| add(&mut core, 50));
+            assert!(core.cancel(first).unwrap().is_some());
+            assert!(core.timers.len() < 4 * FEW_STALE);
+        }
+        assert_eq!(core.cancel(keep).unwrap().is_some(), true);
+        assert_eq!(core.cancel(keep).unwrap().is_some(), false);
+    }
+
+    #[test]
+    fn sequence_numbers_start_again_in_order() {
+        let mut core = Core::new();
+        core.next_sequence = u32::MAX - 2;
+        let ids: Vec<_> = (0..6).map(|_| add(&mut core, 10)).collect();
+        core.reschedule(ids[0], 10).unwrap();
+        assert!(core.next_sequence < 100);
+        let expected: Vec<u64> = [1, 2, 3, 4, 5, 0].iter().map(|&i| ids[i].0).collect();
+        assert_eq!(due(&mut core, 10), expected);
+    }
+}

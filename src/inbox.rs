@@ -1,0 +1,336 @@
+//! The thread-safe entry to a loop: what other threads post waits here until
+//! the loop's thread takes it.
+//!
+//! Who may touch what: all of `State` is guarded by the one mutex. The loop
+//! declares under it that it is about to sleep, and only if nothing waits; a
+//! post that finds the declaration takes it back and must wake the loop. So a
+//! wake-up can be neither lost nor paid for twice. `pending` mirrors "entries
+//! is not empty" for the loop's thread, which asks at every turn; it is written
+//! under the mutex only.
+
+use crate::callback::Callback;
+use crate::error::{Error, Result};
+use crate::handle_table::HandleId;
+use crate::ready_queue::{Entry, Kind};
+use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
+use slab::Slab;
+
+/// Must the poster wake the loop?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Wake {
+    /// The loop is awake and will look.
+    No,
+    /// The loop sleeps, or is about to.
+    Yes,
+}
+
+/// A callback that any thread may cancel.
+struct Shared {
+    generation: u32,
+    state: SharedState,
+}
+
+enum SharedState {
+    Pending(Callback),
+    Running,
+    Cancelled,
+}
+
+struct State {
+    entries: Vec<Entry>,
+    shared: Slab<Shared>,
+    generation: u32,
+    closed: bool,
+    sleeping: bool,
+}
+
+/// The inbox of one loop.
+pub struct Inbox {
+    state: Mutex<State>,
+    ended: Condvar,
+    pending: AtomicBool,
+}
+
+/// What cancelling a shared handle came to.
+pub enum Cancelled {
+    /// It will not run; drop the callback outside every lock.
+    Now(Callback),
+    /// It was cancelled before.
+    Already,
+    /// It runs at this moment.
+    Running,
+}
+
+// SAFETY: a Callback's pointers belong to the host, who chose to post them from
+// another thread; every access goes through the mutex.
+unsafe impl Send for Inbox {}
+unsafe impl Sync for Inbox {}
+
+impl Inbox {
+    /// An open, empty inbox.
+    pub fn new() -> Self {
+        Inbox {
+            state: Mutex::new(State {
+                entries: Vec::new(),
+                shared: Slab::new(),
+                generation: 0,
+                closed: false,
+                sleeping: false,
+            }),
+            ended: Condvar::new(),
+            pending: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No user code runs under the lock, so a poisoned state is still whole.
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Queues an entry. On failure it was not taken.
+    #[inline]
+    pub fn post(&self, entry: Entry) -> Result<Wake> {
+        self.enqueue(&mut self.lock(), entry)
+    }
+
+    #[inline]
+    fn enqueue(&self, state: &mut State, entry: Entry) -> Result<Wake> {
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        if state.entries.len() == state.entries.capacity() {
+            state.entries.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+        }
+        state.entries.push(entry);
+        self.pending.store(true, Ordering::Release);
+        Ok(take_sleeping(state))
+    }
+
+    /// Queues a callback that any thread may cancel by the returned handle. On
+    /// failure the callback comes back.
+    pub fn post_shared(
+        &self,
+        callback: Callback,
+    ) -> std::result::Result<(HandleId, Wake), (Error, Callback)> {
+        let mut state = self.lock();
+        if state.shared.len() == state.shared.capacity()
+            && let Err(error) = reserve_slab(&mut state.shared)
+        {
+            return Err((error, callback));
+        }
+        state.generation = state.generation.wrapping_add(1).max(1);
+        let generation = state.generation;
+        let slot = state.shared.insert(Shared { generation, state: SharedState::Pending(callback) });
+        let id = HandleId::new(slot as u32 | HandleId::SHARED, generation);
+        match self.enqueue(&mut state, Entry::keyed(Kind::Shared, id.0)) {
+            Ok(wake) => Ok((id, wake)),
+            Err(error) => match state.shared.remove(slot).state {
+                SharedState::Pending(callback) => Err((error, callback)),
+                _ => unreachable!("inserted as pending under this lock"),
+            },
+        }
+    }
+
+    /// Does anything wait? Exact for what happened before the call.
+    #[inline(always)]
+    pub fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
+    }
+
+    /// Exchanges the queued entries for `spare`, which must be empty.
+    pub fn take(&self, spare: &mut Vec<Entry>) {
+        debug_assert!(spare.is_empty());
+        let mut state = self.lock();
+        std::mem::swap(&mut state.entries, spare);
+        self.pending.store(false, Ordering::Release);
+    }
+
+    /// What was taken could not be kept (no memory) and waits at the loop:
+    /// `is_pending` must say so.
+    pub fn keep_pending(&self) {
+        let _state = self.lock();
+        self.pending.store(true, Ordering::Release);
+    }
+
+    /// The loop wants to sleep: true if nothing waits. From then on until
+    /// `awake`, the next post answers `Wake::Yes`.
+    pub fn prepare_sleep(&self) -> bool {
+        let mut state = self.lock();
+        state.sleeping = state.entries.is_empty() && !state.closed;
+        state.sleeping
+    }
+
+    /// The loop no longer sleeps.
+    pub fn awake(&self) {
+        self.lock().sleeping = false;
+    }
+
+    /// The loop's own thread gave it something to do while it may sleep (a host
+    /// that embeds it): must it be woken?
+    pub fn disturb(&self) -> Wake {
+        take_sleeping(&mut self.lock())
+    }
+
+    /// Takes a shared callback to run it, unless it was cancelled.
+    pub fn begin(&self, id: HandleId) -> Option<Callback> {
+        let mut state = self.lock();
+        let slot = slab_key(id);
+        let shared = state.shared.get_mut(slot)?;
+        match std::mem::replace(&mut shared.state, SharedState::Running) {
+            SharedState::Pending(callback) => Some(callback),
+            _ => {
+                state.shared.remove(slot);
+                None
+            }
+        }
+    }
+
+    /// The callback taken by `begin` has returned.
+    pub fn end(&self, id: HandleId) {
+        self.lock().shared.try_remove(slab_key(id));
+        self.ended.notify_all();
+    }
+
+    fn find(state: &mut State, id: HandleId) -> Result<&mut Shared> {
+        match state.shared.get_mut(slab_key(id)) {
+            Some(shared) if shared.generation == id.generation() => Ok(shared),
+            _ => Err(Error::Stale),
+        }
+    }
+
+    /// Cancels a shared handle.
+    pub fn cancel(&self, id: HandleId) -> Result<Cancelled> {
+        let mut state = self.lock();
+        let shared = Self::find(&mut state, id)?;
+        Ok(match std::mem::replace(&mut shared.state, SharedState::Cancelled) {
+            SharedState::Pending(callback) => Cancelled::Now(callback),
+            SharedState::Cancelled => Cancelled::Already,
+            SharedState::Running => {
+                shared.state = SharedState::Running;
+                Cancelled::Running
+            }
+        })
+    }
+
+    /// Waits until the handle's callback has returned.
+    pub fn wait_until_ended(&self, id: HandleId) {
+        let mut state = self.lock();
+        while Self::find(&mut state, id).is_ok_and(|s| matches!(s.state, SharedState::Running)) {
+            state = self.ended.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+
+    /// Is it cancelled, as far as the inbox remembers?
+    pub fn cancelled(&self, id: HandleId) -> Result<bool> {
+        Ok(matches!(Self::find(&mut self.lock(), id)?.state, SharedState::Cancelled))
+    }
+
+    /// Refuses all further posts and yields what never ran.
+    pub fn close(&self) -> (Vec<Entry>, Vec<Callback>) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.sleeping = false;
+        self.pending.store(false, Ordering::Release);
+        let callbacks = std::mem::take(&mut state.shared)
+            .into_iter()
+            .filter_map(|(_, shared)| match shared.state {
+                SharedState::Pending(callback) => Some(callback),
+                _ => None,
+            })
+            .collect();
+        (std::mem::take(&mut state.entries), callbacks)
+    }
+
+    /// Could the lock be taken at once? In a forked child, "no" means that a
+    /// thread of the parent held it, for ever.
+    pub fn is_free(&self) -> bool {
+        !matches!(self.state.try_lock(), Err(std::sync::TryLockError::WouldBlock))
+    }
+}
+
+fn take_sleeping(state: &mut State) -> Wake {
+    if std::mem::replace(&mut state.sleeping, false) { Wake::Yes } else { Wake::No }
+}
+
+fn slab_key(id: HandleId) -> usize {
+    (id.slot() & !HandleId::SHARED) as usize
+}
+
+/// `Slab` aborts when memory runs out, so ask first whether it would.
+#[cold]
+fn reserve_slab<T>(slab: &mut Slab<T>) -> Result<()> {
+    let additional = slab.capacity().max(4);
+    if slab.capacity() + additional >= (HandleId::SHARED as usize) {
+        return Err(Error::NO_MEMORY);
+    }
+    let mut probe: Vec<(usize, T)> = Vec::new();
+    probe.try_reserve(slab.capacity() + additional).map_err(|_| Error::NO_MEMORY)?;
+    drop(probe);
+    slab.reserve(additional);
+    Ok(())
+}
+
+#[cfg(all(test, loom))]
+#[path = "inbox_model.rs"]
+mod model;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::callback::UserData;
+    use std::ffi::c_void;
+
+    unsafe extern "C-unwind" fn nothing(_: *mut c_void) {}
+
+    fn callback() -> Callback {
+        Callback::new(nothing, UserData::new(std::ptr::null_mut(), None))
+    }
+
+    #[test]
+    fn only_the_first_post_to_a_sleeper_wakes() {
+        let inbox = Inbox::new();
+        assert!(inbox.prepare_sleep());
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0)), Ok(Wake::Yes));
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0)), Ok(Wake::No));
+        assert!(!inbox.prepare_sleep());
+        let mut entries = Vec::new();
+        inbox.take(&mut entries);
+        assert_eq!(entries.len(), 2);
+        assert!(!inbox.is_pending());
+        assert!(inbox.prepare_sleep());
+        inbox.awake();
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0)), Ok(Wake::No));
+    }
+
+    #[test]
+    fn shared_handles_cancel_once_and_are_forgotten_after_the_queue() {
+        let inbox = Inbox::new();
+        let (id, _) = inbox.post_shared(callback()).ok().unwrap();
+        assert_eq!(inbox.cancelled(id), Ok(false));
+        assert!(matches!(inbox.cancel(id), Ok(Cancelled::Now(_))));
+        assert!(matches!(inbox.cancel(id), Ok(Cancelled::Already)));
+        assert_eq!(inbox.cancelled(id), Ok(true));
+        assert!(inbox.begin(id).is_none());
+        assert_eq!(inbox.cancelled(id), Err(Error::Stale));
+
+        let (id, _) = inbox.post_shared(callback()).ok().unwrap();
+        let running = inbox.begin(id).unwrap();
+        assert!(matches!(inbox.cancel(id), Ok(Cancelled::Running)));
+        drop(running);
+        inbox.end(id);
+        assert!(matches!(inbox.cancel(id), Err(Error::Stale)));
+    }
+
+    #[test]
+    fn a_closed_inbox_gives_everything_back() {
+        let inbox = Inbox::new();
+        let _ = inbox.post(Entry::keyed(Kind::Stop, 0));
+        let _ = inbox.post_shared(callback());
+        let (entries, callbacks) = inbox.close();
+        assert_eq!((entries.len(), callbacks.len()), (2, 1));
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0)), Err(Error::Closed));
+        assert!(matches!(inbox.post_shared(callback()), Err((Error::Closed, _))));
+        assert!(!inbox.prepare_sleep());
+    }
+}

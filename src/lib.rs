@@ -1,0 +1,35 @@
+//! coloop: one event loop for every language in a process.
+//!
+//! The map, top to bottom; imports go downward only (`tests/layering.rs`):
+//!
+//! | layer | rooms |
+//! |---|---|
+//! | the C ABI | `ffi` |
+//! | which loop is current | `policy` |
+//! | the loop | `event_loop` |
+//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `clock`, `thread_id`, `fork_generation`, `sync`, `error` |
+//!
+//! The public interface is `include/coloop.h`. The Rust items are reachable for
+//! the project's own tests and promise nothing.
+
+//pub mod ffi;
+//pub mod policy;
+
+pub mod event_loop;
+
+pub mod callback;
+pub mod clock;
+pub mod context;
+pub mod error;
+pub mod fd_table;
+pub mod fork_generation;
+pub mod handle_table;
+pub mod inbox;
+pub mod pacer;
+pub mod reactor;
+pub mod ready_queue;
+pub mod running;
+pub mod sync;
+pub mod thread_id;
+pub mod timer_heap;
+pub mod wakeup;

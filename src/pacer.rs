@@ -1,0 +1,111 @@
+//! When must a busy loop look at its descriptors and timers again?
+//!
+//! asyncio polls at every turn. A turn that was made of one cheap callback costs
+//! less than the system call, so a loop with work at hand polls after 64 turns,
+//! or at the first look at the clock that finds 50 µs gone since the last poll.
+//! It looks after the first turn, then every 32 turns while turns are quick and
+//! after every turn while they are slow; so the bound is 50 µs plus one turn,
+//! and at most 32 turns at the moment when quick turns become slow.
+
+/// Turns between two polls, at most.
+pub const MAX_TURNS: u32 = 64;
+/// Nanoseconds of callbacks between two polls, at most.
+pub const MAX_NANOSECONDS: u64 = 50_000;
+/// Turns between two looks at the clock while turns are quick.
+const LOOK_INTERVAL: u32 = 32;
+/// A turn this long is slow: with 32 of them the time limit would be passed.
+const SLOW_TURN: u64 = MAX_NANOSECONDS / LOOK_INTERVAL as u64;
+
+/// The state between two polls.
+pub struct Pacer {
+    turns: u32,
+    next_look: u32,
+    last_look: u32,
+    /// When the first look was, 0 before it.
+    began: u64,
+    last_time: u64,
+    slow: bool,
+}
+
+impl Pacer {
+    /// A pacer that asks for a poll at once.
+    pub const fn new() -> Self {
+        Pacer { turns: MAX_TURNS, next_look: 0, last_look: 0, began: 0, last_time: 0, slow: true }
+    }
+
+    /// The loop has polled.
+    #[inline(always)]
+    pub fn polled(&mut self, clock: impl FnOnce() -> u64) {
+        self.turns = 0;
+        self.last_look = 0;
+        self.next_look = 1;
+        self.began = 0;
+        if self.slow {
+            self.began = clock();
+            self.last_time = self.began;
+        }
+    }
+
+    /// A turn has ended with more to do: is a poll due before the next one?
+    #[inline(always)]
+    pub fn is_due(&mut self, clock: impl FnOnce() -> u64) -> bool {
+        self.turns += 1;
+        self.turns >= self.next_look && self.look(clock())
+    }
+
+    #[cold]
+    fn look(&mut self, now: u64) -> bool {
+        if self.began == 0 {
+            self.began = now;
+        } else {
+            let turns = u64::from((self.turns - self.last_look).max(1));
+            self.slow = now.saturating_sub(self.last_time) / turns > SLOW_TURN;
+        }
+        self.last_time = now;
+        self.last_look = self.turns;
+        let interval = if self.slow { 1 } else { LOOK_INTERVAL };
+        self.next_look = (self.turns + interval).min(MAX_TURNS);
+        self.turns >= MAX_TURNS || now.saturating_sub(self.began) >= MAX_NANOSECONDS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Turns until a poll is due when each turn takes `turn` nanoseconds.
+    fn turns_between_polls(pacer: &mut Pacer, now: &mut u64, turn: u64) -> u32 {
+        pacer.polled(|| *now);
+        for turns in 1.. {
+            *now += turn;
+            if pacer.is_due(|| *now) {
+                return turns;
+            }
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn quick_turns_poll_every_64() {
+        let (mut pacer, mut now) = (Pacer::new(), 1);
+        turns_between_polls(&mut pacer, &mut now, 10);
+        assert_eq!(turns_between_polls(&mut pacer, &mut now, 10), MAX_TURNS);
+    }
+
+    #[test]
+    fn slow_turns_poll_after_50_microseconds() {
+        let (mut pacer, mut now) = (Pacer::new(), 1);
+        turns_between_polls(&mut pacer, &mut now, 10_000);
+        assert_eq!(turns_between_polls(&mut pacer, &mut now, 10_000), 5);
+        assert_eq!(turns_between_polls(&mut pacer, &mut now, 60_000), 1);
+    }
+
+    #[test]
+    fn a_change_from_quick_to_slow_is_found_within_32_turns() {
+        let (mut pacer, mut now) = (Pacer::new(), 1);
+        turns_between_polls(&mut pacer, &mut now, 10);
+        turns_between_polls(&mut pacer, &mut now, 10);
+        assert!(turns_between_polls(&mut pacer, &mut now, 1_000_000) <= 33);
+        assert_eq!(turns_between_polls(&mut pacer, &mut now, 1_000_000), 1);
+    }
+}

@@ -1,0 +1,154 @@
+//! Which loop is this thread's: the running one, else the policy's. One policy
+//! serves the process; the default one keeps a loop for each thread.
+
+mod default;
+
+pub use default::{Mode, mode, set_mode};
+
+use crate::callback::UserData;
+use crate::error::{Error, Result};
+use crate::event_loop::EventLoop;
+use crate::running;
+use parking_lot::{Mutex, lock_api::RawMutex as _};
+use std::ffi::{c_int, c_void};
+use std::sync::{Arc, Once};
+
+/// A reference to a loop that counts.
+pub type LoopRef = Arc<EventLoop>;
+
+/// What a host's policy does. Each returns a public code, 0 or negative.
+pub struct Functions {
+    /// Yields the calling thread's loop, which stays the policy's.
+    pub get: unsafe extern "C-unwind" fn(*mut c_void, *mut *mut EventLoop) -> c_int,
+    /// Makes a loop (or none) the calling thread's.
+    pub set: unsafe extern "C-unwind" fn(*mut c_void, *mut EventLoop) -> c_int,
+    /// Makes a loop, which becomes the caller's.
+    pub new: unsafe extern "C-unwind" fn(*mut c_void, *mut *mut EventLoop) -> c_int,
+}
+
+/// A policy: the default one, or a host's.
+pub enum Policy {
+    /// One loop a thread, see `default`.
+    Default,
+    /// The host's functions and their data.
+    Host(Functions, UserData),
+}
+
+// SAFETY: the host's functions are registered for every thread of the process.
+unsafe impl Send for Policy {}
+unsafe impl Sync for Policy {}
+
+/// A refusal of a host's policy keeps its own code.
+pub type HostResult<T> = std::result::Result<T, Failure>;
+
+/// Why a policy yielded nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// Our own refusal.
+    Ours(Error),
+    /// The code of a host's function.
+    Host(c_int),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Ours(error)
+    }
+}
+
+static CURRENT: Mutex<Option<Arc<Policy>>> = Mutex::new(None);
+static AT_FORK: Once = Once::new();
+
+/// The process's policy.
+pub fn get() -> Arc<Policy> {
+    hold_lock_across_fork();
+    CURRENT.lock().get_or_insert_with(|| Arc::new(Policy::Default)).clone()
+}
+
+/// Replaces the process's policy; none means the default one.
+pub fn set(policy: Option<Arc<Policy>>) {
+    hold_lock_across_fork();
+    let new = policy.unwrap_or_else(|| Arc::new(Policy::Default));
+    let old = CURRENT.lock().replace(new);
+    drop(old);
+}
+
+/// A child must find the lock free and the value whole, so the forking thread
+/// holds it. No foreign code runs under it, so fork cannot be called there.
+fn hold_lock_across_fork() {
+    unsafe extern "C" fn before() {
+        std::mem::forget(CURRENT.lock());
+    }
+    unsafe extern "C" fn after() {
+        // SAFETY: locked by `before`, in this thread (of either process).
+        unsafe { CURRENT.raw().unlock() };
+    }
+    AT_FORK.call_once(|| {
+        // SAFETY: the handlers are plain functions without arguments.
+        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
+    });
+}
+
+/// asyncio's `get_event_loop`: the running loop of this thread, else the
+/// policy's. Borrowed: it stays whoever's it is.
+pub fn get_event_loop() -> HostResult<*const EventLoop> {
+    let running = running::get();
+    if !running.is_null() {
+        return Ok(running.cast());
+    }
+    get().get_event_loop()
+}
+
+impl Policy {
+    /// The calling thread's loop, without asking what runs.
+    pub fn get_event_loop(&self) -> HostResult<*const EventLoop> {
+        match self {
+            Policy::Default => Ok(default::get()?),
+            Policy::Host(functions, data) => {
+                let mut out = std::ptr::null_mut();
+                // SAFETY: the host's function with the host's data.
+                let code = unsafe { (functions.get)(data.get(), &mut out) };
+                answered(code, out).map(<*mut _>::cast_const)
+            }
+        }
+    }
+
+    /// Makes `event_loop` the calling thread's.
+    pub fn set_event_loop(&self, event_loop: Option<LoopRef>) -> HostResult<()> {
+        match self {
+            Policy::Default => {
+                default::set(event_loop);
+                Ok(())
+            }
+            Policy::Host(functions, data) => {
+                let raw = event_loop.as_ref().map_or(std::ptr::null(), Arc::as_ptr);
+                // SAFETY: as above; the host takes its own reference if it keeps the loop.
+                match unsafe { (functions.set)(data.get(), raw.cast_mut()) } {
+                    0.. => Ok(()),
+                    code => Err(Failure::Host(code)),
+                }
+            }
+        }
+    }
+
+    /// A new loop, the caller's own: an address from `Arc::into_raw`.
+    pub fn new_event_loop(&self) -> HostResult<*const EventLoop> {
+        match self {
+            Policy::Default => Ok(Arc::into_raw(default::new()?)),
+            Policy::Host(functions, data) => {
+                let mut out = std::ptr::null_mut();
+                // SAFETY: as above.
+                let code = unsafe { (functions.new)(data.get(), &mut out) };
+                answered(code, out).map(<*mut _>::cast_const)
+            }
+        }
+    }
+}
+
+fn answered(code: c_int, out: *mut EventLoop) -> HostResult<*mut EventLoop> {
+    match code {
+        ..0 => Err(Failure::Host(code)),
+        _ if out.is_null() => Err(Error::NoCurrent.into()),
+        _ => Ok(out),
+    }
+}
