@@ -12,8 +12,8 @@
 //! The public interface is `include/coloop.h`. The Rust items are reachable for
 //! the project's own tests and promise nothing.
 
-//pub mod ffi;
-//pub mod policy;
+pub mod ffi;
+pub mod policy;
 
 pub mod event_loop;
 

@@ -29,7 +29,7 @@ impl EventLoop {
         let core = std::mem::replace(access.core(), Core::new());
         drop(access);
         let hook = self.wake_hook.lock().unwrap_or_else(|e| e.into_inner()).take();
-        let context = self.shared_context.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let context = self.context_hooks.lock().unwrap_or_else(|e| e.into_inner()).take();
         drop_contents(core, entries, shared);
         self.wakeup.close(false);
         drop((hook, context));

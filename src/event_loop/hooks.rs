@@ -3,7 +3,6 @@
 
 use super::{EventLoop, ExceptionHandler, SlowCallbackHook};
 use crate::callback::UserData;
-use crate::context::ContextHooks;
 use crate::error::Result;
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -40,14 +39,13 @@ unsafe impl Sync for WaitHooks {}
 /// All hooks that live in the core.
 pub(super) struct Hooks {
     pub wait: Option<Arc<WaitHooks>>,
-    pub context: Option<Arc<ContextHooks>>,
     pub exception: Option<Arc<ExceptionHandler>>,
     pub slow_callback: Option<Arc<SlowCallbackHook>>,
 }
 
 impl Hooks {
     pub const fn new() -> Self {
-        Hooks { wait: None, context: None, exception: None, slow_callback: None }
+        Hooks { wait: None, exception: None, slow_callback: None }
     }
 }
 

@@ -69,8 +69,9 @@ pub struct EventLoop {
     wakeup: Wakeup,
     has_wake_hook: AtomicBool,
     wake_hook: Mutex<Option<Arc<LoopHook>>>,
-    /// The context hooks once more, for posts from other threads.
-    shared_context: Mutex<Option<Arc<ContextHooks>>>,
+    /// Any thread may schedule in a context.
+    has_context_hooks: AtomicBool,
+    context_hooks: Mutex<Option<Arc<ContextHooks>>>,
     /// Replaced only by `reinit_after_fork`, while the process has one thread.
     inbox: UnsafeCell<Inbox>,
     clock: Clock,
@@ -170,7 +171,8 @@ impl EventLoop {
             wakeup: Wakeup::new(),
             has_wake_hook: AtomicBool::new(false),
             wake_hook: Mutex::new(None),
-            shared_context: Mutex::new(None),
+            has_context_hooks: AtomicBool::new(false),
+            context_hooks: Mutex::new(None),
             inbox: UnsafeCell::new(Inbox::new()),
             clock: options.clock,
             timer_slack_ns: options.timer_slack_ns,
@@ -249,14 +251,11 @@ impl EventLoop {
     /// The host's hooks for `context=`.
     pub fn set_context_hooks(&self, hooks: Option<Arc<ContextHooks>>) -> Result<()> {
         self.check()?;
-        let mut access = self.enter()?;
-        let old = (
-            std::mem::replace(&mut access.core().hooks.context, hooks.clone()),
-            std::mem::replace(
-                &mut *self.shared_context.lock().unwrap_or_else(|e| e.into_inner()),
-                hooks,
-            ),
-        );
+        let access = self.enter()?;
+        self.has_context_hooks.store(hooks.is_some(), Relaxed);
+        let mut slot = self.context_hooks.lock().unwrap_or_else(|e| e.into_inner());
+        let old = std::mem::replace(&mut *slot, hooks);
+        drop(slot);
         drop(access);
         drop(old);
         Ok(())

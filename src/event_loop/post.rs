@@ -76,8 +76,8 @@ impl EventLoop {
         Ok(())
     }
 
-    /// The context hooks as another thread may see them.
+    /// The context hooks, for whatever thread schedules.
     pub(super) fn shared_context_hooks(&self) -> Option<Arc<ContextHooks>> {
-        self.shared_context.lock().unwrap_or_else(|e| e.into_inner()).clone()
+        self.context_hooks.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 }

@@ -9,6 +9,7 @@ use crate::handle_table::HandleId;
 use crate::inbox::{Cancelled, Wake};
 use crate::ready_queue::{Entry, Kind};
 use std::ffi::c_void;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The id of callbacks nobody asked a handle for.
 pub const NO_HANDLE: HandleId = HandleId(0);
@@ -162,29 +163,35 @@ impl EventLoop {
         self.clock.now()
     }
 
-    /// Joins a callback and its context: the given one, or what the host's
-    /// `capture` hook yields. Without context hooks the callback stays bare.
+    /// Puts a callback in the context the host names. Without context hooks
+    /// that is refused.
     pub fn in_context(&self, callback: Callback, given: Option<*mut c_void>) -> Result<Callback> {
-        let hooks = match self.check().and_then(|()| self.enter()) {
-            Ok(mut access) => access.core().hooks.context.clone(),
-            // Other threads name a context or go without: `capture` reads the
-            // loop thread's.
-            Err(Error::WrongThread) => self.shared_context_hooks(),
-            Err(error) => return Err(error),
-        };
-        let Some(hooks) = hooks else {
-            return match given {
-                Some(_) => Err(Error::Invalid("the loop has no context hooks")),
+        self.check()?;
+        let hooks = self.shared_context_hooks();
+        match (hooks, given) {
+            (None, Some(_)) => Err(Error::Invalid("the loop has no context hooks")),
+            (None, None) => Ok(callback),
+            (Some(hooks), Some(context)) => Ok(context::wrap(callback, hooks, context)),
+            (Some(hooks), None) => match hooks.capture {
+                // SAFETY: the host's hook with the host's data.
+                Some(capture) => {
+                    let context = unsafe { capture(hooks.user_data.get()) };
+                    Ok(context::wrap(callback, hooks, context))
+                }
                 None => Ok(callback),
-            };
-        };
-        let context = match (given, hooks.capture) {
-            (Some(context), _) => context,
-            // SAFETY: the host's hook with the host's data.
-            (None, Some(capture)) => unsafe { capture(hooks.user_data.get()) },
-            (None, None) => return Ok(callback),
-        };
-        Ok(context::wrap(callback, hooks, context))
+            },
+        }
+    }
+
+    /// Puts a callback in the caller's present context, if the host has hooks
+    /// for that; nearly always it has not, and nothing is done.
+    #[inline(always)]
+    pub fn capture_context(&self, callback: Callback) -> Result<Callback> {
+        if self.has_context_hooks.load(Relaxed) {
+            self.in_context(callback, None)
+        } else {
+            Ok(callback)
+        }
     }
 
     /// A host that waits for us was told to wait until `armed`; something must

@@ -6,10 +6,11 @@ mod default;
 pub use default::{Mode, mode, set_mode};
 
 use crate::callback::UserData;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::running;
-use parking_lot::{Mutex, lock_api::RawMutex as _};
+use parking_lot::{Mutex, MutexGuard, RawMutex, lock_api::RawMutex as _};
+use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::sync::{Arc, Once};
 
@@ -77,17 +78,38 @@ pub fn set(policy: Option<Arc<Policy>>) {
 /// holds it. No foreign code runs under it, so fork cannot be called there.
 fn hold_lock_across_fork() {
     unsafe extern "C" fn before() {
-        std::mem::forget(CURRENT.lock());
+        let guard = CURRENT.lock();
+        // SAFETY: the cell is touched only by whoever holds the lock.
+        unsafe { *HELD.0.get() = Some(guard) };
     }
-    unsafe extern "C" fn after() {
-        // SAFETY: locked by `before`, in this thread (of either process).
-        unsafe { CURRENT.raw().unlock() };
+    unsafe extern "C" fn in_parent() {
+        // SAFETY: locked by `before`, in this thread.
+        let guard = unsafe { (*HELD.0.get()).take() };
+        drop(guard);
+    }
+    unsafe extern "C" fn in_child() {
+        // Unlocking would consult parking_lot's table of waiters, whose own
+        // lock may have been held by a thread that no longer exists.
+        // SAFETY: locked by `before`; the raw lock is all atomics, and this is
+        // the only thread.
+        unsafe {
+            std::mem::forget((*HELD.0.get()).take());
+            std::ptr::from_ref(CURRENT.raw()).cast_mut().write(RawMutex::INIT);
+        }
     }
     AT_FORK.call_once(|| {
         // SAFETY: the handlers are plain functions without arguments.
-        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
+        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
     });
 }
+
+/// The lock's guard while a fork happens.
+struct Held(UnsafeCell<Option<MutexGuard<'static, Option<Arc<Policy>>>>>);
+
+// SAFETY: touched only by the thread that holds the lock.
+unsafe impl Sync for Held {}
+
+static HELD: Held = Held(UnsafeCell::new(None));
 
 /// asyncio's `get_event_loop`: the running loop of this thread, else the
 /// policy's. Borrowed: it stays whoever's it is.

@@ -1,0 +1,96 @@
+//! A loop inside another loop.
+
+use super::guard::{event_loop, guard, store};
+use super::types::*;
+use std::ffi::c_int;
+
+fn count(callbacks: u64) -> c_int {
+    c_int::try_from(callbacks).unwrap_or(c_int::MAX)
+}
+
+/// One turn: waits at most `timeout_ns` nanoseconds (negative: as long as it
+/// takes) for something to do, and does it. How many callbacks were taken, or
+/// the errors of loop_run_forever. [loop thread]
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_run_once(r#loop: *mut loop_t, timeout_ns: i64) -> c_int {
+    guard(|| unsafe { event_loop(r#loop)? }.run_once(timeout_ns).map(count))
+}
+
+/// A descriptor that becomes readable when the loop has I/O or, after
+/// loop_prepare, anything else to do. It stays the loop's: wait on it, never
+/// read or close it. -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+/// [loop thread]
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_backend_fd(r#loop: *mut loop_t) -> c_int {
+    guard(|| unsafe { event_loop(r#loop)? }.backend_fd())
+}
+
+/// The earliest deadline in *ret_when and 1, or 0 when no timer waits.
+/// LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread]
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; `ret_when` is NULL or
+/// valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_next_deadline(r#loop: *mut loop_t, ret_when: *mut u64) -> c_int {
+    guard(|| match unsafe { event_loop(r#loop)? }.next_deadline()? {
+        Some(when) => {
+            unsafe { store(ret_when, when)? };
+            Ok(1)
+        }
+        None => Ok(0),
+    })
+}
+
+/// Step one of a turn made by a host: how long it may wait on loop_backend_fd,
+/// in *ret_timeout_ns: nanoseconds, 0 for not at all, -1 for ever. From then on
+/// a post, or a nearer deadline, makes the descriptor readable and calls the
+/// wake hook. Errors as loop_run_forever. [loop thread], not inside a callback.
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; `ret_timeout_ns` is
+/// NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_prepare(r#loop: *mut loop_t, ret_timeout_ns: *mut i64) -> c_int {
+    guard(|| {
+        let timeout = unsafe { event_loop(r#loop)? }.prepare()?;
+        unsafe { store(ret_timeout_ns, timeout)? };
+        Ok(0)
+    })
+}
+
+/// Step two: collects what is ready, waiting at most `timeout_ns` (negative: as
+/// long as it takes; a host that has waited itself passes 0). How many readers
+/// and writers were queued. Errors and threads as loop_prepare.
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_poll(r#loop: *mut loop_t, timeout_ns: i64) -> c_int {
+    guard(|| unsafe { event_loop(r#loop)? }.poll_once(timeout_ns).map(count))
+}
+
+/// Step three: runs what was collected, posted and due. How many callbacks were
+/// taken. Errors as loop_run_forever. [loop thread]
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_dispatch(r#loop: *mut loop_t) -> c_int {
+    guard(|| unsafe { event_loop(r#loop)? }.dispatch().map(count))
+}
+
+versioned!(
+    "loop_run_once",
+    "loop_backend_fd",
+    "loop_next_deadline",
+    "loop_prepare",
+    "loop_poll",
+    "loop_dispatch",
+);

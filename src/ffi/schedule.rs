@@ -1,0 +1,266 @@
+//! Scheduling: call_soon, its thread-safe form, call_later, call_at, and the same
+//! with asyncio's `context=`.
+
+use super::guard::{callback as make_callback, event_loop, guard};
+use super::types::*;
+use crate::callback::Callback;
+use crate::error::Result;
+use crate::event_loop::EventLoop;
+use crate::handle_table::HandleId;
+use std::ffi::{c_int, c_void};
+
+/// Stores the handle if it was asked for.
+#[inline(always)]
+unsafe fn done(ret_handle: *mut loop_handle_t, id: HandleId) -> c_int {
+    if !ret_handle.is_null() {
+        unsafe { ret_handle.write(id.0) };
+    }
+    0
+}
+
+/// The callback in its context, if the loop has context hooks.
+#[inline]
+fn in_context(
+    event_loop: &EventLoop,
+    callback: Callback,
+    context: Option<*mut c_void>,
+) -> Result<Callback> {
+    event_loop.in_context(callback, context)
+}
+
+/// Runs `callback` in the loop's next turn, after everything scheduled before.
+/// `destroy` may be NULL; it runs exactly once, also when this call fails.
+/// `ret_handle` may be NULL. 0, LOOP_EINVAL (NULL loop or callback),
+/// LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM. From a thread that is not the loop's it
+/// is queued without waking the loop; in debug mode LOOP_EWRONG_THREAD.
+/// asyncio: loop.call_soon().
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; the callback may be
+/// called with its user data; `ret_handle` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_call_soon(
+    r#loop: *mut loop_t,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
+    guard(|| {
+        let cb = make_callback(callback, user_data, destroy)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let cb = event_loop.capture_context(cb)?;
+        let id = event_loop.call_soon(cb, !ret_handle.is_null())?;
+        Ok(unsafe { done(ret_handle, id) })
+    })
+}
+
+/// loop_call_soon in a context: asyncio's context=. One reference to `context` passes to
+/// the loop, which releases it by the hook of loop_set_context_hooks once the
+/// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
+/// then the reference stays the caller's. All else as loop_call_soon.
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; the callback may be
+/// called with its user data; `ret_handle` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_call_soon_context(
+    r#loop: *mut loop_t,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    context: *mut c_void,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
+    guard(|| {
+        let cb = make_callback(callback, user_data, destroy)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let cb = in_context(event_loop, cb, Some(context))?;
+        let id = event_loop.call_soon(cb, !ret_handle.is_null())?;
+        Ok(unsafe { done(ret_handle, id) })
+    })
+}
+
+/// The same from any thread, and wakes the loop: before, during and after a run,
+/// never coalesced, in the order of arrival. A handle obtained here may be used
+/// from any thread. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM.
+/// [any thread], not inside signal handlers (see loop_wakeup).
+/// asyncio: loop.call_soon_threadsafe().
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; the callback may be
+/// called with its user data; `ret_handle` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_call_soon_threadsafe(
+    r#loop: *mut loop_t,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
+    guard(|| {
+        let cb = make_callback(callback, user_data, destroy)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let cb = event_loop.capture_context(cb)?;
+        let id = event_loop.call_soon_threadsafe(cb, !ret_handle.is_null())?;
+        Ok(unsafe { done(ret_handle, id) })
+    })
+}
+
+/// loop_call_soon_threadsafe in a context: asyncio's context=. One reference to `context` passes to
+/// the loop, which releases it by the hook of loop_set_context_hooks once the
+/// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
+/// then the reference stays the caller's. All else as loop_call_soon_threadsafe.
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; the callback may be
+/// called with its user data; `ret_handle` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_call_soon_threadsafe_context(
+    r#loop: *mut loop_t,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    context: *mut c_void,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
+    guard(|| {
+        let cb = make_callback(callback, user_data, destroy)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let cb = in_context(event_loop, cb, Some(context))?;
+        let id = event_loop.call_soon_threadsafe(cb, !ret_handle.is_null())?;
+        Ok(unsafe { done(ret_handle, id) })
+    })
+}
+
+/// Runs `callback` once `delay_ns` nanoseconds have passed from now, never
+/// earlier. Equal deadlines run in the order of scheduling; 0 or less is due in
+/// the next turn, behind what is ready. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED,
+/// LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: loop.call_later().
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; the callback may be
+/// called with its user data; `ret_handle` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_call_later(
+    r#loop: *mut loop_t,
+    delay_ns: i64,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
+    guard(|| {
+        let cb = make_callback(callback, user_data, destroy)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let cb = event_loop.capture_context(cb)?;
+        let id = event_loop.call_later(delay_ns, cb)?;
+        Ok(unsafe { done(ret_handle, id) })
+    })
+}
+
+/// loop_call_later in a context: asyncio's context=. One reference to `context` passes to
+/// the loop, which releases it by the hook of loop_set_context_hooks once the
+/// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
+/// then the reference stays the caller's. All else as loop_call_later.
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; the callback may be
+/// called with its user data; `ret_handle` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_call_later_context(
+    r#loop: *mut loop_t,
+    delay_ns: i64,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    context: *mut c_void,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
+    guard(|| {
+        let cb = make_callback(callback, user_data, destroy)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let cb = in_context(event_loop, cb, Some(context))?;
+        let id = event_loop.call_later(delay_ns, cb)?;
+        Ok(unsafe { done(ret_handle, id) })
+    })
+}
+
+/// Runs `callback` at `when_ns` on the clock of loop_time, never earlier.
+/// LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
+/// [loop thread] asyncio: loop.call_at().
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; the callback may be
+/// called with its user data; `ret_handle` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_call_at(
+    r#loop: *mut loop_t,
+    when_ns: u64,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
+    guard(|| {
+        let cb = make_callback(callback, user_data, destroy)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let cb = event_loop.capture_context(cb)?;
+        let id = event_loop.call_at(when_ns, cb)?;
+        Ok(unsafe { done(ret_handle, id) })
+    })
+}
+
+/// loop_call_at in a context: asyncio's context=. One reference to `context` passes to
+/// the loop, which releases it by the hook of loop_set_context_hooks once the
+/// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
+/// then the reference stays the caller's. All else as loop_call_at.
+///
+/// # Safety
+/// `loop` is NULL or a loop the caller has a reference to; the callback may be
+/// called with its user data; `ret_handle` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_call_at_context(
+    r#loop: *mut loop_t,
+    when_ns: u64,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    context: *mut c_void,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
+    guard(|| {
+        let cb = make_callback(callback, user_data, destroy)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let cb = in_context(event_loop, cb, Some(context))?;
+        let id = event_loop.call_at(when_ns, cb)?;
+        Ok(unsafe { done(ret_handle, id) })
+    })
+}
+
+/// Wakes the loop if it sleeps, and nothing else: for signal handlers, which then
+/// leave their news where a callback finds it. LOOP_ECLOSED, LOOP_EFORKED.
+/// [any thread] [signal-safe]
+///
+/// # Safety
+/// `loop` is NULL or a loop that lives for the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_wakeup(r#loop: *mut loop_t) -> c_int {
+    // No guard: nothing here can panic, and a signal handler may be the caller.
+    match unsafe { event_loop(r#loop) }.and_then(EventLoop::wakeup) {
+        Ok(()) => 0,
+        Err(error) => error.code(),
+    }
+}
+
+versioned!(
+    "loop_call_soon",
+    "loop_call_soon_context",
+    "loop_call_soon_threadsafe",
+    "loop_call_soon_threadsafe_context",
+    "loop_call_later",
+    "loop_call_later_context",
+    "loop_call_at",
+    "loop_call_at_context",
+    "loop_wakeup",
+);
