@@ -10,10 +10,8 @@ const VERSION_NODES: &str = "COLOOP_0 { };\n";
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let os = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    if !matches!(
-        os.as_str(),
-        "linux" | "android" | "freebsd" | "netbsd" | "openbsd" | "dragonfly"
-    ) {
+    if !matches!(os.as_str(), "linux" | "android" | "freebsd" | "netbsd" | "openbsd" | "dragonfly")
+    {
         return;
     }
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libcoloop.so.0");
@@ -24,9 +22,6 @@ fn main() {
         // only empty nodes can stand beside it. `.symver` assigns the symbols.
         let map = PathBuf::from(env::var("OUT_DIR").unwrap()).join("coloop.map");
         fs::write(&map, VERSION_NODES).unwrap();
-        println!(
-            "cargo::rustc-cdylib-link-arg=-Wl,--version-script={}",
-            map.display()
-        );
+        println!("cargo::rustc-cdylib-link-arg=-Wl,--version-script={}", map.display());
     }
 }

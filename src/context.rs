@@ -4,7 +4,8 @@
 use crate::callback::{Callback, CallbackFn, DestroyFn, UserData};
 use std::{ffi::c_void, sync::Arc};
 
-type ContextHook = Option<unsafe extern "C-unwind" fn(context: *mut c_void, user_data: *mut c_void)>;
+type ContextHook =
+    Option<unsafe extern "C-unwind" fn(context: *mut c_void, user_data: *mut c_void)>;
 
 /// How a host enters, leaves and releases a context.
 pub struct ContextHooks {

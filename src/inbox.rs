@@ -121,7 +121,8 @@ impl Inbox {
         }
         state.generation = state.generation.wrapping_add(1).max(1);
         let generation = state.generation;
-        let slot = state.shared.insert(Shared { generation, state: SharedState::Pending(callback) });
+        let slot =
+            state.shared.insert(Shared { generation, state: SharedState::Pending(callback) });
         let id = HandleId::new(slot as u32 | HandleId::SHARED, generation);
         match self.enqueue(&mut state, Entry::keyed(Kind::Shared, id.0)) {
             Ok(wake) => Ok((id, wake)),

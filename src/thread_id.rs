@@ -19,7 +19,9 @@ pub fn current() -> usize {
     {
         let id: usize;
         // SAFETY: tpidr_el0 holds the thread pointer on Linux; reading it is free of effects.
-        unsafe { std::arch::asm!("mrs {}, tpidr_el0", out(reg) id, options(nostack, nomem, preserves_flags)) };
+        unsafe {
+            std::arch::asm!("mrs {}, tpidr_el0", out(reg) id, options(nostack, nomem, preserves_flags))
+        };
         id
     }
     #[cfg(not(any(

@@ -145,7 +145,9 @@ impl TimerHeap {
     }
 
     fn sift_down(&mut self, mut position: usize) {
-        let Some(&entry) = self.entries.get(position) else { return };
+        let Some(&entry) = self.entries.get(position) else {
+            return;
+        };
         loop {
             let first = position * ARITY + 1;
             let end = (first + ARITY).min(self.entries.len());

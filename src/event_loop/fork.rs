@@ -65,10 +65,9 @@ impl EventLoop {
         if flags & KEEP_IO == 0 {
             for index in core.fds.indices() {
                 if let Some(mut watch) = core.fds.remove(index) {
-                    for direction in [
-                        crate::fd_table::Direction::Read,
-                        crate::fd_table::Direction::Write,
-                    ] {
+                    for direction in
+                        [crate::fd_table::Direction::Read, crate::fd_table::Direction::Write]
+                    {
                         dropped.extend(watch.side(direction).take().map(|r| r.callback));
                     }
                 }

@@ -42,9 +42,13 @@ impl EventLoop {
         }
         let mut access = self.enter()?;
         let core = access.core();
-        let Some(index) = core.fds.index_of(fd) else { return Ok(false) };
+        let Some(index) = core.fds.index_of(fd) else {
+            return Ok(false);
+        };
         let watch = core.fds.get(index).ok_or(Error::Internal)?;
-        let Some(removed) = watch.side(direction).take() else { return Ok(false) };
+        let Some(removed) = watch.side(direction).take() else {
+            return Ok(false);
+        };
         let interest = watch.interest();
         let key = core.fds.key(index);
         if let Some(reactor) = &core.reactor {
@@ -68,9 +72,13 @@ impl EventLoop {
         let direction = if kind == Kind::Reader { Direction::Read } else { Direction::Write };
         let (index, serial) = (key as u32 as usize, (key >> 32) as u32);
         let core = self.core_of_run();
-        let Some(watch) = core.fds.get(index) else { return };
+        let Some(watch) = core.fds.get(index) else {
+            return;
+        };
         let fd = watch.fd;
-        let Some(registration) = watch.side(direction) else { return };
+        let Some(registration) = watch.side(direction) else {
+            return;
+        };
         if registration.serial != serial {
             return;
         }
@@ -103,7 +111,9 @@ impl EventLoop {
     /// Waits, then queues the reader and the writer of each ready descriptor.
     pub(super) fn gather_events(&self, timeout_ns: i64) -> Result<()> {
         let core = self.core_of_run();
-        let Some(reactor) = &mut core.reactor else { return Ok(()) };
+        let Some(reactor) = &mut core.reactor else {
+            return Ok(());
+        };
         let (fds, ready) = (&mut core.fds, &mut core.ready);
         let mut stray = false;
         let mut lacking = Ok(());

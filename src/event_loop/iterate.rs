@@ -43,7 +43,9 @@ impl EventLoop {
             return Ok(0);
         }
         core.ready.trim();
-        let Some(deadline) = core.next_deadline() else { return Ok(-1) };
+        let Some(deadline) = core.next_deadline() else {
+            return Ok(-1);
+        };
         if deadline <= core.now {
             return Ok(0);
         }
@@ -171,10 +173,9 @@ impl EventLoop {
                 }
             }
             // SAFETY: `post` made it, and an entry is popped once.
-            Kind::Boxed => self.run_callback(
-                unsafe { Callback::from_raw(key as usize as *mut Callback) },
-                0,
-            ),
+            Kind::Boxed => {
+                self.run_callback(unsafe { Callback::from_raw(key as usize as *mut Callback) }, 0)
+            }
             Kind::Reader | Kind::Writer => self.run_watch(kind, key),
             Kind::Stop => self.stopping.store(true, Relaxed),
         }
@@ -182,8 +183,12 @@ impl EventLoop {
 
     #[inline]
     fn run_callback(&self, callback: Callback, handle: u64) {
-        self.core_of_run().current =
-            Current { callback: Some(callback.parts()), handle, fd: -1, ..self.core_of_run().current };
+        self.core_of_run().current = Current {
+            callback: Some(callback.parts()),
+            handle,
+            fd: -1,
+            ..self.core_of_run().current
+        };
         callback.call();
         if fork_generation::raw() == self.generation.load(Relaxed) {
             let core = self.core_of_run();

@@ -28,8 +28,8 @@ mod slow_callback;
 mod timers;
 
 pub use exception::{ExceptionContext, ExceptionHandler, default_exception_handler};
-pub use hooks::{LoopHook, LoopHookFn, WaitHooks};
 pub use fork::{KEEP_IO, KEEP_READY};
+pub use hooks::{LoopHook, LoopHookFn, WaitHooks};
 pub use options::{Backend, Options};
 pub use slow_callback::{SlowCallback, SlowCallbackHook};
 
@@ -38,6 +38,7 @@ use crate::clock::Clock;
 use crate::context::ContextHooks;
 use crate::error::{Error, Result};
 use crate::fd_table::FdTable;
+use crate::fork_generation;
 use crate::handle_table::HandleTable;
 use crate::inbox::Inbox;
 use crate::pacer::Pacer;
@@ -45,7 +46,6 @@ use crate::reactor::Reactor;
 use crate::ready_queue::{Entry, ReadyQueue};
 use crate::timer_heap::TimerHeap;
 use crate::wakeup::Wakeup;
-use crate::fork_generation;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};

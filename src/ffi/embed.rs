@@ -11,9 +11,6 @@ fn count(callbacks: u64) -> c_int {
 /// One turn: waits at most `timeout_ns` nanoseconds (negative: as long as it
 /// takes) for something to do, and does it. How many callbacks were taken, or
 /// the errors of loop_run_forever. [loop thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_run_once(r#loop: *mut loop_t, timeout_ns: i64) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.run_once(timeout_ns).map(count))
@@ -23,9 +20,6 @@ pub unsafe extern "C" fn loop_run_once(r#loop: *mut loop_t, timeout_ns: i64) -> 
 /// loop_prepare, anything else to do. It stays the loop's: wait on it, never
 /// read or close it. -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
 /// [loop thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_backend_fd(r#loop: *mut loop_t) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.backend_fd())
@@ -33,10 +27,6 @@ pub unsafe extern "C" fn loop_backend_fd(r#loop: *mut loop_t) -> c_int {
 
 /// The earliest deadline in *ret_when and 1, or 0 when no timer waits.
 /// LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; `ret_when` is NULL or
-/// valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_next_deadline(r#loop: *mut loop_t, ret_when: *mut u64) -> c_int {
     guard(|| match unsafe { event_loop(r#loop)? }.next_deadline()? {
@@ -52,10 +42,6 @@ pub unsafe extern "C" fn loop_next_deadline(r#loop: *mut loop_t, ret_when: *mut 
 /// in *ret_timeout_ns: nanoseconds, 0 for not at all, -1 for ever. From then on
 /// a post, or a nearer deadline, makes the descriptor readable and calls the
 /// wake hook. Errors as loop_run_forever. [loop thread], not inside a callback.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; `ret_timeout_ns` is
-/// NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_prepare(r#loop: *mut loop_t, ret_timeout_ns: *mut i64) -> c_int {
     guard(|| {
@@ -68,9 +54,6 @@ pub unsafe extern "C" fn loop_prepare(r#loop: *mut loop_t, ret_timeout_ns: *mut 
 /// Step two: collects what is ready, waiting at most `timeout_ns` (negative: as
 /// long as it takes; a host that has waited itself passes 0). How many readers
 /// and writers were queued. Errors and threads as loop_prepare.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_poll(r#loop: *mut loop_t, timeout_ns: i64) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.poll_once(timeout_ns).map(count))
@@ -78,9 +61,6 @@ pub unsafe extern "C" fn loop_poll(r#loop: *mut loop_t, timeout_ns: i64) -> c_in
 
 /// Step three: runs what was collected, posted and due. How many callbacks were
 /// taken. Errors as loop_run_forever. [loop thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_dispatch(r#loop: *mut loop_t) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.dispatch().map(count))

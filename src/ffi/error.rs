@@ -72,7 +72,9 @@ pub extern "C" fn loop_strerror(code: c_int) -> *const c_char {
 /// call of this library on this thread, or the next loop_last_error.
 #[unsafe(no_mangle)]
 pub extern "C" fn loop_last_error() -> *const c_char {
-    let Ok(Some(error)) = LAST.try_with(Cell::get) else { return c"".as_ptr() };
+    let Ok(Some(error)) = LAST.try_with(Cell::get) else {
+        return c"".as_ptr();
+    };
     let message = CString::new(error.to_string()).unwrap_or_default();
     TEXT.try_with(|text| {
         *text.borrow_mut() = message;

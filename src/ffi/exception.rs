@@ -23,10 +23,6 @@ unsafe fn record<'a>(context: *const loop_exception_context_t) -> Result<&'a Exc
 /// default, which prints to stderr. `destroy` runs when the handler is replaced
 /// or the loop closes. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED,
 /// LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.set_exception_handler().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the handler may be
-/// called with `user_data`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_exception_handler(
     r#loop: *mut loop_t,
@@ -47,9 +43,6 @@ pub unsafe extern "C" fn loop_set_exception_handler(
 /// Gives a failure to the loop's handler, now. LOOP_EINVAL (NULL, wrong size),
 /// LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread]
 /// asyncio: loop.call_exception_handler().
-///
-/// # Safety
-/// The pointers are NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_exception_handler(
     r#loop: *mut loop_t,
@@ -63,9 +56,6 @@ pub unsafe extern "C" fn loop_call_exception_handler(
 
 /// What happens without a handler: the message, then "key: value" lines, on
 /// stderr. LOOP_EINVAL. [any thread] asyncio: loop.default_exception_handler().
-///
-/// # Safety
-/// The pointers are NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_default_exception_handler(
     r#loop: *mut loop_t,
@@ -82,10 +72,6 @@ pub unsafe extern "C" fn loop_default_exception_handler(
 /// callback" with `code`, the text `exception` (may be NULL) and the callback's
 /// identity. LOOP_ENO_RUNNING outside a callback. [loop thread]
 /// asyncio: raising in a callback.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; `exception` is NULL
-/// or a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_callback_failed(
     r#loop: *mut loop_t,
@@ -97,9 +83,6 @@ pub unsafe extern "C" fn loop_callback_failed(
 
 /// Sets who is told of slow callbacks in debug mode; NULL restores a line on
 /// stderr. Errors and destroy as loop_set_exception_handler. [loop thread]
-///
-/// # Safety
-/// As loop_set_exception_handler.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_slow_callback_hook(
     r#loop: *mut loop_t,
@@ -120,9 +103,6 @@ pub unsafe extern "C" fn loop_set_slow_callback_hook(
 /// From how many nanoseconds on debug mode calls a callback slow (at first 100
 /// ms). LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED. [any thread]
 /// asyncio: loop.slow_callback_duration.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_slow_callback_duration(
     r#loop: *mut loop_t,
@@ -132,9 +112,6 @@ pub unsafe extern "C" fn loop_set_slow_callback_duration(
 }
 
 /// The present limit in nanoseconds; 0 for NULL. [any thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_get_slow_callback_duration(r#loop: *const loop_t) -> u64 {
     guard_or(0, || Ok(unsafe { event_loop(r#loop)? }.slow_callback_duration()))

@@ -11,9 +11,6 @@ use std::ffi::c_int;
 /// cancelled by any thread; the call waits for a callback that is running,
 /// unless that callback makes it. LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
 /// [loop thread] otherwise. asyncio: handle.cancel().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_handle_cancel(r#loop: *mut loop_t, handle: loop_handle_t) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.handle_cancel(HandleId(handle)).map(|()| 0))
@@ -22,9 +19,6 @@ pub unsafe extern "C" fn loop_handle_cancel(r#loop: *mut loop_t, handle: loop_ha
 /// 1 if it was cancelled, 0 if it waits to run. A cancelled handle is remembered
 /// until the loop reuses its record; then, and once it has run, LOOP_ESTALE.
 /// Threads as loop_handle_cancel. asyncio: handle.cancelled().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_handle_cancelled(
     r#loop: *mut loop_t,
@@ -39,10 +33,6 @@ pub unsafe extern "C" fn loop_handle_cancelled(
 /// When a waiting timer is due, in *ret_when, on the clock of loop_time. 0;
 /// LOOP_EINVAL if the handle is no waiting timer, LOOP_ESTALE, LOOP_ECLOSED,
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: handle.when().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; `ret_when` is NULL or
-/// valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_handle_when(
     r#loop: *mut loop_t,
@@ -59,9 +49,6 @@ pub unsafe extern "C" fn loop_handle_when(
 /// Moves a waiting timer to `when_ns`, in place: cheaper than cancelling and
 /// scheduling again, and the handle stays. Among equal deadlines it stands where
 /// a new timer would. Errors and threads as loop_handle_when; -ENOMEM.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_handle_reschedule(
     r#loop: *mut loop_t,

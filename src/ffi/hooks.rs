@@ -21,10 +21,6 @@ fn hook_fn(hook: RawHook) -> LoopHookFn {
 /// there. Each may be NULL; both NULL ends it. `destroy` runs when the hooks are
 /// replaced or the loop closes. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED,
 /// LOOP_EWRONG_THREAD. [loop thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the hooks may be
-/// called with `user_data`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_wait_hooks(
     r#loop: *mut loop_t,
@@ -48,9 +44,6 @@ pub unsafe extern "C" fn loop_set_wait_hooks(
 /// somebody posts (on the poster's thread) or a deadline comes nearer than the
 /// host was told (on the loop's thread). At most once for each loop_prepare.
 /// NULL ends it. Errors as loop_set_wait_hooks.
-///
-/// # Safety
-/// As loop_set_wait_hooks; the hook may be called on any thread that posts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_wake_hook(
     r#loop: *mut loop_t,
@@ -69,10 +62,6 @@ pub unsafe extern "C" fn loop_set_wake_hook(
 /// ends it for callbacks scheduled from then on. Callbacks that wait keep the
 /// hooks they were scheduled with. LOOP_EINVAL also for a wrong size.
 /// [loop thread] asyncio: the context= of the scheduling functions.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; `hooks` is NULL or
-/// valid; the hooks may be called with `user_data`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_context_hooks(
     r#loop: *mut loop_t,

@@ -12,10 +12,6 @@ use std::ffi::{c_int, c_void};
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
 /// descriptor; if you cannot, a reused number never gets old events.
 /// [loop thread] asyncio: loop.add_reader().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_add_reader(
     r#loop: *mut loop_t,
@@ -33,10 +29,6 @@ pub unsafe extern "C" fn loop_add_reader(
 }
 
 /// loop_add_reader in a context; see loop_call_soon_context.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_add_reader_context(
     r#loop: *mut loop_t,
@@ -57,9 +49,6 @@ pub unsafe extern "C" fn loop_add_reader_context(
 /// Ends what loop_add_reader began, at once: an event already queued is not
 /// delivered. 1 if there was a reader, 0 if not (always on a closed loop),
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_reader().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_remove_reader(r#loop: *mut loop_t, fd: c_int) -> c_int {
     guard(|| {
@@ -75,10 +64,6 @@ pub unsafe extern "C" fn loop_remove_reader(r#loop: *mut loop_t, fd: c_int) -> c
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
 /// descriptor; if you cannot, a reused number never gets old events.
 /// [loop thread] asyncio: loop.add_writer().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_add_writer(
     r#loop: *mut loop_t,
@@ -96,10 +81,6 @@ pub unsafe extern "C" fn loop_add_writer(
 }
 
 /// loop_add_writer in a context; see loop_call_soon_context.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_add_writer_context(
     r#loop: *mut loop_t,
@@ -120,9 +101,6 @@ pub unsafe extern "C" fn loop_add_writer_context(
 /// Ends what loop_add_writer began, at once: an event already queued is not
 /// delivered. 1 if there was a writer, 0 if not (always on a closed loop),
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_writer().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_remove_writer(r#loop: *mut loop_t, fd: c_int) -> c_int {
     guard(|| {

@@ -64,9 +64,6 @@ pub extern "C" fn loop_new() -> *mut loop_t {
 /// A new loop with options (NULL: the defaults) in *ret_loop, with one
 /// reference. 0, or LOOP_EINVAL for a wrong size, unknown fields or flags, or a
 /// backend that the platform lacks. Any thread.
-///
-/// # Safety
-/// The pointers are NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_create(
     options: *const loop_options_t,
@@ -84,9 +81,6 @@ pub unsafe extern "C" fn loop_create(
 
 /// Takes one more reference; returns `loop`. NULL is allowed. Any thread, also
 /// after close and after fork.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_ref(r#loop: *mut loop_t) -> *mut loop_t {
     if !r#loop.is_null() {
@@ -97,9 +91,6 @@ pub unsafe extern "C" fn loop_ref(r#loop: *mut loop_t) -> *mut loop_t {
 
 /// Gives one reference back. The last one closes the loop, if nobody did, and
 /// frees it. NULL is allowed. Any thread, also after close and after fork.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_unref(r#loop: *mut loop_t) {
     if !r#loop.is_null() {
@@ -126,9 +117,6 @@ fn kept(event_loop: &EventLoop) -> Arc<EventLoop> {
 /// LOOP_EWRONG_THREAD while another thread is inside. [loop thread]
 /// In a forked child it closes the child's copies and leaves the parent's loop
 /// working. asyncio: loop.close().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_close(r#loop: *mut loop_t) -> c_int {
     guard(|| {
@@ -142,9 +130,6 @@ pub unsafe extern "C" fn loop_close(r#loop: *mut loop_t) -> c_int {
 /// LOOP_EOTHER_RUNNING (checked in this order), LOOP_EWRONG_THREAD, LOOP_EFORKED
 /// (also in a child that returns from a callback in which it was forked), or the
 /// negative errno of a wait that failed. asyncio: loop.run_forever().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_run_forever(r#loop: *mut loop_t) -> c_int {
     guard(|| {
@@ -157,9 +142,6 @@ pub unsafe extern "C" fn loop_run_forever(r#loop: *mut loop_t) -> c_int {
 /// one turn. From another thread only the flag is set, and a sleeping loop does
 /// not see it: use loop_stop_threadsafe. A closed loop is no error.
 /// asyncio: loop.stop().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_stop(r#loop: *mut loop_t) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.stop().map(|()| 0))
@@ -168,9 +150,6 @@ pub unsafe extern "C" fn loop_stop(r#loop: *mut loop_t) -> c_int {
 /// Ends the run once everything posted before has run, and wakes the loop.
 /// LOOP_ECLOSED, -ENOMEM. [any thread]
 /// asyncio: loop.call_soon_threadsafe(loop.stop).
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_stop_threadsafe(r#loop: *mut loop_t) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.stop_threadsafe().map(|()| 0))
@@ -179,27 +158,18 @@ pub unsafe extern "C" fn loop_stop_threadsafe(r#loop: *mut loop_t) -> c_int {
 /// Inside a callback: leaves the run right after this callback. What is queued
 /// stays queued for the next run. The run returns `code`, which must be
 /// positive. LOOP_ENO_RUNNING when the loop does not run. [loop thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_interrupt(r#loop: *mut loop_t, code: c_int) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.interrupt(code).map(|()| 0))
 }
 
 /// 1 while the loop runs, in whatever thread; else 0. [any thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_is_running(r#loop: *const loop_t) -> c_int {
     guard(|| Ok(unsafe { event_loop(r#loop)? }.is_running().into()))
 }
 
 /// 1 when the loop is closed, else 0. [any thread], also after fork.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_is_closed(r#loop: *const loop_t) -> c_int {
     guard(|| Ok(unsafe { event_loop(r#loop)? }.is_closed().into()))
@@ -207,9 +177,6 @@ pub unsafe extern "C" fn loop_is_closed(r#loop: *const loop_t) -> c_int {
 
 /// The loop's clock now, in nanoseconds since an arbitrary start; 0 for NULL.
 /// [any thread], also after close and after fork. asyncio: loop.time().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_time(r#loop: *const loop_t) -> u64 {
     guard_or(0, || Ok(unsafe { event_loop(r#loop)? }.time()))
@@ -217,9 +184,6 @@ pub unsafe extern "C" fn loop_time(r#loop: *const loop_t) -> u64 {
 
 /// The clock as the loop read it last in this turn: cheaper than loop_time, and
 /// older by what callbacks took since. [loop thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_time_cached(r#loop: *mut loop_t) -> u64 {
     guard_or(0, || Ok(unsafe { event_loop(r#loop)? }.time_cached()))
@@ -227,18 +191,12 @@ pub unsafe extern "C" fn loop_time_cached(r#loop: *mut loop_t) -> u64 {
 
 /// Debug mode: refuses scheduling from wrong threads and reports slow
 /// callbacks. [any thread] asyncio: loop.set_debug().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_debug(r#loop: *mut loop_t, enabled: c_int) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.set_debug(enabled != 0).map(|()| 0))
 }
 
 /// 1 in debug mode, else 0. [any thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_get_debug(r#loop: *const loop_t) -> c_int {
     guard(|| Ok(unsafe { event_loop(r#loop)? }.debug().into()))
@@ -246,9 +204,6 @@ pub unsafe extern "C" fn loop_get_debug(r#loop: *const loop_t) -> c_int {
 
 /// How the loop watches descriptors: "epoll", "kqueue" or "iocp"; NULL for
 /// NULL. Static. [any thread]
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_backend_name(r#loop: *const loop_t) -> *const c_char {
     guard_or(std::ptr::null(), || {
@@ -266,9 +221,6 @@ pub unsafe extern "C" fn loop_backend_name(r#loop: *const loop_t) -> *const c_ch
 /// snprintf's rules: at most `size` bytes with the final NUL; returns the length
 /// of the whole text. `buffer` may be NULL when `size` is 0. [any thread], also
 /// after close and after fork. asyncio: repr(loop).
-///
-/// # Safety
-/// `buffer` has room for `size` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_describe(
     r#loop: *const loop_t,
@@ -297,9 +249,6 @@ pub unsafe extern "C" fn loop_describe(
 /// is dropped and destroyed. Nothing shared with the parent is touched.
 /// LOOP_EINVAL if the loop was not inherited, for unknown flags, or if another
 /// thread was inside the loop at the fork; LOOP_ECLOSED; -errno.
-///
-/// # Safety
-/// No other thread of the child uses the loop meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_reinit_after_fork(r#loop: *mut loop_t, flags: u32) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.reinit_after_fork(flags).map(|()| 0))
@@ -311,8 +260,22 @@ pub const LOOP_REINIT_KEEP_IO: u32 = 1;
 pub const LOOP_REINIT_KEEP_READY: u32 = 2;
 
 versioned!(
-    "loop_new", "loop_create", "loop_ref", "loop_unref", "loop_close", "loop_run_forever",
-    "loop_stop", "loop_stop_threadsafe", "loop_interrupt", "loop_is_running", "loop_is_closed",
-    "loop_time", "loop_time_cached", "loop_set_debug", "loop_get_debug", "loop_backend_name",
-    "loop_describe", "loop_reinit_after_fork",
+    "loop_new",
+    "loop_create",
+    "loop_ref",
+    "loop_unref",
+    "loop_close",
+    "loop_run_forever",
+    "loop_stop",
+    "loop_stop_threadsafe",
+    "loop_interrupt",
+    "loop_is_running",
+    "loop_is_closed",
+    "loop_time",
+    "loop_time_cached",
+    "loop_set_debug",
+    "loop_get_debug",
+    "loop_backend_name",
+    "loop_describe",
+    "loop_reinit_after_fork",
 );

@@ -4,7 +4,12 @@
 //! Exports stand in the order of the header, which cbindgen makes from these
 //! files: their doc comments are written for the C reader.
 
-#![allow(non_camel_case_types)]
+//! One safety contract holds for all of them, as for any C library: a pointer is
+//! NULL, which is answered with an error, or it is valid for what its type says;
+//! a `loop_t *` or `policy_t *` is one the caller has a reference to; a callback
+//! may be called with its user data on the thread that its type names.
+
+#![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
 #[macro_use]
 mod guard;

@@ -2,9 +2,9 @@
 
 use super::error::set_last_error;
 use super::guard::{guard, guard_or, store};
+use super::types::loop_destroy_t;
 use super::types::loop_t;
 use crate::callback::UserData;
-use super::types::loop_destroy_t;
 use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::policy::{self, Failure, Functions, HostResult, LoopRef, Mode, Policy};
@@ -76,9 +76,6 @@ unsafe fn policy_of<'a>(pointer: *const policy_t) -> Result<&'a Policy, Error> {
 /// the main thread gets a new loop if nothing was ever set.
 /// LOOP_ENO_CURRENT if there is none, LOOP_EINVAL, or a host policy's code.
 /// [any thread] asyncio: get_event_loop().
-///
-/// # Safety
-/// `ret_loop` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_get_event_loop(ret_loop: *mut *mut loop_t) -> c_int {
     answer(ret_loop, policy::get_event_loop)
@@ -87,9 +84,6 @@ pub unsafe extern "C" fn policy_get_event_loop(ret_loop: *mut *mut loop_t) -> c_
 /// Makes `loop` this thread's loop, which takes a reference; NULL for none. The
 /// same loop may be set in several threads. 0 or a host policy's code.
 /// [any thread] asyncio: set_event_loop().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_set_event_loop(r#loop: *mut loop_t) -> c_int {
     guard(|| {
@@ -100,9 +94,6 @@ pub unsafe extern "C" fn policy_set_event_loop(r#loop: *mut loop_t) -> c_int {
 
 /// A new loop by the policy in *ret_loop, with one reference. It is not set.
 /// [any thread] asyncio: new_event_loop().
-///
-/// # Safety
-/// `ret_loop` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_new_event_loop(ret_loop: *mut *mut loop_t) -> c_int {
     answer(ret_loop, || policy::get().new_event_loop())
@@ -134,9 +125,6 @@ pub extern "C" fn policy_get_mode() -> c_int {
 /// A policy of the host's functions (copied) in *ret_policy, with one reference.
 /// `destroy` runs when the policy ends, or when this fails. LOOP_EINVAL for
 /// NULL, a wrong size or a missing function. [any thread]
-///
-/// # Safety
-/// The pointers are NULL or valid; the functions may be called from any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_new(
     vtable: *const policy_vtable_t,
@@ -173,9 +161,6 @@ pub unsafe extern "C" fn policy_new(
 }
 
 /// Takes one more reference; returns `policy`. NULL is allowed. [any thread]
-///
-/// # Safety
-/// `policy` is NULL or a policy the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_ref(policy: *mut policy_t) -> *mut policy_t {
     if !policy.is_null() {
@@ -185,9 +170,6 @@ pub unsafe extern "C" fn policy_ref(policy: *mut policy_t) -> *mut policy_t {
 }
 
 /// Gives one reference back. NULL is allowed. [any thread]
-///
-/// # Safety
-/// `policy` is NULL or a policy the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_unref(policy: *mut policy_t) {
     if !policy.is_null() {
@@ -200,9 +182,6 @@ pub unsafe extern "C" fn policy_unref(policy: *mut policy_t) {
 
 /// Makes `policy` the process's (it takes a reference); NULL restores the
 /// default one. [any thread] asyncio: set_event_loop_policy().
-///
-/// # Safety
-/// `policy` is NULL or a policy the caller has a reference to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_set(policy: *mut policy_t) -> c_int {
     guard(|| {
@@ -221,9 +200,6 @@ pub extern "C" fn policy_get() -> *mut policy_t {
 
 /// policy_get_event_loop of one policy, without asking what runs. LOOP_EINVAL.
 /// asyncio: policy.get_event_loop().
-///
-/// # Safety
-/// The pointers are NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_object_get_event_loop(
     policy: *mut policy_t,
@@ -233,9 +209,6 @@ pub unsafe extern "C" fn policy_object_get_event_loop(
 }
 
 /// policy_set_event_loop of one policy. LOOP_EINVAL.
-///
-/// # Safety
-/// The pointers are NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_object_set_event_loop(
     policy: *mut policy_t,
@@ -249,9 +222,6 @@ pub unsafe extern "C" fn policy_object_set_event_loop(
 }
 
 /// policy_new_event_loop of one policy. LOOP_EINVAL.
-///
-/// # Safety
-/// The pointers are NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_object_new_event_loop(
     policy: *mut policy_t,
@@ -261,7 +231,17 @@ pub unsafe extern "C" fn policy_object_new_event_loop(
 }
 
 versioned!(
-    "policy_get_event_loop", "policy_set_event_loop", "policy_new_event_loop", "policy_set_mode",
-    "policy_get_mode", "policy_new", "policy_ref", "policy_unref", "policy_set", "policy_get",
-    "policy_object_get_event_loop", "policy_object_set_event_loop", "policy_object_new_event_loop",
+    "policy_get_event_loop",
+    "policy_set_event_loop",
+    "policy_new_event_loop",
+    "policy_set_mode",
+    "policy_get_mode",
+    "policy_new",
+    "policy_ref",
+    "policy_unref",
+    "policy_set",
+    "policy_get",
+    "policy_object_get_event_loop",
+    "policy_object_set_event_loop",
+    "policy_object_new_event_loop",
 );

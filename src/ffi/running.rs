@@ -9,9 +9,6 @@ use std::ffi::c_int;
 /// The loop that runs in this thread, in *ret_loop, borrowed: it lives at least
 /// until the run ends. LOOP_ENO_RUNNING if there is none, also in a child forked
 /// inside a callback. [any thread] asyncio: get_running_loop().
-///
-/// # Safety
-/// `ret_loop` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_get_running(ret_loop: *mut *mut loop_t) -> c_int {
     guard(|| {

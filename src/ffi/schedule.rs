@@ -34,10 +34,6 @@ fn in_context(
 /// LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM. From a thread that is not the loop's it
 /// is queued without waking the loop; in debug mode LOOP_EWRONG_THREAD.
 /// asyncio: loop.call_soon().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data; `ret_handle` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_soon(
     r#loop: *mut loop_t,
@@ -59,10 +55,6 @@ pub unsafe extern "C" fn loop_call_soon(
 /// the loop, which releases it by the hook of loop_set_context_hooks once the
 /// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
 /// then the reference stays the caller's. All else as loop_call_soon.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data; `ret_handle` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_soon_context(
     r#loop: *mut loop_t,
@@ -86,10 +78,6 @@ pub unsafe extern "C" fn loop_call_soon_context(
 /// from any thread. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM.
 /// [any thread], not inside signal handlers (see loop_wakeup).
 /// asyncio: loop.call_soon_threadsafe().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data; `ret_handle` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_soon_threadsafe(
     r#loop: *mut loop_t,
@@ -111,10 +99,6 @@ pub unsafe extern "C" fn loop_call_soon_threadsafe(
 /// the loop, which releases it by the hook of loop_set_context_hooks once the
 /// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
 /// then the reference stays the caller's. All else as loop_call_soon_threadsafe.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data; `ret_handle` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_soon_threadsafe_context(
     r#loop: *mut loop_t,
@@ -137,10 +121,6 @@ pub unsafe extern "C" fn loop_call_soon_threadsafe_context(
 /// earlier. Equal deadlines run in the order of scheduling; 0 or less is due in
 /// the next turn, behind what is ready. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED,
 /// LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: loop.call_later().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data; `ret_handle` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_later(
     r#loop: *mut loop_t,
@@ -163,10 +143,6 @@ pub unsafe extern "C" fn loop_call_later(
 /// the loop, which releases it by the hook of loop_set_context_hooks once the
 /// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
 /// then the reference stays the caller's. All else as loop_call_later.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data; `ret_handle` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_later_context(
     r#loop: *mut loop_t,
@@ -189,10 +165,6 @@ pub unsafe extern "C" fn loop_call_later_context(
 /// Runs `callback` at `when_ns` on the clock of loop_time, never earlier.
 /// LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
 /// [loop thread] asyncio: loop.call_at().
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data; `ret_handle` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_at(
     r#loop: *mut loop_t,
@@ -215,10 +187,6 @@ pub unsafe extern "C" fn loop_call_at(
 /// the loop, which releases it by the hook of loop_set_context_hooks once the
 /// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
 /// then the reference stays the caller's. All else as loop_call_at.
-///
-/// # Safety
-/// `loop` is NULL or a loop the caller has a reference to; the callback may be
-/// called with its user data; `ret_handle` is NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_at_context(
     r#loop: *mut loop_t,
@@ -241,9 +209,6 @@ pub unsafe extern "C" fn loop_call_at_context(
 /// Wakes the loop if it sleeps, and nothing else: for signal handlers, which then
 /// leave their news where a callback finds it. LOOP_ECLOSED, LOOP_EFORKED.
 /// [any thread] [signal-safe]
-///
-/// # Safety
-/// `loop` is NULL or a loop that lives for the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_wakeup(r#loop: *mut loop_t) -> c_int {
     // No guard: nothing here can panic, and a signal handler may be the caller.

@@ -30,7 +30,8 @@ pub type loop_callback_t = Option<unsafe extern "C-unwind" fn(user_data: *mut c_
 pub type loop_destroy_t = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// A hook that is told which loop calls it.
-pub type loop_hook_t = Option<unsafe extern "C-unwind" fn(r#loop: *mut loop_t, user_data: *mut c_void)>;
+pub type loop_hook_t =
+    Option<unsafe extern "C-unwind" fn(r#loop: *mut loop_t, user_data: *mut c_void)>;
 
 /// A clock: nanoseconds that never go back.
 pub type loop_clock_t = Option<unsafe extern "C-unwind" fn(clock_data: *mut c_void) -> u64>;

@@ -59,11 +59,7 @@ impl Reactor {
     /// Waits at most `timeout_ns` (negative: without limit), then calls
     /// `ready(key, readable, writable)` for each event. An error or hang-up
     /// counts as both. Returns early, with no event, when woken or interrupted.
-    pub fn wait(
-        &mut self,
-        timeout_ns: i64,
-        mut ready: impl FnMut(usize, Interest),
-    ) -> Result<()> {
+    pub fn wait(&mut self, timeout_ns: i64, mut ready: impl FnMut(usize, Interest)) -> Result<()> {
         wait::wait(&self.poller, &mut self.buffer, timeout_ns, |key, interest| {
             if key != WAKE_KEY {
                 ready(key, interest)
@@ -78,8 +74,7 @@ impl Reactor {
     pub fn abandon(self, harmless_fd: RawFd) {
         #[cfg(target_os = "linux")]
         // SAFETY: both numbers are ours; a failure leaves the poller as it was.
-        let replaced =
-            unsafe { libc::dup3(harmless_fd, self.backend_fd(), libc::O_CLOEXEC) } >= 0;
+        let replaced = unsafe { libc::dup3(harmless_fd, self.backend_fd(), libc::O_CLOEXEC) } >= 0;
         // A kqueue is not inherited at all: its number means nothing here.
         #[cfg(not(target_os = "linux"))]
         let replaced = {

@@ -1,0 +1,949 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT
+ *
+ * coloop: one event loop for every language in a process.
+ *
+ * Made from src/ffi by cbindgen; `make header` makes it anew.
+ *
+ * Conventions
+ *   Results     0 or positive is success, negative an error: -errno from the
+ *               system, below -1000 one of LOOP_E... . loop_last_error() has the
+ *               message. A failed call changes nothing and writes no ret_...
+ *               argument.
+ *   Time        nanoseconds, on the clock of loop_time().
+ *   User data   comes with a destructor, which runs exactly once on every path,
+ *               also when the call that was given it fails. NULL is allowed.
+ *   Threads     [loop thread]: the thread that runs the loop, or, while it does
+ *               not run, any one thread at a time. [any thread]: everywhere.
+ *               [signal-safe]: also in signal handlers.
+ *   Close       a closed loop answers LOOP_ECLOSED where nothing else is said.
+ *   Fork        a loop inherited through fork answers LOOP_EFORKED in the child
+ *               where nothing else is said.
+ */
+
+
+#ifndef COLOOP_H
+#define COLOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * The platform's best backend.
+ */
+#define LOOP_BACKEND_AUTO 0
+
+/**
+ * epoll (Linux).
+ */
+#define LOOP_BACKEND_EPOLL 1
+
+/**
+ * kqueue (BSD, macOS).
+ */
+#define LOOP_BACKEND_KQUEUE 2
+
+/**
+ * I/O completion ports (Windows).
+ */
+#define LOOP_BACKEND_IOCP 3
+
+/**
+ * select: known by name, not built.
+ */
+#define LOOP_BACKEND_SELECT 4
+
+/**
+ * poll: known by name, not built.
+ */
+#define LOOP_BACKEND_POLL 5
+
+/**
+ * io_uring: known by name, not built.
+ */
+#define LOOP_BACKEND_IO_URING 6
+
+/**
+ * Flag of loop_reinit_after_fork.
+ */
+#define LOOP_REINIT_KEEP_IO 1
+
+/**
+ * Flag of loop_reinit_after_fork.
+ */
+#define LOOP_REINIT_KEEP_READY 2
+
+/**
+ * The main thread gets a loop made for it until somebody sets one (or none).
+ */
+#define POLICY_LEGACY 0
+
+/**
+ * No loop is ever made that was not asked for.
+ */
+#define POLICY_STRICT 1
+
+/**
+ * The loop was closed: "Event loop is closed".
+ */
+#define LOOP_ECLOSED -1001
+
+/**
+ * The loop runs: it cannot run twice, nor be closed while it runs.
+ */
+#define LOOP_ERUNNING -1002
+
+/**
+ * Another loop runs in this thread.
+ */
+#define LOOP_EOTHER_RUNNING -1003
+
+/**
+ * No loop runs in this thread.
+ */
+#define LOOP_ENO_RUNNING -1004
+
+/**
+ * This thread has no current loop.
+ */
+#define LOOP_ENO_CURRENT -1005
+
+/**
+ * The call belongs to the loop's own thread.
+ */
+#define LOOP_EWRONG_THREAD -1006
+
+/**
+ * The object belongs to another loop.
+ */
+#define LOOP_EWRONG_LOOP -1007
+
+/**
+ * The loop was inherited through fork.
+ */
+#define LOOP_EFORKED -1008
+
+/**
+ * The handle has run or was forgotten.
+ */
+#define LOOP_ESTALE -1009
+
+/**
+ * An argument cannot be used.
+ */
+#define LOOP_EINVAL -1010
+
+/**
+ * This platform cannot do it.
+ */
+#define LOOP_ENOTSUP -1011
+
+/**
+ * A defect of the library, caught at its boundary.
+ */
+#define LOOP_EINTERNAL -1012
+
+/**
+ * An event loop. Opaque and reference-counted: loop_new and its kin give one
+ * reference, loop_unref takes it back.
+ *
+ * Threads: a loop belongs to the thread that runs it, or, while it does not
+ * run, to one thread at a time. Functions marked [loop thread] return
+ * LOOP_EWRONG_THREAD elsewhere; those marked [any thread] may be called from
+ * everywhere, those marked [signal-safe] also inside signal handlers.
+ *
+ * Fork: in a forked child every function returns LOOP_EFORKED for a loop of
+ * the parent, except where its description says otherwise.
+ */
+typedef struct loop_t loop_t;
+
+/**
+ * A policy. Opaque and reference-counted.
+ */
+typedef struct policy_t policy_t;
+
+/**
+ * A clock: nanoseconds that never go back.
+ */
+typedef uint64_t (*loop_clock_t)(void *clock_data);
+
+/**
+ * What loop_create takes. Set `size` to sizeof(loop_options_t) and everything
+ * else to zero, then what you want to change.
+ */
+typedef struct loop_options_t {
+    /**
+     * sizeof(loop_options_t).
+     */
+    size_t size;
+    /**
+     * LOOP_BACKEND_AUTO, or another LOOP_BACKEND_… that the platform has.
+     */
+    uint32_t backend;
+    /**
+     * 0; reserved.
+     */
+    uint32_t flags;
+    /**
+     * How late a wait for a timer may end, in nanoseconds, so that timers
+     * share wake-ups. 0: as precise as the system can. Never early.
+     */
+    uint64_t timer_slack_ns;
+    /**
+     * Where the loop reads the time; NULL is CLOCK_MONOTONIC.
+     */
+    loop_clock_t clock;
+    /**
+     * Passed to `clock`; must outlive the loop.
+     */
+    void *clock_data;
+} loop_options_t;
+
+/**
+ * A callback. It runs on the loop's thread.
+ */
+typedef void (*loop_callback_t)(void *user_data);
+
+/**
+ * Ends the life of user data. Runs exactly once for each call that was given
+ * it, on every path: after the callback ran, when it is cancelled or replaced,
+ * when the loop is closed, and also when the call itself fails. NULL: nothing
+ * to destroy.
+ */
+typedef void (*loop_destroy_t)(void *user_data);
+
+/**
+ * A scheduled callback. A plain number: copy it, forget it, nothing to free.
+ * 0 is no handle. A handle kept too long is recognised and answered with
+ * LOOP_ESTALE.
+ */
+typedef uint64_t loop_handle_t;
+
+/**
+ * A hook that is told which loop calls it.
+ */
+typedef void (*loop_hook_t)(struct loop_t *loop, void *user_data);
+
+/**
+ * How asyncio's context= is entered and left. Each may be NULL.
+ */
+typedef struct loop_context_hooks_t {
+    /**
+     * sizeof(loop_context_hooks_t).
+     */
+    size_t size;
+    /**
+     * Yields a reference to the caller's present context, for calls on the
+     * loop's thread that name none.
+     */
+    void *(*capture)(void *user_data);
+    /**
+     * Makes a context current, just before its callback runs.
+     */
+    void (*enter)(void *context, void *user_data);
+    /**
+     * Ends what `enter` began, just after the callback.
+     */
+    void (*exit)(void *context, void *user_data);
+    /**
+     * Drops one reference to a context.
+     */
+    void (*release)(void *context, void *user_data);
+} loop_context_hooks_t;
+
+/**
+ * What is known of a failure: asyncio's exception context. The strings and the
+ * struct are borrowed for the call.
+ */
+typedef struct loop_exception_context_t {
+    /**
+     * sizeof(loop_exception_context_t).
+     */
+    size_t size;
+    /**
+     * What happened; NULL reads "Unhandled exception in event loop".
+     */
+    const char *message;
+    /**
+     * The failure's code; 0 if it has none.
+     */
+    int code;
+    /**
+     * The failure's own text, or NULL.
+     */
+    const char *exception;
+    /**
+     * The callback that failed, or NULL.
+     */
+    loop_callback_t callback;
+    /**
+     * Its user data.
+     */
+    void *user_data;
+    /**
+     * Its handle, or 0.
+     */
+    loop_handle_t handle;
+    /**
+     * The descriptor it was called for, or -1.
+     */
+    int fd;
+} loop_exception_context_t;
+
+/**
+ * Handles failures that nobody waits for. Runs on the loop's thread.
+ */
+typedef void (*loop_exception_handler_t)(struct loop_t *loop,
+                                         const struct loop_exception_context_t *context,
+                                         void *user_data);
+
+/**
+ * What debug mode knows of a callback that took long.
+ */
+typedef struct loop_slow_callback_t {
+    /**
+     * sizeof(loop_slow_callback_t), as the library knows it.
+     */
+    size_t size;
+    /**
+     * The callback.
+     */
+    loop_callback_t callback;
+    /**
+     * Its user data: an identity only, it may be destroyed by now.
+     */
+    void *user_data;
+    /**
+     * Its handle, or 0.
+     */
+    loop_handle_t handle;
+    /**
+     * The descriptor it was called for, or -1.
+     */
+    int fd;
+    /**
+     * How long it took.
+     */
+    uint64_t duration_ns;
+} loop_slow_callback_t;
+
+/**
+ * Told of slow callbacks in debug mode. Runs on the loop's thread.
+ */
+typedef void (*loop_slow_callback_hook_t)(struct loop_t *loop,
+                                          const struct loop_slow_callback_t *report,
+                                          void *user_data);
+
+/**
+ * What a host's policy does. Every function is needed; each returns 0 or a
+ * negative code, which is passed on.
+ */
+typedef struct policy_vtable_t {
+    /**
+     * sizeof(policy_vtable_t).
+     */
+    size_t size;
+    /**
+     * Yields the calling thread's loop, which stays the policy's.
+     */
+    int (*get_event_loop)(void *user_data, struct loop_t **ret_loop);
+    /**
+     * Makes `loop` (or none: NULL) the calling thread's; takes a reference of
+     * its own if it keeps it.
+     */
+    int (*set_event_loop)(void *user_data, struct loop_t *loop);
+    /**
+     * Makes a loop, which becomes the caller's.
+     */
+    int (*new_event_loop)(void *user_data, struct loop_t **ret_loop);
+} policy_vtable_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version as text, such as "0.1.0". Static. Any thread.
+ */
+const char *coloop_version(void);
+
+/**
+ * The version as a number: major << 16 | minor << 8 | patch. Any thread.
+ */
+uint32_t coloop_version_number(void);
+
+/**
+ * A number that tells copies of the library in one process apart: two callers
+ * that get the same number share loops and policy. Any thread.
+ */
+uint64_t coloop_instance_id(void);
+
+/**
+ * A new loop with default options, and one reference to it; NULL on failure
+ * (see loop_last_error). Opens no descriptor until the loop has to wait.
+ * Any thread. asyncio: new_event_loop().
+ */
+struct loop_t *loop_new(void);
+
+/**
+ * A new loop with options (NULL: the defaults) in *ret_loop, with one
+ * reference. 0, or LOOP_EINVAL for a wrong size, unknown fields or flags, or a
+ * backend that the platform lacks. Any thread.
+ */
+int loop_create(const struct loop_options_t *options, struct loop_t **ret_loop);
+
+/**
+ * Takes one more reference; returns `loop`. NULL is allowed. Any thread, also
+ * after close and after fork.
+ */
+struct loop_t *loop_ref(struct loop_t *loop);
+
+/**
+ * Gives one reference back. The last one closes the loop, if nobody did, and
+ * frees it. NULL is allowed. Any thread, also after close and after fork.
+ */
+void loop_unref(struct loop_t *loop);
+
+/**
+ * Closes the loop: queued callbacks are dropped without running, their user
+ * data is destroyed, descriptors are closed. Closing again is no error; the
+ * reference stays to be given back. LOOP_ERUNNING while the loop runs,
+ * LOOP_EWRONG_THREAD while another thread is inside. [loop thread]
+ * In a forked child it closes the child's copies and leaves the parent's loop
+ * working. asyncio: loop.close().
+ */
+int loop_close(struct loop_t *loop);
+
+/**
+ * Runs the loop in this thread until it is stopped: 0. A positive code of
+ * loop_interrupt is returned as it is. LOOP_ECLOSED, LOOP_ERUNNING,
+ * LOOP_EOTHER_RUNNING (checked in this order), LOOP_EWRONG_THREAD, LOOP_EFORKED
+ * (also in a child that returns from a callback in which it was forked), or the
+ * negative errno of a wait that failed. asyncio: loop.run_forever().
+ */
+int loop_run_forever(struct loop_t *loop);
+
+/**
+ * Ends the run after the present turn; before a run, that run makes exactly
+ * one turn. From another thread only the flag is set, and a sleeping loop does
+ * not see it: use loop_stop_threadsafe. A closed loop is no error.
+ * asyncio: loop.stop().
+ */
+int loop_stop(struct loop_t *loop);
+
+/**
+ * Ends the run once everything posted before has run, and wakes the loop.
+ * LOOP_ECLOSED, -ENOMEM. [any thread]
+ * asyncio: loop.call_soon_threadsafe(loop.stop).
+ */
+int loop_stop_threadsafe(struct loop_t *loop);
+
+/**
+ * Inside a callback: leaves the run right after this callback. What is queued
+ * stays queued for the next run. The run returns `code`, which must be
+ * positive. LOOP_ENO_RUNNING when the loop does not run. [loop thread]
+ */
+int loop_interrupt(struct loop_t *loop, int code);
+
+/**
+ * 1 while the loop runs, in whatever thread; else 0. [any thread]
+ */
+int loop_is_running(const struct loop_t *loop);
+
+/**
+ * 1 when the loop is closed, else 0. [any thread], also after fork.
+ */
+int loop_is_closed(const struct loop_t *loop);
+
+/**
+ * The loop's clock now, in nanoseconds since an arbitrary start; 0 for NULL.
+ * [any thread], also after close and after fork. asyncio: loop.time().
+ */
+uint64_t loop_time(const struct loop_t *loop);
+
+/**
+ * The clock as the loop read it last in this turn: cheaper than loop_time, and
+ * older by what callbacks took since. [loop thread]
+ */
+uint64_t loop_time_cached(struct loop_t *loop);
+
+/**
+ * Debug mode: refuses scheduling from wrong threads and reports slow
+ * callbacks. [any thread] asyncio: loop.set_debug().
+ */
+int loop_set_debug(struct loop_t *loop, int enabled);
+
+/**
+ * 1 in debug mode, else 0. [any thread]
+ */
+int loop_get_debug(const struct loop_t *loop);
+
+/**
+ * How the loop watches descriptors: "epoll", "kqueue" or "iocp"; NULL for
+ * NULL. Static. [any thread]
+ */
+const char *loop_backend_name(const struct loop_t *loop);
+
+/**
+ * Writes "<coloop.EventLoop running=False closed=False debug=False>" by
+ * snprintf's rules: at most `size` bytes with the final NUL; returns the length
+ * of the whole text. `buffer` may be NULL when `size` is 0. [any thread], also
+ * after close and after fork. asyncio: repr(loop).
+ */
+int loop_describe(const struct loop_t *loop, char *buffer, size_t size);
+
+/**
+ * In a forked child: makes an inherited loop this process's own. Timers stay;
+ * `flags` keep more: LOOP_REINIT_KEEP_IO the readers and writers whose
+ * descriptors are open, LOOP_REINIT_KEEP_READY what was ready to run. All else
+ * is dropped and destroyed. Nothing shared with the parent is touched.
+ * LOOP_EINVAL if the loop was not inherited, for unknown flags, or if another
+ * thread was inside the loop at the fork; LOOP_ECLOSED; -errno.
+ */
+int loop_reinit_after_fork(struct loop_t *loop, uint32_t flags);
+
+/**
+ * The loop that runs in this thread, in *ret_loop, borrowed: it lives at least
+ * until the run ends. LOOP_ENO_RUNNING if there is none, also in a child forked
+ * inside a callback. [any thread] asyncio: get_running_loop().
+ */
+int loop_get_running(struct loop_t **ret_loop);
+
+/**
+ * Runs `callback` in the loop's next turn, after everything scheduled before.
+ * `destroy` may be NULL; it runs exactly once, also when this call fails.
+ * `ret_handle` may be NULL. 0, LOOP_EINVAL (NULL loop or callback),
+ * LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM. From a thread that is not the loop's it
+ * is queued without waking the loop; in debug mode LOOP_EWRONG_THREAD.
+ * asyncio: loop.call_soon().
+ */
+int loop_call_soon(struct loop_t *loop,
+                   loop_callback_t callback,
+                   void *user_data,
+                   loop_destroy_t destroy,
+                   loop_handle_t *ret_handle);
+
+/**
+ * loop_call_soon in a context: asyncio's context=. One reference to `context` passes to
+ * the loop, which releases it by the hook of loop_set_context_hooks once the
+ * callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
+ * then the reference stays the caller's. All else as loop_call_soon.
+ */
+int loop_call_soon_context(struct loop_t *loop,
+                           loop_callback_t callback,
+                           void *user_data,
+                           loop_destroy_t destroy,
+                           void *context,
+                           loop_handle_t *ret_handle);
+
+/**
+ * The same from any thread, and wakes the loop: before, during and after a run,
+ * never coalesced, in the order of arrival. A handle obtained here may be used
+ * from any thread. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM.
+ * [any thread], not inside signal handlers (see loop_wakeup).
+ * asyncio: loop.call_soon_threadsafe().
+ */
+int loop_call_soon_threadsafe(struct loop_t *loop,
+                              loop_callback_t callback,
+                              void *user_data,
+                              loop_destroy_t destroy,
+                              loop_handle_t *ret_handle);
+
+/**
+ * loop_call_soon_threadsafe in a context: asyncio's context=. One reference to `context` passes to
+ * the loop, which releases it by the hook of loop_set_context_hooks once the
+ * callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
+ * then the reference stays the caller's. All else as loop_call_soon_threadsafe.
+ */
+int loop_call_soon_threadsafe_context(struct loop_t *loop,
+                                      loop_callback_t callback,
+                                      void *user_data,
+                                      loop_destroy_t destroy,
+                                      void *context,
+                                      loop_handle_t *ret_handle);
+
+/**
+ * Runs `callback` once `delay_ns` nanoseconds have passed from now, never
+ * earlier. Equal deadlines run in the order of scheduling; 0 or less is due in
+ * the next turn, behind what is ready. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: loop.call_later().
+ */
+int loop_call_later(struct loop_t *loop,
+                    int64_t delay_ns,
+                    loop_callback_t callback,
+                    void *user_data,
+                    loop_destroy_t destroy,
+                    loop_handle_t *ret_handle);
+
+/**
+ * loop_call_later in a context: asyncio's context=. One reference to `context` passes to
+ * the loop, which releases it by the hook of loop_set_context_hooks once the
+ * callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
+ * then the reference stays the caller's. All else as loop_call_later.
+ */
+int loop_call_later_context(struct loop_t *loop,
+                            int64_t delay_ns,
+                            loop_callback_t callback,
+                            void *user_data,
+                            loop_destroy_t destroy,
+                            void *context,
+                            loop_handle_t *ret_handle);
+
+/**
+ * Runs `callback` at `when_ns` on the clock of loop_time, never earlier.
+ * LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
+ * [loop thread] asyncio: loop.call_at().
+ */
+int loop_call_at(struct loop_t *loop,
+                 uint64_t when_ns,
+                 loop_callback_t callback,
+                 void *user_data,
+                 loop_destroy_t destroy,
+                 loop_handle_t *ret_handle);
+
+/**
+ * loop_call_at in a context: asyncio's context=. One reference to `context` passes to
+ * the loop, which releases it by the hook of loop_set_context_hooks once the
+ * callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
+ * then the reference stays the caller's. All else as loop_call_at.
+ */
+int loop_call_at_context(struct loop_t *loop,
+                         uint64_t when_ns,
+                         loop_callback_t callback,
+                         void *user_data,
+                         loop_destroy_t destroy,
+                         void *context,
+                         loop_handle_t *ret_handle);
+
+/**
+ * Wakes the loop if it sleeps, and nothing else: for signal handlers, which then
+ * leave their news where a callback finds it. LOOP_ECLOSED, LOOP_EFORKED.
+ * [any thread] [signal-safe]
+ */
+int loop_wakeup(struct loop_t *loop);
+
+/**
+ * Cancels: the callback will not start, and its user data is destroyed now. 0,
+ * also when it was cancelled before and the loop remembers; LOOP_ESTALE when it
+ * ran or was forgotten (harmless). Handles of loop_call_soon_threadsafe may be
+ * cancelled by any thread; the call waits for a callback that is running,
+ * unless that callback makes it. LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+ * [loop thread] otherwise. asyncio: handle.cancel().
+ */
+int loop_handle_cancel(struct loop_t *loop, loop_handle_t handle);
+
+/**
+ * 1 if it was cancelled, 0 if it waits to run. A cancelled handle is remembered
+ * until the loop reuses its record; then, and once it has run, LOOP_ESTALE.
+ * Threads as loop_handle_cancel. asyncio: handle.cancelled().
+ */
+int loop_handle_cancelled(struct loop_t *loop, loop_handle_t handle);
+
+/**
+ * When a waiting timer is due, in *ret_when, on the clock of loop_time. 0;
+ * LOOP_EINVAL if the handle is no waiting timer, LOOP_ESTALE, LOOP_ECLOSED,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: handle.when().
+ */
+int loop_handle_when(struct loop_t *loop, loop_handle_t handle, uint64_t *ret_when);
+
+/**
+ * Moves a waiting timer to `when_ns`, in place: cheaper than cancelling and
+ * scheduling again, and the handle stays. Among equal deadlines it stands where
+ * a new timer would. Errors and threads as loop_handle_when; -ENOMEM.
+ */
+int loop_handle_reschedule(struct loop_t *loop, loop_handle_t handle, uint64_t when_ns);
+
+/**
+ * Calls `callback` in every turn in which `fd` is readable, at its end, hung up or broken
+ * (level-triggered), until loop_remove_reader. A reader registered before is
+ * cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
+ * (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
+ * descriptor; if you cannot, a reused number never gets old events.
+ * [loop thread] asyncio: loop.add_reader().
+ */
+int loop_add_reader(struct loop_t *loop,
+                    int fd,
+                    loop_callback_t callback,
+                    void *user_data,
+                    loop_destroy_t destroy);
+
+/**
+ * loop_add_reader in a context; see loop_call_soon_context.
+ */
+int loop_add_reader_context(struct loop_t *loop,
+                            int fd,
+                            loop_callback_t callback,
+                            void *user_data,
+                            loop_destroy_t destroy,
+                            void *context);
+
+/**
+ * Ends what loop_add_reader began, at once: an event already queued is not
+ * delivered. 1 if there was a reader, 0 if not (always on a closed loop),
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_reader().
+ */
+int loop_remove_reader(struct loop_t *loop, int fd);
+
+/**
+ * Calls `callback` in every turn in which `fd` is writable, hung up or broken
+ * (level-triggered), until loop_remove_writer. A writer registered before is
+ * cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
+ * (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
+ * descriptor; if you cannot, a reused number never gets old events.
+ * [loop thread] asyncio: loop.add_writer().
+ */
+int loop_add_writer(struct loop_t *loop,
+                    int fd,
+                    loop_callback_t callback,
+                    void *user_data,
+                    loop_destroy_t destroy);
+
+/**
+ * loop_add_writer in a context; see loop_call_soon_context.
+ */
+int loop_add_writer_context(struct loop_t *loop,
+                            int fd,
+                            loop_callback_t callback,
+                            void *user_data,
+                            loop_destroy_t destroy,
+                            void *context);
+
+/**
+ * Ends what loop_add_writer began, at once: an event already queued is not
+ * delivered. 1 if there was a writer, 0 if not (always on a closed loop),
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_writer().
+ */
+int loop_remove_writer(struct loop_t *loop, int fd);
+
+/**
+ * One turn: waits at most `timeout_ns` nanoseconds (negative: as long as it
+ * takes) for something to do, and does it. How many callbacks were taken, or
+ * the errors of loop_run_forever. [loop thread]
+ */
+int loop_run_once(struct loop_t *loop, int64_t timeout_ns);
+
+/**
+ * A descriptor that becomes readable when the loop has I/O or, after
+ * loop_prepare, anything else to do. It stays the loop's: wait on it, never
+ * read or close it. -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+ * [loop thread]
+ */
+int loop_backend_fd(struct loop_t *loop);
+
+/**
+ * The earliest deadline in *ret_when and 1, or 0 when no timer waits.
+ * LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread]
+ */
+int loop_next_deadline(struct loop_t *loop, uint64_t *ret_when);
+
+/**
+ * Step one of a turn made by a host: how long it may wait on loop_backend_fd,
+ * in *ret_timeout_ns: nanoseconds, 0 for not at all, -1 for ever. From then on
+ * a post, or a nearer deadline, makes the descriptor readable and calls the
+ * wake hook. Errors as loop_run_forever. [loop thread], not inside a callback.
+ */
+int loop_prepare(struct loop_t *loop, int64_t *ret_timeout_ns);
+
+/**
+ * Step two: collects what is ready, waiting at most `timeout_ns` (negative: as
+ * long as it takes; a host that has waited itself passes 0). How many readers
+ * and writers were queued. Errors and threads as loop_prepare.
+ */
+int loop_poll(struct loop_t *loop, int64_t timeout_ns);
+
+/**
+ * Step three: runs what was collected, posted and due. How many callbacks were
+ * taken. Errors as loop_run_forever. [loop thread]
+ */
+int loop_dispatch(struct loop_t *loop);
+
+/**
+ * Calls `before_wait` just before and `after_wait` just after every wait that
+ * may block, on the loop's thread: a language runtime lets go of its lock
+ * there. Each may be NULL; both NULL ends it. `destroy` runs when the hooks are
+ * replaced or the loop closes. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD. [loop thread]
+ */
+int loop_set_wait_hooks(struct loop_t *loop,
+                        loop_hook_t before_wait,
+                        loop_hook_t after_wait,
+                        void *user_data,
+                        loop_destroy_t destroy);
+
+/**
+ * For a loop that a host drives by loop_prepare: calls `hook` when, after it,
+ * somebody posts (on the poster's thread) or a deadline comes nearer than the
+ * host was told (on the loop's thread). At most once for each loop_prepare.
+ * NULL ends it. Errors as loop_set_wait_hooks.
+ */
+int loop_set_wake_hook(struct loop_t *loop,
+                       loop_hook_t hook,
+                       void *user_data,
+                       loop_destroy_t destroy);
+
+/**
+ * Sets how contexts are captured, entered, left and released (copied); NULL
+ * ends it for callbacks scheduled from then on. Callbacks that wait keep the
+ * hooks they were scheduled with. LOOP_EINVAL also for a wrong size.
+ * [loop thread] asyncio: the context= of the scheduling functions.
+ */
+int loop_set_context_hooks(struct loop_t *loop,
+                           const struct loop_context_hooks_t *hooks,
+                           void *user_data,
+                           loop_destroy_t destroy);
+
+/**
+ * Sets who is told of failures that nobody waits for; NULL restores the
+ * default, which prints to stderr. `destroy` runs when the handler is replaced
+ * or the loop closes. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.set_exception_handler().
+ */
+int loop_set_exception_handler(struct loop_t *loop,
+                               loop_exception_handler_t handler,
+                               void *user_data,
+                               loop_destroy_t destroy);
+
+/**
+ * Gives a failure to the loop's handler, now. LOOP_EINVAL (NULL, wrong size),
+ * LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread]
+ * asyncio: loop.call_exception_handler().
+ */
+int loop_call_exception_handler(struct loop_t *loop,
+                                const struct loop_exception_context_t *context);
+
+/**
+ * What happens without a handler: the message, then "key: value" lines, on
+ * stderr. LOOP_EINVAL. [any thread] asyncio: loop.default_exception_handler().
+ */
+int loop_default_exception_handler(struct loop_t *loop,
+                                   const struct loop_exception_context_t *context);
+
+/**
+ * Inside a callback: reports that it failed. The handler gets "Exception in
+ * callback" with `code`, the text `exception` (may be NULL) and the callback's
+ * identity. LOOP_ENO_RUNNING outside a callback. [loop thread]
+ * asyncio: raising in a callback.
+ */
+int loop_callback_failed(struct loop_t *loop, int code, const char *exception);
+
+/**
+ * Sets who is told of slow callbacks in debug mode; NULL restores a line on
+ * stderr. Errors and destroy as loop_set_exception_handler. [loop thread]
+ */
+int loop_set_slow_callback_hook(struct loop_t *loop,
+                                loop_slow_callback_hook_t hook,
+                                void *user_data,
+                                loop_destroy_t destroy);
+
+/**
+ * From how many nanoseconds on debug mode calls a callback slow (at first 100
+ * ms). LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED. [any thread]
+ * asyncio: loop.slow_callback_duration.
+ */
+int loop_set_slow_callback_duration(struct loop_t *loop, uint64_t duration_ns);
+
+/**
+ * The present limit in nanoseconds; 0 for NULL. [any thread]
+ */
+uint64_t loop_get_slow_callback_duration(const struct loop_t *loop);
+
+/**
+ * This thread's loop in *ret_loop: the running one if there is one, else the
+ * policy's. Borrowed: valid until the thread's loop is set anew. In LEGACY mode
+ * the main thread gets a new loop if nothing was ever set.
+ * LOOP_ENO_CURRENT if there is none, LOOP_EINVAL, or a host policy's code.
+ * [any thread] asyncio: get_event_loop().
+ */
+int policy_get_event_loop(struct loop_t **ret_loop);
+
+/**
+ * Makes `loop` this thread's loop, which takes a reference; NULL for none. The
+ * same loop may be set in several threads. 0 or a host policy's code.
+ * [any thread] asyncio: set_event_loop().
+ */
+int policy_set_event_loop(struct loop_t *loop);
+
+/**
+ * A new loop by the policy in *ret_loop, with one reference. It is not set.
+ * [any thread] asyncio: new_event_loop().
+ */
+int policy_new_event_loop(struct loop_t **ret_loop);
+
+/**
+ * Sets the default policy's mode, POLICY_LEGACY or POLICY_STRICT, for the
+ * process. LOOP_EINVAL. [any thread]
+ */
+int policy_set_mode(int mode);
+
+/**
+ * The default policy's mode. [any thread]
+ */
+int policy_get_mode(void);
+
+/**
+ * A policy of the host's functions (copied) in *ret_policy, with one reference.
+ * `destroy` runs when the policy ends, or when this fails. LOOP_EINVAL for
+ * NULL, a wrong size or a missing function. [any thread]
+ */
+int policy_new(const struct policy_vtable_t *vtable,
+               void *user_data,
+               loop_destroy_t destroy,
+               struct policy_t **ret_policy);
+
+/**
+ * Takes one more reference; returns `policy`. NULL is allowed. [any thread]
+ */
+struct policy_t *policy_ref(struct policy_t *policy);
+
+/**
+ * Gives one reference back. NULL is allowed. [any thread]
+ */
+void policy_unref(struct policy_t *policy);
+
+/**
+ * Makes `policy` the process's (it takes a reference); NULL restores the
+ * default one. [any thread] asyncio: set_event_loop_policy().
+ */
+int policy_set(struct policy_t *policy);
+
+/**
+ * The process's policy, the same pointer in every thread; borrowed: valid until
+ * policy_set. [any thread] asyncio: get_event_loop_policy().
+ */
+struct policy_t *policy_get(void);
+
+/**
+ * policy_get_event_loop of one policy, without asking what runs. LOOP_EINVAL.
+ * asyncio: policy.get_event_loop().
+ */
+int policy_object_get_event_loop(struct policy_t *policy, struct loop_t **ret_loop);
+
+/**
+ * policy_set_event_loop of one policy. LOOP_EINVAL.
+ */
+int policy_object_set_event_loop(struct policy_t *policy, struct loop_t *loop);
+
+/**
+ * policy_new_event_loop of one policy. LOOP_EINVAL.
+ */
+int policy_object_new_event_loop(struct policy_t *policy, struct loop_t **ret_loop);
+
+/**
+ * What an error code means, in English; never NULL. Static: valid for ever.
+ * Any thread.
+ */
+const char *loop_strerror(int code);
+
+/**
+ * The message of this thread's last failed call, in asyncio's own words where
+ * it has them; "" before any failure. Borrowed: valid until the next failing
+ * call of this library on this thread, or the next loop_last_error.
+ */
+const char *loop_last_error(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* COLOOP_H */
