@@ -1,0 +1,42 @@
+#!/bin/sh
+# Installs the Debian packages that the tests or the benchmarks need and that
+# are not there yet: setup.sh test | bench
+set -eu
+
+packages=""
+need() { # need PACKAGE COMMAND-THAT-SHOWS-IT...
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || packages="$packages $package"
+}
+header() { echo "#include <$1>" | cc -E -x c -; }
+
+case ${1:-} in
+test)
+    need gcc gcc --version
+    need g++ g++ --version
+    need clang clang --version
+    need valgrind valgrind --version
+    need libc6-dbg test -e /usr/lib/debug/.build-id
+    need binutils nm --version
+    need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
+    ;;
+bench)
+    need libuv1-dev header uv.h
+    need libev-dev header ev.h
+    need libevent-dev header event2/event.h
+    ;;
+*)
+    echo "usage: $0 test|bench" >&2
+    exit 2
+    ;;
+esac
+
+[ -n "$packages" ] || exit 0
+if [ "$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi
+echo "installing:$packages"
+# shellcheck disable=SC2086
+{
+    $sudo apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $packages
+}

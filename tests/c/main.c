@@ -1,0 +1,63 @@
+/* --list names the tests; any other arguments are names of tests to run. */
+#include "test.h"
+#include <dirent.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct test *test_list;
+
+void stop_loop(void *loop) {
+    CHECK_INT(loop_stop(loop), 0);
+}
+
+void count(void *number) {
+    ++*(int *)number;
+}
+
+long long now_ns(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+void sleep_ns(long long nanoseconds) {
+    struct timespec time = {nanoseconds / 1000000000LL, nanoseconds % 1000000000LL};
+    while (nanosleep(&time, &time) != 0) {
+    }
+}
+
+int open_fds(void) {
+    int open = -3; /* ".", ".." and the directory itself */
+    DIR *directory = opendir("/proc/self/fd");
+    CHECK(directory != NULL);
+    while (readdir(directory) != NULL)
+        open++;
+    closedir(directory);
+    return open;
+}
+
+int in_child(void (*body)(void *), void *argument) {
+    fflush(NULL);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        body(argument);
+        exit(0);
+    }
+    int status = 0;
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int main(int argc, char **argv) {
+    for (struct test *test = test_list; test != NULL; test = test->next) {
+        if (argc == 2 && strcmp(argv[1], "--list") == 0)
+            puts(test->name);
+        for (int i = 1; i < argc; i++) {
+            if (strcmp(argv[i], test->name) == 0)
+                test->run();
+        }
+    }
+    return 0;
+}
