@@ -52,11 +52,11 @@ else
     skip mio "cargo could not build benches/mio"
 fi
 
-if [ -f "$root/include/coloop.h" ] && [ -f "$root/target/release/libcoloop.so" ]; then
-    build coloop -I"$root/include" -L"$root/target/release" -lcoloop \
-        "-Wl,-rpath,$root/target/release"
+if [ -f "$root/include/coloop.h" ] && [ -f "$root/target/lib/libcoloop.so" ]; then
+    build coloop -I"$root/include" -L"$root/target/lib" -lcoloop \
+        "-Wl,-rpath,$root/target/lib"
 else
-    skip coloop "no include/coloop.h or target/release/libcoloop.so (cargo build --release first)"
+    skip coloop "no target/lib/libcoloop.so (make first)"
 fi
 
 echo "built:$built"

@@ -9,8 +9,13 @@
 //! Who may touch what: the page is written by the handler (the child has one
 //! thread then) and by `renew`, which settles races with a compare-exchange.
 
+use crate::thread_id;
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering::Relaxed};
+
+/// Generations lie above all addresses, so that the sum of a generation and a
+/// thread id (see `runner_key`) means this thread of this process only.
+const STEP: u64 = 1 << 48;
 
 static FALLBACK: AtomicU64 = AtomicU64::new(0);
 static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new((&raw const FALLBACK).cast_mut());
@@ -35,6 +40,13 @@ pub fn current() -> u64 {
     }
 }
 
+/// What the running thread is known by: wrong in every other thread, and in the
+/// same thread after a fork.
+#[inline(always)]
+pub fn runner_key() -> u64 {
+    raw().wrapping_add(thread_id::current() as u64)
+}
+
 /// The process id this generation began with.
 pub fn pid() -> i32 {
     current();
@@ -50,7 +62,7 @@ fn renew() -> u64 {
     });
     // SAFETY: as in `raw`.
     let page = unsafe { &*PAGE.load(Relaxed) };
-    let next = LAST.fetch_add(1, Relaxed) + 1;
+    let next = LAST.fetch_add(STEP, Relaxed).wrapping_add(STEP);
     // SAFETY: getpid has no preconditions.
     PID.store(unsafe { libc::getpid() }, Relaxed);
     match page.compare_exchange(0, next, Relaxed, Relaxed) {

@@ -5,14 +5,16 @@
 //! declares under it that it is about to sleep, and only if nothing waits; a
 //! post that finds the declaration takes it back and must wake the loop. So a
 //! wake-up can be neither lost nor paid for twice. `pending` mirrors "entries
-//! is not empty" for the loop's thread, which asks at every turn; it is written
-//! under the mutex only.
+//! is not empty" for the loop's thread, which asks at every turn; `bypass` is
+//! the runner's key while entries is empty, and 0 otherwise, so that one
+//! comparison tells a scheduling call that it may queue directly. Both are
+//! written under the mutex only.
 
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::handle_table::HandleId;
 use crate::ready_queue::{Entry, Kind};
-use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 use slab::Slab;
 
 /// Must the poster wake the loop?
@@ -43,6 +45,8 @@ struct State {
     generation: u32,
     closed: bool,
     sleeping: bool,
+    /// Who may bypass the inbox when it is empty; 0 is nobody.
+    runner: u64,
 }
 
 /// The inbox of one loop.
@@ -50,6 +54,7 @@ pub struct Inbox {
     state: Mutex<State>,
     ended: Condvar,
     pending: AtomicBool,
+    bypass: AtomicU64,
 }
 
 /// What cancelling a shared handle came to.
@@ -77,9 +82,11 @@ impl Inbox {
                 generation: 0,
                 closed: false,
                 sleeping: false,
+                runner: 0,
             }),
             ended: Condvar::new(),
             pending: AtomicBool::new(false),
+            bypass: AtomicU64::new(0),
         }
     }
 
@@ -103,7 +110,7 @@ impl Inbox {
             state.entries.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
         }
         state.entries.push(entry);
-        self.pending.store(true, Ordering::Release);
+        self.set_pending(state, true);
         Ok(take_sleeping(state))
     }
 
@@ -139,19 +146,41 @@ impl Inbox {
         self.pending.load(Ordering::Acquire)
     }
 
+    #[inline]
+    fn set_pending(&self, state: &State, pending: bool) {
+        self.pending.store(pending, Ordering::Release);
+        self.bypass.store(if pending { 0 } else { state.runner }, Ordering::Release);
+    }
+
+    /// Whose calls may bypass the inbox from now on: the key of the thread that
+    /// runs the loop, or 0. The loop is awake.
+    pub fn set_runner(&self, key: u64) {
+        let mut state = self.lock();
+        state.sleeping = false;
+        state.runner = key;
+        self.set_pending(&state, self.pending.load(Ordering::Relaxed));
+    }
+
+    /// May the thread with this key queue directly? Then nothing waits here
+    /// whose place would come first.
+    #[inline(always)]
+    pub fn may_bypass(&self, key: u64) -> bool {
+        self.bypass.load(Ordering::Acquire) == key
+    }
+
     /// Exchanges the queued entries for `spare`, which must be empty.
     pub fn take(&self, spare: &mut Vec<Entry>) {
         debug_assert!(spare.is_empty());
         let mut state = self.lock();
         std::mem::swap(&mut state.entries, spare);
-        self.pending.store(false, Ordering::Release);
+        self.set_pending(&state, false);
     }
 
     /// What was taken could not be kept (no memory) and waits at the loop:
     /// `is_pending` must say so.
     pub fn keep_pending(&self) {
-        let _state = self.lock();
-        self.pending.store(true, Ordering::Release);
+        let state = self.lock();
+        self.set_pending(&state, true);
     }
 
     /// The loop wants to sleep: true if nothing waits. From then on until
@@ -232,7 +261,8 @@ impl Inbox {
         let mut state = self.lock();
         state.closed = true;
         state.sleeping = false;
-        self.pending.store(false, Ordering::Release);
+        state.runner = 0;
+        self.set_pending(&state, false);
         let callbacks = std::mem::take(&mut state.shared)
             .into_iter()
             .filter_map(|(_, shared)| match shared.state {

@@ -3,9 +3,9 @@
 //! asyncio polls at every turn. A turn that was made of one cheap callback costs
 //! less than the system call, so a loop with work at hand polls after 64 turns,
 //! or at the first look at the clock that finds 50 µs gone since the last poll.
-//! It looks after the first turn, then every 32 turns while turns are quick and
-//! after every turn while they are slow; so the bound is 50 µs plus one turn,
-//! and at most 32 turns at the moment when quick turns become slow.
+//! It looks every 32 turns while turns are quick and after every turn while they
+//! are slow; so the bound is 50 µs plus one turn, and at most 32 turns at the
+//! moment when quick turns become slow.
 
 /// Turns between two polls, at most.
 pub const MAX_TURNS: u32 = 64;
@@ -21,51 +21,59 @@ pub struct Pacer {
     turns: u32,
     next_look: u32,
     last_look: u32,
-    /// When the first look was, 0 before it.
-    began: u64,
-    last_time: u64,
     slow: bool,
+    /// The clock at the last poll, 0 if nobody looked then.
+    polled: u64,
+    /// The clock at the last look.
+    looked: u64,
 }
 
 impl Pacer {
     /// A pacer that asks for a poll at once.
     pub const fn new() -> Self {
-        Pacer { turns: MAX_TURNS, next_look: 0, last_look: 0, began: 0, last_time: 0, slow: true }
+        Pacer { turns: MAX_TURNS, next_look: 0, last_look: 0, slow: true, polled: 0, looked: 0 }
     }
 
-    /// The loop has polled.
-    #[inline(always)]
-    pub fn polled(&mut self, clock: impl FnOnce() -> u64) {
-        self.turns = 0;
-        self.last_look = 0;
-        self.next_look = 1;
-        self.began = 0;
-        if self.slow {
-            self.began = clock();
-            self.last_time = self.began;
-        }
-    }
-
-    /// A turn has ended with more to do: is a poll due before the next one?
+    /// Has a turn ended after which a poll is due, with more to do?
     #[inline(always)]
     pub fn is_due(&mut self, clock: impl FnOnce() -> u64) -> bool {
         self.turns += 1;
         self.turns >= self.next_look && self.look(clock())
     }
 
+    /// The loop polls now, because `is_due` said so: its look at the clock was
+    /// just before.
+    pub fn poll_when_due(&mut self) {
+        self.begin(self.looked);
+    }
+
+    /// The loop has polled for another reason, and perhaps slept: the clock
+    /// will be looked at after the next turn.
+    pub fn polled(&mut self) {
+        self.begin(0);
+        self.next_look = 1;
+    }
+
+    fn begin(&mut self, now: u64) {
+        self.polled = now;
+        self.turns = 0;
+        self.last_look = 0;
+        self.next_look = if self.slow { 1 } else { LOOK_INTERVAL };
+    }
+
     #[cold]
     fn look(&mut self, now: u64) -> bool {
-        if self.began == 0 {
-            self.began = now;
+        if self.polled == 0 {
+            self.polled = now;
         } else {
             let turns = u64::from((self.turns - self.last_look).max(1));
-            self.slow = now.saturating_sub(self.last_time) / turns > SLOW_TURN;
+            self.slow = now.saturating_sub(self.looked) / turns > SLOW_TURN;
         }
-        self.last_time = now;
+        self.looked = now;
         self.last_look = self.turns;
         let interval = if self.slow { 1 } else { LOOK_INTERVAL };
         self.next_look = (self.turns + interval).min(MAX_TURNS);
-        self.turns >= MAX_TURNS || now.saturating_sub(self.began) >= MAX_NANOSECONDS
+        self.turns >= MAX_TURNS || now.saturating_sub(self.polled) >= MAX_NANOSECONDS
     }
 }
 
@@ -75,10 +83,10 @@ mod tests {
 
     /// Turns until a poll is due when each turn takes `turn` nanoseconds.
     fn turns_between_polls(pacer: &mut Pacer, now: &mut u64, turn: u64) -> u32 {
-        pacer.polled(|| *now);
         for turns in 1.. {
             *now += turn;
             if pacer.is_due(|| *now) {
+                pacer.poll_when_due();
                 return turns;
             }
         }
@@ -98,6 +106,16 @@ mod tests {
         turns_between_polls(&mut pacer, &mut now, 10_000);
         assert_eq!(turns_between_polls(&mut pacer, &mut now, 10_000), 5);
         assert_eq!(turns_between_polls(&mut pacer, &mut now, 60_000), 1);
+    }
+
+    #[test]
+    fn a_sleep_between_polls_does_not_count_as_a_slow_turn() {
+        let (mut pacer, mut now) = (Pacer::new(), 1);
+        turns_between_polls(&mut pacer, &mut now, 10);
+        turns_between_polls(&mut pacer, &mut now, 10);
+        now += 1_000_000_000;
+        pacer.polled();
+        assert!(turns_between_polls(&mut pacer, &mut now, 10) >= MAX_TURNS);
     }
 
     #[test]

@@ -7,13 +7,16 @@ use crate::callback::CallbackFn;
 use crate::error::{Error, Result};
 use std::alloc::{Layout, alloc, dealloc};
 use std::ffi::c_void;
+use std::num::NonZeroUsize;
 
 /// One thing to run: a C function with its data or, for callbacks that carry
 /// more, a kind and a key into the table that holds them.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Entry {
-    func: usize,
+    /// The function's address, or a `Kind`: never 0, so that `Option<Entry>`
+    /// is no larger.
+    func: NonZeroUsize,
     data: u64,
 }
 
@@ -50,25 +53,28 @@ impl Entry {
     /// A bare function with data that nobody has to destroy.
     #[inline(always)]
     pub fn plain(func: CallbackFn, data: *mut c_void) -> Self {
-        Entry { func: func as usize, data: data as u64 }
+        // SAFETY: a function's address is not 0.
+        Entry { func: unsafe { NonZeroUsize::new_unchecked(func as usize) }, data: data as u64 }
     }
 
     /// A key into the table that `kind` names.
     #[inline]
     pub fn keyed(kind: Kind, key: u64) -> Self {
-        Entry { func: kind as usize, data: key }
+        // SAFETY: kinds begin with 1.
+        Entry { func: unsafe { NonZeroUsize::new_unchecked(kind as usize) }, data: key }
     }
 
     /// Takes the entry apart.
     #[inline(always)]
     pub fn decode(self) -> Decoded {
-        if self.func > LAST_KIND {
+        let func = self.func.get();
+        if func > LAST_KIND {
             // SAFETY: values above LAST_KIND come from `plain` only.
-            let func = unsafe { std::mem::transmute::<usize, CallbackFn>(self.func) };
+            let func = unsafe { std::mem::transmute::<usize, CallbackFn>(func) };
             Decoded::Plain(func, self.data as usize as *mut c_void)
         } else {
-            // SAFETY: values up to LAST_KIND come from `keyed` only; 0 is never stored.
-            Decoded::Keyed(unsafe { std::mem::transmute::<usize, Kind>(self.func) }, self.data)
+            // SAFETY: values up to LAST_KIND come from `keyed` only.
+            Decoded::Keyed(unsafe { std::mem::transmute::<usize, Kind>(func) }, self.data)
         }
     }
 }
@@ -101,6 +107,18 @@ impl ReadyQueue {
         unsafe { self.buffer.add(self.tail & self.mask).write(entry) };
         self.tail = self.tail.wrapping_add(1);
         Ok(())
+    }
+
+    /// Appends if that needs no memory: was there room?
+    #[inline(always)]
+    pub fn push_if_room(&mut self, entry: Entry) -> bool {
+        let has_room = self.len() != self.capacity;
+        if has_room {
+            // SAFETY: as in `push`.
+            unsafe { self.buffer.add(self.tail & self.mask).write(entry) };
+            self.tail = self.tail.wrapping_add(1);
+        }
+        has_room
     }
 
     /// Makes sure that the next `push` cannot fail.

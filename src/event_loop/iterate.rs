@@ -23,10 +23,13 @@ impl EventLoop {
         self.core_of_run().pacer = crate::pacer::Pacer::new();
         loop {
             let core = self.core_of_run();
-            let idle = core.ready.is_empty() || core.poll_soon || self.stopping.load(Relaxed);
-            if idle || core.pacer.is_due(|| self.clock.now()) {
+            if core.ready.is_empty() || core.poll_soon || self.stopping.load(Relaxed) {
                 let timeout = self.wait_limit()?;
                 self.poll(timeout)?;
+                self.core_of_run().pacer.polled();
+            } else if core.pacer.is_due(|| self.clock.now()) {
+                self.core_of_run().pacer.poll_when_due();
+                self.poll(0)?;
             }
             self.collect()?;
             self.run_generation(generation)?;
@@ -60,6 +63,7 @@ impl EventLoop {
     }
 
     /// Step 1 and 2.
+    #[inline(never)]
     pub(super) fn poll(&self, timeout_ns: i64) -> Result<()> {
         let core = self.core_of_run();
         core.poll_soon = false;
@@ -73,7 +77,6 @@ impl EventLoop {
             let now = self.clock.now();
             self.core_of_run().saw(now);
         }
-        self.core_of_run().pacer.polled(|| self.clock.now());
         Ok(())
     }
 
@@ -100,6 +103,7 @@ impl EventLoop {
     }
 
     /// Step 3.
+    #[inline]
     pub(super) fn collect(&self) -> Result<()> {
         let core = self.core_of_run();
         if self.inbox().is_pending() {
@@ -112,12 +116,18 @@ impl EventLoop {
     }
 
     /// Step 4. Returns how many entries were taken.
+    #[inline]
     pub(super) fn run_generation(&self, generation: u64) -> Result<u64> {
         if self.debug() {
-            self.run_entries(generation, |event_loop, entry| event_loop.run_timed(entry))
+            self.run_generation_timed(generation)
         } else {
             self.run_entries(generation, |event_loop, entry| event_loop.run_entry(entry))
         }
+    }
+
+    #[cold]
+    fn run_generation_timed(&self, generation: u64) -> Result<u64> {
+        self.run_entries(generation, |event_loop, entry| event_loop.run_timed(entry))
     }
 
     #[inline(always)]
@@ -152,7 +162,7 @@ impl EventLoop {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn run_keyed(&self, kind: Kind, key: u64) {
         match kind {
             Kind::Handle => {

@@ -256,6 +256,7 @@ impl EventLoop {
         let mut slot = self.context_hooks.lock().unwrap_or_else(|e| e.into_inner());
         let old = std::mem::replace(&mut *slot, hooks);
         drop(slot);
+        self.update_runner();
         drop(access);
         drop(old);
         Ok(())

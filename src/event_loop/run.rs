@@ -40,7 +40,7 @@ impl EventLoop {
         self.running.store(true, Release);
         // An embedding host that waits for us no longer does.
         self.core_of_run().armed = None;
-        self.inbox().awake();
+        self.update_runner();
         Ok(Run {
             event_loop: self,
             generation: fork_generation::current(),
@@ -89,6 +89,13 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Tells the inbox whose `call_soon` may bypass it: the running thread's,
+    /// unless contexts must be captured first.
+    pub(super) fn update_runner(&self) {
+        let direct = self.running.load(Relaxed) && !self.has_context_hooks.load(Relaxed);
+        self.inbox().set_runner(if direct { fork_generation::runner_key() } else { 0 });
+    }
+
     pub(super) fn take_interrupt(&self) -> i32 {
         std::mem::take(&mut self.core_of_run().interrupt)
     }
@@ -105,6 +112,7 @@ impl Drop for Run<'_> {
         event_loop.core_of_run().current.entry = None;
         event_loop.stopping.store(false, Release);
         event_loop.running.store(false, Release);
+        event_loop.update_runner();
         if self.claimed {
             event_loop.owner.store(0, Release);
         }

@@ -42,6 +42,24 @@ pub unsafe extern "C" fn loop_call_soon(
     destroy: loop_destroy_t,
     ret_handle: *mut loop_handle_t,
 ) -> c_int {
+    if let (Some(func), None, true) = (callback, destroy, ret_handle.is_null())
+        && let Ok(event_loop) = unsafe { event_loop(r#loop) }
+        && event_loop.call_soon_quickly(func, user_data)
+    {
+        return 0;
+    }
+    call_soon(r#loop, callback, user_data, destroy, ret_handle)
+}
+
+/// `extern "C"` so that the quick way above needs no landing pad for it.
+#[inline(never)]
+extern "C" fn call_soon(
+    r#loop: *mut loop_t,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
     guard(|| {
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };

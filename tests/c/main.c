@@ -1,6 +1,7 @@
 /* --list names the tests; any other arguments are names of tests to run. */
 #include "test.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +36,20 @@ int open_fds(void) {
         open++;
     closedir(directory);
     return open;
+}
+
+void leave_mark(void *data) {
+    struct mark *mark = data;
+    record(mark->log, mark->mark);
+}
+
+void open_pipe(int ends[2]) {
+    CHECK_INT(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+}
+
+int in_valgrind(void) {
+    const char *value = getenv("COLOOP_VALGRIND");
+    return value != NULL && *value != '\0';
 }
 
 int in_child(void (*body)(void *), void *argument) {

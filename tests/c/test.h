@@ -82,6 +82,16 @@ long long now_ns(void);
 void sleep_ns(long long nanoseconds);
 /* How many descriptors this process has open. */
 int open_fds(void);
+/* A mark for a log, and the callback (or destructor) that leaves it there. */
+struct mark {
+    struct log *log;
+    char mark;
+};
+void leave_mark(void *mark);
+/* A pipe whose ends do not block. */
+void open_pipe(int ends[2]);
+/* Under valgrind everything is some fifty times slower. */
+int in_valgrind(void);
 /* Runs body in a forked child and yields its exit status (a failed CHECK: 1). */
 int in_child(void (*body)(void *), void *argument);
 
