@@ -130,10 +130,16 @@ impl ReadyQueue {
     /// Takes the oldest entry. The queue must not be empty.
     #[inline(always)]
     pub fn pop(&mut self) -> Entry {
-        debug_assert!(!self.is_empty());
+        self.pop_at(self.head)
+    }
+
+    /// `pop` for a caller that knows `head` already.
+    #[inline(always)]
+    pub fn pop_at(&mut self, head: usize) -> Entry {
+        debug_assert!(!self.is_empty() && head == self.head);
         // SAFETY: not empty, so this index was written and not yet taken.
-        let entry = unsafe { self.buffer.add(self.head & self.mask).read() };
-        self.head = self.head.wrapping_add(1);
+        let entry = unsafe { self.buffer.add(head & self.mask).read() };
+        self.head = head.wrapping_add(1);
         entry
     }
 

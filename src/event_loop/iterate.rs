@@ -103,7 +103,7 @@ impl EventLoop {
     }
 
     /// Step 3.
-    #[inline]
+    #[inline(always)]
     pub(super) fn collect(&self) -> Result<()> {
         let core = self.core_of_run();
         if self.inbox().is_pending() {
@@ -134,16 +134,18 @@ impl EventLoop {
     fn run_entries(&self, generation: u64, run: impl Fn(&Self, Entry)) -> Result<u64> {
         let core = self.core_of_run();
         core.turn_end = core.ready.tail();
-        let mut count = 0;
+        // Nobody else pops, so this stays equal to `ready.head()`.
+        let first = core.ready.head();
+        let mut position = first;
         loop {
             let core = self.core_of_run();
-            if core.ready.head() == core.turn_end {
+            if position == core.turn_end {
                 core.current.entry = None;
-                return Ok(count);
+                return Ok(position.wrapping_sub(first) as u64);
             }
-            let entry = core.ready.pop();
+            let entry = core.ready.pop_at(position);
+            position = position.wrapping_add(1);
             core.current.entry = Some(entry);
-            count += 1;
             run(self, entry);
             if fork_generation::raw() != generation {
                 // A child that fork made inside the callback: the rest of the

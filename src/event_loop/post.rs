@@ -62,6 +62,7 @@ impl EventLoop {
     }
 
     /// Moves what was posted to the ready queue.
+    #[inline(never)]
     pub(super) fn take_inbox(&self, core: &mut Core) -> Result<()> {
         while self.inbox().is_pending() {
             if core.taken.is_empty() {

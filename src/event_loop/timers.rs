@@ -90,6 +90,7 @@ impl Core {
     }
 
     /// Moves every timer that is due at `now` to the ready queue.
+    #[inline(never)]
     pub(super) fn move_due_timers(&mut self, now: u64) -> Result<()> {
         while let Some(&first) = self.timers.first() {
             if first.when > now {

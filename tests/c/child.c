@@ -4,17 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int under_valgrind(void) {
-    const char *set = getenv("COLOOP_VALGRIND");
-    return set != NULL && *set == '1';
-}
-
 pid_t start_child(void) {
     fflush(NULL);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0)
-        alarm(under_valgrind() ? 150 : 25);
+        alarm(in_valgrind() ? 150 : 25);
     return child;
 }
 
@@ -25,7 +20,7 @@ int end_of(pid_t child) {
 }
 
 void leave_child(int status) {
-    if (under_valgrind())
+    if (in_valgrind())
         execl(status == 0 ? "/bin/true" : "/bin/false", "leave_child", (char *)NULL);
     _exit(status);
 }

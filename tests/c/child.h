@@ -7,8 +7,6 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-/* 1 under valgrind, where loads should be smaller. */
-int under_valgrind(void);
 /* fork(); an alarm ends the child if it hangs. */
 pid_t start_child(void);
 /* Waits: the exit status, or 128 + the signal that ended it. */
