@@ -24,13 +24,13 @@ all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 $(LIB)/libcoloop.so: $(SOURCES)
 	$(CARGO) rustc --locked --release --lib --crate-type cdylib --features symbol-versions
 	mkdir -p $(LIB)
-	cp target/release/libcoloop.so $(LIB)/libcoloop.so.0
+	install target/release/libcoloop.so $(LIB)/libcoloop.so.0
 	ln -sf libcoloop.so.0 $@
 
 $(LIB)/libcoloop.a: $(SOURCES)
 	$(CARGO) rustc --locked --release --lib --crate-type staticlib
 	mkdir -p $(LIB)
-	cp target/release/libcoloop.a $@
+	install -m 644 target/release/libcoloop.a $@
 
 demo: target/demo/echo $(LIB)/libcoloop.so
 	target/demo/echo

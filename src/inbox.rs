@@ -95,14 +95,15 @@ impl Inbox {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Queues an entry. On failure it was not taken.
+    /// Queues an entry. On failure it was not taken. A quiet post leaves a
+    /// sleeping loop asleep, for the next one to wake.
     #[inline]
-    pub fn post(&self, entry: Entry) -> Result<Wake> {
-        self.enqueue(&mut self.lock(), entry)
+    pub fn post(&self, entry: Entry, quiet: bool) -> Result<Wake> {
+        self.enqueue(&mut self.lock(), entry, quiet)
     }
 
     #[inline]
-    fn enqueue(&self, state: &mut State, entry: Entry) -> Result<Wake> {
+    fn enqueue(&self, state: &mut State, entry: Entry, quiet: bool) -> Result<Wake> {
         if state.closed {
             return Err(Error::Closed);
         }
@@ -111,7 +112,7 @@ impl Inbox {
         }
         state.entries.push(entry);
         self.set_pending(state, true);
-        Ok(take_sleeping(state))
+        Ok(if quiet { Wake::No } else { take_sleeping(state) })
     }
 
     /// Queues a callback that any thread may cancel by the returned handle. On
@@ -119,6 +120,7 @@ impl Inbox {
     pub fn post_shared(
         &self,
         callback: Callback,
+        quiet: bool,
     ) -> std::result::Result<(HandleId, Wake), (Error, Callback)> {
         let mut state = self.lock();
         if state.shared.len() == state.shared.capacity()
@@ -131,7 +133,7 @@ impl Inbox {
         let slot =
             state.shared.insert(Shared { generation, state: SharedState::Pending(callback) });
         let id = HandleId::new(slot as u32 | HandleId::SHARED, generation);
-        match self.enqueue(&mut state, Entry::keyed(Kind::Shared, id.0)) {
+        match self.enqueue(&mut state, Entry::keyed(Kind::Shared, id.0), quiet) {
             Ok(wake) => Ok((id, wake)),
             Err(error) => match state.shared.remove(slot).state {
                 SharedState::Pending(callback) => Err((error, callback)),
@@ -322,8 +324,8 @@ mod tests {
     fn only_the_first_post_to_a_sleeper_wakes() {
         let inbox = Inbox::new();
         assert!(inbox.prepare_sleep());
-        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0)), Ok(Wake::Yes));
-        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0)), Ok(Wake::No));
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::Yes));
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::No));
         assert!(!inbox.prepare_sleep());
         let mut entries = Vec::new();
         inbox.take(&mut entries);
@@ -331,13 +333,21 @@ mod tests {
         assert!(!inbox.is_pending());
         assert!(inbox.prepare_sleep());
         inbox.awake();
-        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0)), Ok(Wake::No));
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::No));
+    }
+
+    #[test]
+    fn a_quiet_post_leaves_the_wake_up_to_the_next_one() {
+        let inbox = Inbox::new();
+        assert!(inbox.prepare_sleep());
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), true), Ok(Wake::No));
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::Yes));
     }
 
     #[test]
     fn shared_handles_cancel_once_and_are_forgotten_after_the_queue() {
         let inbox = Inbox::new();
-        let (id, _) = inbox.post_shared(callback()).ok().unwrap();
+        let (id, _) = inbox.post_shared(callback(), false).ok().unwrap();
         assert_eq!(inbox.cancelled(id), Ok(false));
         assert!(matches!(inbox.cancel(id), Ok(Cancelled::Now(_))));
         assert!(matches!(inbox.cancel(id), Ok(Cancelled::Already)));
@@ -345,7 +355,7 @@ mod tests {
         assert!(inbox.begin(id).is_none());
         assert_eq!(inbox.cancelled(id), Err(Error::Stale));
 
-        let (id, _) = inbox.post_shared(callback()).ok().unwrap();
+        let (id, _) = inbox.post_shared(callback(), false).ok().unwrap();
         let running = inbox.begin(id).unwrap();
         assert!(matches!(inbox.cancel(id), Ok(Cancelled::Running)));
         drop(running);
@@ -356,12 +366,12 @@ mod tests {
     #[test]
     fn a_closed_inbox_gives_everything_back() {
         let inbox = Inbox::new();
-        let _ = inbox.post(Entry::keyed(Kind::Stop, 0));
-        let _ = inbox.post_shared(callback());
+        let _ = inbox.post(Entry::keyed(Kind::Stop, 0), false);
+        let _ = inbox.post_shared(callback(), false);
         let (entries, callbacks) = inbox.close();
         assert_eq!((entries.len(), callbacks.len()), (2, 1));
-        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0)), Err(Error::Closed));
-        assert!(matches!(inbox.post_shared(callback()), Err((Error::Closed, _))));
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Err(Error::Closed));
+        assert!(matches!(inbox.post_shared(callback(), false), Err((Error::Closed, _))));
         assert!(!inbox.prepare_sleep());
     }
 }

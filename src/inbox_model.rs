@@ -64,7 +64,7 @@ fn a_post_is_never_lost_and_keeps_each_threads_order() {
                 thread::spawn(move || {
                     for turn in 0..2 {
                         let entry = Entry::keyed(Kind::Handle, poster * 10 + turn);
-                        wake_if(shared.0.post(entry).unwrap(), &shared.1);
+                        wake_if(shared.0.post(entry, false).unwrap(), &shared.1);
                     }
                 })
             })
@@ -98,7 +98,7 @@ fn a_post_that_races_with_close_is_refused_or_given_back() {
         let inbox = Arc::new(Inbox::new());
         let poster = {
             let inbox = inbox.clone();
-            thread::spawn(move || inbox.post(Entry::keyed(Kind::Stop, 0)).is_ok())
+            thread::spawn(move || inbox.post(Entry::keyed(Kind::Stop, 0), false).is_ok())
         };
         let mut taken = Vec::new();
         inbox.take(&mut taken);
@@ -114,7 +114,7 @@ fn a_cancelled_callback_has_run_before_or_never_starts() {
     model(|| {
         let inbox = Arc::new(Inbox::new());
         let counters = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
-        let (id, _) = inbox.post_shared(counting(&counters.0, &counters.1)).ok().unwrap();
+        let (id, _) = inbox.post_shared(counting(&counters.0, &counters.1), false).ok().unwrap();
         let canceller = {
             let (inbox, counters) = (inbox.clone(), counters.clone());
             thread::spawn(move || {
@@ -149,7 +149,7 @@ fn close_destroys_a_callback_that_was_neither_run_nor_cancelled() {
         let poster = {
             let (inbox, counters) = (inbox.clone(), counters.clone());
             thread::spawn(move || {
-                if let Ok((id, _)) = inbox.post_shared(counting(&counters.0, &counters.1)) {
+                if let Ok((id, _)) = inbox.post_shared(counting(&counters.0, &counters.1), false) {
                     drop(inbox.cancel(id));
                 }
             })

@@ -52,9 +52,15 @@ impl EventLoop {
         }
         self.wakeup.close(true);
         if whole {
-            let core = std::mem::replace(core, Core::new());
+            let mut old = std::mem::replace(core, Core::new());
+            let watches = old.drain_watches();
+            // A reader that runs at this moment must outlive its call.
+            core.retired = old.retired.take();
             let (entries, shared) = self.inbox().close();
-            drop_contents(core, entries, shared);
+            let hook = self.wake_hook.try_lock().ok().and_then(|mut hook| hook.take());
+            let context = self.context_hooks.try_lock().ok().and_then(|mut hooks| hooks.take());
+            drop_contents(old, entries, shared);
+            drop((watches, hook, context));
         } else {
             // Caught in the middle of another thread's change: leak it.
             std::mem::forget(std::mem::replace(core, Core::new()));
@@ -78,6 +84,22 @@ impl Drop for EventLoop {
     }
 }
 
+impl Core {
+    /// Takes every reader and writer out: their callbacks, except one that runs
+    /// at this moment, which is left in `retired`.
+    pub(super) fn drain_watches(&mut self) -> Vec<Callback> {
+        let mut drained = Vec::new();
+        for index in self.fds.indices() {
+            let Some(mut watch) = self.fds.remove(index) else { continue };
+            for direction in [Direction::Read, Direction::Write] {
+                let side = watch.side(direction).take();
+                drained.extend(side.and_then(|registration| self.retire(registration)));
+            }
+        }
+        drained
+    }
+}
+
 /// Runs the destructors of everything a loop held.
 fn drop_contents(mut core: Core, posted: Vec<Entry>, shared: Vec<Callback>) {
     let taken = std::mem::take(&mut core.taken);
@@ -86,16 +108,11 @@ fn drop_contents(mut core: Core, posted: Vec<Entry>, shared: Vec<Callback>) {
         drop_boxed(entry);
     }
     drop(shared);
-    core.handles.into_callbacks().for_each(drop);
-    for index in core.fds.indices() {
-        if let Some(mut watch) = core.fds.remove(index) {
-            // The poller is dropped below, before the wake-up descriptor goes.
-            drop(watch.side(Direction::Read).take());
-            drop(watch.side(Direction::Write).take());
-        }
-    }
+    // Before the wake-up descriptor goes.
     drop(core.reactor.take());
+    drop(core.drain_watches());
     drop(core.retired.take());
+    core.handles.into_callbacks().for_each(drop);
 }
 
 /// Drops the boxed callbacks of a queue; all others are held by tables.

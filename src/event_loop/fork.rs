@@ -63,20 +63,10 @@ impl EventLoop {
         }
         core.turn_end = core.ready.head();
         if flags & KEEP_IO == 0 {
-            for index in core.fds.indices() {
-                if let Some(mut watch) = core.fds.remove(index) {
-                    for direction in
-                        [crate::fd_table::Direction::Read, crate::fd_table::Direction::Write]
-                    {
-                        dropped.extend(watch.side(direction).take().map(|r| r.callback));
-                    }
-                }
-            }
+            dropped.extend(core.drain_watches());
         }
         core.armed = None;
         core.interrupt = 0;
-        core.running_serial = 0;
-        dropped.extend(core.retired.take());
         self.pid.store(fork_generation::pid(), Relaxed);
         self.stopping.store(false, Relaxed);
         self.running.store(false, Relaxed);

@@ -5,11 +5,9 @@ use super::{Core, Current, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::fd_table::{Direction, Interest, Registration};
-use crate::fork_generation;
 use crate::reactor::Reactor;
 use crate::ready_queue::{Entry, Kind};
 use std::os::fd::RawFd;
-use std::sync::atomic::Ordering::Relaxed;
 
 impl EventLoop {
     /// Calls `callback` whenever `fd` is ready in this direction. A callback
@@ -88,7 +86,9 @@ impl EventLoop {
         // SAFETY: the host promised that the function may be called with its
         // data, which lives at least until `retired` is dropped below.
         unsafe { func(data) };
-        if fork_generation::raw() == self.generation.load(Relaxed) {
+        // A child of a fork inside the callback has nothing to tidy up, unless
+        // it closed the loop or made it its own there.
+        if !self.is_forked() {
             let core = self.core_of_run();
             core.running_serial = 0;
             core.last_run = core.identity();
@@ -114,11 +114,15 @@ impl EventLoop {
         let Some(reactor) = &mut core.reactor else {
             return Ok(());
         };
-        let (fds, ready) = (&mut core.fds, &mut core.ready);
+        let (fds, ready, taken) = (&mut core.fds, &mut core.ready, &mut core.taken);
         let mut stray = false;
         let mut lacking = Ok(());
         reactor.wait(timeout_ns, |key, event| match fds.find(key) {
             Some((index, watch)) => {
+                if self.inbox().is_pending() {
+                    // Posted before this event was seen, so it comes first.
+                    lacking = lacking.and(self.take_inbox(ready, taken));
+                }
                 let pairs = [
                     (event.readable, Direction::Read, Kind::Reader),
                     (event.writable, Direction::Write, Kind::Writer),
@@ -204,7 +208,7 @@ impl Core {
 
     /// A registration that ended. What runs at this moment must outlive its
     /// call; anything else is handed back to be dropped at once.
-    fn retire(&mut self, registration: Registration) -> Option<Callback> {
+    pub(super) fn retire(&mut self, registration: Registration) -> Option<Callback> {
         if registration.serial == self.running_serial {
             self.retired = Some(registration.callback);
             None

@@ -2,8 +2,9 @@
 //!
 //! 1. wait for I/O: not at all while something is ready (and then not at every
 //!    turn, see `pacer`), else until the earliest deadline;
-//! 2. queue the readers and writers of what is ready;
-//! 3. queue what other threads posted, then every timer that is due;
+//! 2. queue what other threads posted, then the readers and writers of what is
+//!    ready;
+//! 3. queue what was posted since, then every timer that is due;
 //! 4. run what is queued now; what that schedules belongs to the next turn.
 
 use super::{Current, EventLoop};
@@ -107,7 +108,7 @@ impl EventLoop {
     pub(super) fn collect(&self) -> Result<()> {
         let core = self.core_of_run();
         if self.inbox().is_pending() {
-            self.take_inbox(core)?;
+            self.take_inbox(&mut core.ready, &mut core.taken)?;
         }
         if core.timers.first().is_some_and(|first| first.when <= core.now) {
             core.move_due_timers(core.now)?;

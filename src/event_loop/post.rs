@@ -1,12 +1,12 @@
 //! Scheduling from any thread, and how the loop takes what was posted.
 
-use super::{Core, EventLoop};
+use super::EventLoop;
 use crate::callback::Callback;
 use crate::context::ContextHooks;
 use crate::error::{Error, Result};
 use crate::handle_table::HandleId;
 use crate::inbox::Wake;
-use crate::ready_queue::{Entry, Kind};
+use crate::ready_queue::{Entry, Kind, ReadyQueue};
 use std::sync::Arc;
 
 use super::schedule::NO_HANDLE;
@@ -16,26 +16,31 @@ impl EventLoop {
     #[inline]
     pub fn call_soon_threadsafe(&self, callback: Callback, wants_handle: bool) -> Result<HandleId> {
         self.check()?;
-        let (id, wake) = self.post(callback, wants_handle)?;
+        let (id, wake) = self.post(callback, wants_handle, false)?;
         if wake == Wake::Yes {
             self.wake();
         }
         Ok(id)
     }
 
-    /// Queues in the inbox; the caller decides about waking.
+    /// Queues in the inbox; the caller wakes the loop if it must.
     #[inline]
-    pub(super) fn post(&self, callback: Callback, wants_handle: bool) -> Result<(HandleId, Wake)> {
+    pub(super) fn post(
+        &self,
+        callback: Callback,
+        wants_handle: bool,
+        quiet: bool,
+    ) -> Result<(HandleId, Wake)> {
         let inbox = self.inbox();
         if wants_handle {
-            return inbox.post_shared(callback).map_err(|(error, _callback)| error);
+            return inbox.post_shared(callback, quiet).map_err(|(error, _callback)| error);
         }
         if callback.is_plain() {
             let (func, data) = callback.parts();
-            return Ok((NO_HANDLE, inbox.post(Entry::plain(func, data))?));
+            return Ok((NO_HANDLE, inbox.post(Entry::plain(func, data), quiet)?));
         }
         let raw = callback.into_raw().map_err(|_callback| Error::NO_MEMORY)?;
-        match inbox.post(Entry::keyed(Kind::Boxed, raw as usize as u64)) {
+        match inbox.post(Entry::keyed(Kind::Boxed, raw as usize as u64), quiet) {
             Ok(wake) => Ok((NO_HANDLE, wake)),
             Err(error) => {
                 // SAFETY: just made, and the inbox did not take it.
@@ -48,7 +53,7 @@ impl EventLoop {
     /// Stops the loop once everything posted before has run.
     pub fn stop_threadsafe(&self) -> Result<()> {
         self.check()?;
-        if self.inbox().post(Entry::keyed(Kind::Stop, 0))? == Wake::Yes {
+        if self.inbox().post(Entry::keyed(Kind::Stop, 0), false)? == Wake::Yes {
             self.wake();
         }
         Ok(())
@@ -63,16 +68,16 @@ impl EventLoop {
 
     /// Moves what was posted to the ready queue.
     #[inline(never)]
-    pub(super) fn take_inbox(&self, core: &mut Core) -> Result<()> {
+    pub(super) fn take_inbox(&self, ready: &mut ReadyQueue, taken: &mut Vec<Entry>) -> Result<()> {
         while self.inbox().is_pending() {
-            if core.taken.is_empty() {
-                self.inbox().take(&mut core.taken);
+            if taken.is_empty() {
+                self.inbox().take(taken);
             }
-            if let Err(error) = core.ready.append(&core.taken) {
+            if let Err(error) = ready.append(taken) {
                 self.inbox().keep_pending();
                 return Err(error);
             }
-            core.taken.clear();
+            taken.clear();
         }
         Ok(())
     }

@@ -38,7 +38,8 @@ impl EventLoop {
         };
         if self.inbox().is_pending() {
             // Posts that came before keep their place.
-            self.take_inbox(access.core())?;
+            let core = access.core();
+            self.take_inbox(&mut core.ready, &mut core.taken)?;
         }
         let core = access.core();
         let id = if callback.is_plain() && !wants_handle {
@@ -63,7 +64,7 @@ impl EventLoop {
         if self.debug() && self.is_running() {
             return Err(Error::WrongThread);
         }
-        self.post(callback, wants_handle).map(|(id, _)| id)
+        self.post(callback, wants_handle, true).map(|(id, _)| id)
     }
 
     /// Runs `callback` `delay_ns` from now; 0 or less is due in the next turn,

@@ -1,6 +1,6 @@
 //! A loop inside another loop.
 
-use super::guard::{event_loop, guard, store};
+use super::guard::{event_loop, guard, kept, store};
 use super::types::*;
 use std::ffi::c_int;
 
@@ -13,7 +13,7 @@ fn count(callbacks: u64) -> c_int {
 /// the errors of loop_run_forever. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_run_once(r#loop: *mut loop_t, timeout_ns: i64) -> c_int {
-    guard(|| unsafe { event_loop(r#loop)? }.run_once(timeout_ns).map(count))
+    guard(|| unsafe { kept(r#loop)? }.run_once(timeout_ns).map(count))
 }
 
 /// A descriptor that becomes readable when the loop has I/O or, after
@@ -45,25 +45,25 @@ pub unsafe extern "C" fn loop_next_deadline(r#loop: *mut loop_t, ret_when: *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_prepare(r#loop: *mut loop_t, ret_timeout_ns: *mut i64) -> c_int {
     guard(|| {
-        let timeout = unsafe { event_loop(r#loop)? }.prepare()?;
+        let timeout = unsafe { kept(r#loop)? }.prepare()?;
         unsafe { store(ret_timeout_ns, timeout)? };
         Ok(0)
     })
 }
 
 /// Step two: collects what is ready, waiting at most `timeout_ns` (negative: as
-/// long as it takes; a host that has waited itself passes 0). How many readers
-/// and writers were queued. Errors and threads as loop_prepare.
+/// long as it takes; a host that has waited itself passes 0). How many
+/// callbacks were queued. Errors and threads as loop_prepare.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_poll(r#loop: *mut loop_t, timeout_ns: i64) -> c_int {
-    guard(|| unsafe { event_loop(r#loop)? }.poll_once(timeout_ns).map(count))
+    guard(|| unsafe { kept(r#loop)? }.poll_once(timeout_ns).map(count))
 }
 
 /// Step three: runs what was collected, posted and due. How many callbacks were
 /// taken. Errors as loop_run_forever. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_dispatch(r#loop: *mut loop_t) -> c_int {
-    guard(|| unsafe { event_loop(r#loop)? }.dispatch().map(count))
+    guard(|| unsafe { kept(r#loop)? }.dispatch().map(count))
 }
 
 versioned!(

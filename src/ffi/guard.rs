@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// Gives an export its version node in the Linux shared library.
 macro_rules! versioned {
@@ -52,6 +53,20 @@ pub fn guard_or<T>(failed: T, body: impl FnOnce() -> Result<T>) -> T {
 pub unsafe fn event_loop<'a>(pointer: *const loop_t) -> Result<&'a EventLoop> {
     // SAFETY: `loop_t` is how C sees an `EventLoop`.
     unsafe { pointer.cast::<EventLoop>().as_ref() }.ok_or(Error::Invalid("loop is NULL"))
+}
+
+/// The same with a reference for the length of the call, in which foreign code
+/// may give back the last one of the host.
+///
+/// # Safety
+/// As `event_loop`.
+pub unsafe fn kept(pointer: *const loop_t) -> Result<Arc<EventLoop>> {
+    let event_loop = unsafe { event_loop(pointer)? };
+    // SAFETY: every EventLoop that C can name lives in an Arc.
+    unsafe {
+        Arc::increment_strong_count(event_loop);
+        Ok(Arc::from_raw(event_loop))
+    }
 }
 
 /// A callback with its data. When the function is missing, the data is still

@@ -1,6 +1,6 @@
 //! A loop's life: made, run, stopped, closed.
 
-use super::guard::{event_loop, guard, guard_or, store};
+use super::guard::{event_loop, guard, guard_or, kept, store};
 use super::types::*;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -101,16 +101,6 @@ pub unsafe extern "C" fn loop_unref(r#loop: *mut loop_t) {
     }
 }
 
-/// A reference for the length of a call, so that a callback may give back the
-/// last one of its host.
-fn kept(event_loop: &EventLoop) -> Arc<EventLoop> {
-    // SAFETY: every EventLoop that C can name lives in an Arc.
-    unsafe {
-        Arc::increment_strong_count(event_loop);
-        Arc::from_raw(event_loop)
-    }
-}
-
 /// Closes the loop: queued callbacks are dropped without running, their user
 /// data is destroyed, descriptors are closed. Closing again is no error; the
 /// reference stays to be given back. LOOP_ERUNNING while the loop runs,
@@ -119,10 +109,7 @@ fn kept(event_loop: &EventLoop) -> Arc<EventLoop> {
 /// working. asyncio: loop.close().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_close(r#loop: *mut loop_t) -> c_int {
-    guard(|| {
-        let event_loop = kept(unsafe { event_loop(r#loop)? });
-        event_loop.close().map(|()| 0)
-    })
+    guard(|| unsafe { kept(r#loop)? }.close().map(|()| 0))
 }
 
 /// Runs the loop in this thread until it is stopped: 0. A positive code of
@@ -132,10 +119,7 @@ pub unsafe extern "C" fn loop_close(r#loop: *mut loop_t) -> c_int {
 /// negative errno of a wait that failed. asyncio: loop.run_forever().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_run_forever(r#loop: *mut loop_t) -> c_int {
-    guard(|| {
-        let event_loop = kept(unsafe { event_loop(r#loop)? });
-        event_loop.run_forever()
-    })
+    guard(|| unsafe { kept(r#loop)? }.run_forever())
 }
 
 /// Ends the run after the present turn; before a run, that run makes exactly
