@@ -142,6 +142,11 @@ impl Inbox {
         }
     }
 
+    /// How many entries wait.
+    pub fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
     /// Does anything wait? Exact for what happened before the call.
     #[inline(always)]
     pub fn is_pending(&self) -> bool {
@@ -207,12 +212,11 @@ impl Inbox {
     /// Takes a shared callback to run it, unless it was cancelled.
     pub fn begin(&self, id: HandleId) -> Option<Callback> {
         let mut state = self.lock();
-        let slot = slab_key(id);
-        let shared = state.shared.get_mut(slot)?;
+        let shared = Self::find(&mut state, id).ok()?;
         match std::mem::replace(&mut shared.state, SharedState::Running) {
             SharedState::Pending(callback) => Some(callback),
             _ => {
-                state.shared.remove(slot);
+                state.shared.remove(slab_key(id));
                 None
             }
         }
@@ -220,7 +224,11 @@ impl Inbox {
 
     /// The callback taken by `begin` has returned.
     pub fn end(&self, id: HandleId) {
-        self.lock().shared.try_remove(slab_key(id));
+        let mut state = self.lock();
+        if Self::find(&mut state, id).is_ok_and(|s| matches!(s.state, SharedState::Running)) {
+            state.shared.remove(slab_key(id));
+        }
+        drop(state);
         self.ended.notify_all();
     }
 
@@ -265,14 +273,37 @@ impl Inbox {
         state.sleeping = false;
         state.runner = 0;
         self.set_pending(&state, false);
-        let callbacks = std::mem::take(&mut state.shared)
-            .into_iter()
-            .filter_map(|(_, shared)| match shared.state {
-                SharedState::Pending(callback) => Some(callback),
-                _ => None,
-            })
-            .collect();
-        (std::mem::take(&mut state.entries), callbacks)
+        let entries = std::mem::take(&mut state.entries);
+        drop(state);
+        (entries, self.forget_shared())
+    }
+
+    /// A new inbox for a forked child, in which only this thread is left: locks
+    /// and waiters are new, handles stay what they were. Also what was posted.
+    pub fn after_fork(self) -> (Self, Vec<Entry>) {
+        let mut state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let entries = std::mem::take(&mut state.entries);
+        state.sleeping = false;
+        state.runner = 0;
+        (Inbox { state: Mutex::new(state), ..Inbox::new() }, entries)
+    }
+
+    /// Forgets every shared handle but those that run, and yields what they
+    /// were to call. Their entries must be dropped as well.
+    pub fn forget_shared(&self) -> Vec<Callback> {
+        let mut forgotten = Vec::new();
+        let mut state = self.lock();
+        state.shared.retain(|_, shared| {
+            match std::mem::replace(&mut shared.state, SharedState::Running) {
+                SharedState::Running => true,
+                SharedState::Pending(callback) => {
+                    forgotten.push(callback);
+                    false
+                }
+                SharedState::Cancelled => false,
+            }
+        });
+        forgotten
     }
 
     /// Could the lock be taken at once? In a forked child, "no" means that a

@@ -53,7 +53,7 @@ impl EventLoop {
         self.wakeup.close(true);
         if whole {
             let mut old = std::mem::replace(core, Core::new());
-            let watches = old.drain_watches();
+            let watches = old.drain_watches(old.fds.indices());
             // A reader that runs at this moment must outlive its call.
             core.retired = old.retired.take();
             let (entries, shared) = self.inbox().close();
@@ -85,11 +85,11 @@ impl Drop for EventLoop {
 }
 
 impl Core {
-    /// Takes every reader and writer out: their callbacks, except one that runs
-    /// at this moment, which is left in `retired`.
-    pub(super) fn drain_watches(&mut self) -> Vec<Callback> {
+    /// Takes readers and writers out: their callbacks, except one that runs at
+    /// this moment, which is left in `retired`.
+    pub(super) fn drain_watches(&mut self, indices: Vec<usize>) -> Vec<Callback> {
         let mut drained = Vec::new();
-        for index in self.fds.indices() {
+        for index in indices {
             let Some(mut watch) = self.fds.remove(index) else { continue };
             for direction in [Direction::Read, Direction::Write] {
                 let side = watch.side(direction).take();
@@ -110,13 +110,13 @@ fn drop_contents(mut core: Core, posted: Vec<Entry>, shared: Vec<Callback>) {
     drop(shared);
     // Before the wake-up descriptor goes.
     drop(core.reactor.take());
-    drop(core.drain_watches());
+    drop(core.drain_watches(core.fds.indices()));
     drop(core.retired.take());
     core.handles.into_callbacks().for_each(drop);
 }
 
 /// Drops the boxed callbacks of a queue; all others are held by tables.
-pub(super) fn drop_boxed_in_queue(ready: &mut ReadyQueue) {
+fn drop_boxed_in_queue(ready: &mut ReadyQueue) {
     while !ready.is_empty() {
         drop_boxed(ready.pop());
     }

@@ -13,7 +13,7 @@ impl EventLoop {
     pub fn run_once(&self, timeout_ns: i64) -> Result<u64> {
         let run = self.begin_run()?;
         let limit = self.wait_limit()?;
-        self.poll(shorter(limit, timeout_ns))?;
+        self.poll(shorter(limit, timeout_ns), run.generation)?;
         self.finish_turn(run.generation)
     }
 
@@ -59,7 +59,7 @@ impl EventLoop {
                 self.wakeup.take_requests();
                 self.gather_events(0)?;
             }
-            timeout_ns => self.poll(timeout_ns)?,
+            timeout_ns => self.poll(timeout_ns, self.generation.load(Relaxed))?,
         }
         access.core().now_is_fresh = false;
         Ok((access.core().ready.len() - before) as u64)

@@ -1,13 +1,12 @@
 //! A loop inherited through fork starts again in the child.
 
-use super::close::drop_boxed_in_queue;
 use super::{CLOSED, Core, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::handle_table::{HandleId, State};
 use crate::inbox::Inbox;
-use crate::ready_queue::{Decoded, Entry, Kind, ReadyQueue};
+use crate::ready_queue::{Decoded, Kind, ReadyQueue};
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 /// Keep the readers and writers whose descriptors are still open.
@@ -36,6 +35,7 @@ impl EventLoop {
         // SAFETY: `is_whole`: this thread is the only one that could be inside,
         // and it is here.
         let core = unsafe { &mut *self.core.get() };
+        core.ready.reserve(core.taken.len() + self.inbox().len())?;
         let mut dropped: Vec<Callback> = Vec::new();
         if let Some(reactor) = core.reactor.take() {
             match self.wakeup.ensure() {
@@ -47,23 +47,24 @@ impl EventLoop {
 
         // SAFETY: no other thread uses the loop in this child.
         let inbox = unsafe { std::ptr::replace(self.inbox.get(), Inbox::new()) };
-        let (posted, shared) = inbox.close();
-        dropped.extend(shared);
+        let (inbox, posted) = inbox.after_fork();
+        // SAFETY: as above.
+        unsafe { *self.inbox.get() = inbox };
         let taken = std::mem::take(&mut core.taken);
         let mut ready = std::mem::replace(&mut core.ready, ReadyQueue::new());
         for entry in taken.into_iter().chain(posted) {
             ready.push(entry)?;
         }
         if flags & KEEP_READY != 0 {
-            // Handles of the old inbox are gone; all else stays in its order.
             core.ready = ready;
         } else {
-            dropped.extend(core.drop_ready_handles(&mut ready));
-            drop_boxed_in_queue(&mut ready);
+            dropped.extend(self.inbox().forget_shared());
+            dropped.extend(core.take_callbacks(&mut ready));
         }
         core.turn_end = core.ready.head();
         if flags & KEEP_IO == 0 {
-            dropped.extend(core.drain_watches());
+            let watches = core.fds.indices();
+            dropped.extend(core.drain_watches(watches));
         }
         core.armed = None;
         core.interrupt = 0;
@@ -75,8 +76,9 @@ impl EventLoop {
         if core.fds.len() != 0 {
             self.ensure_reactor()?;
             if let Some(reactor) = core.reactor.take() {
-                core.watch_all(&reactor);
+                let closed = core.watch_all(&reactor);
                 core.reactor = Some(reactor);
+                dropped.extend(core.drain_watches(closed));
             }
         }
         debug_assert_ne!(self.generation.load(Relaxed), CLOSED);
@@ -86,24 +88,25 @@ impl EventLoop {
 }
 
 impl Core {
-    /// Takes the callbacks out whose entries wait in `ready`, and leaves boxed
-    /// ones there.
-    fn drop_ready_handles(&mut self, ready: &mut ReadyQueue) -> Vec<Callback> {
-        let mut dropped = Vec::new();
-        for _ in 0..ready.len() {
-            let entry: Entry = ready.pop();
-            match entry.decode() {
+    /// Takes out what the entries of `ready` were to call; readers and writers
+    /// stay where they are.
+    fn take_callbacks(&mut self, ready: &mut ReadyQueue) -> Vec<Callback> {
+        let mut callbacks = Vec::new();
+        while !ready.is_empty() {
+            match ready.pop().decode() {
                 Decoded::Keyed(Kind::Handle, id) => {
                     let id = HandleId(id);
                     if self.handles.state(id) == Ok(State::Ready) {
-                        dropped.push(self.handles.take(id, false));
+                        callbacks.push(self.handles.take(id, false));
                     }
                 }
-                // There is room: one was just popped.
-                Decoded::Keyed(Kind::Boxed, _) => drop(ready.push(entry)),
+                Decoded::Keyed(Kind::Boxed, raw) => {
+                    // SAFETY: `post` made it, and an entry leaves its queue once.
+                    callbacks.push(unsafe { Callback::from_raw(raw as usize as *mut Callback) });
+                }
                 _ => {}
             }
         }
-        dropped
+        callbacks
     }
 }

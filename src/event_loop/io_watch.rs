@@ -152,7 +152,8 @@ impl EventLoop {
     fn rebuild_reactor(&self) -> Result<()> {
         let reactor = Reactor::new(self.wakeup.ensure()?)?;
         let core = self.core_of_run();
-        core.watch_all(&reactor);
+        // Those that are closed stay silent until they are removed, as before.
+        let _ = core.watch_all(&reactor);
         core.reactor = Some(reactor);
         Ok(())
     }
@@ -217,16 +218,20 @@ impl Core {
         }
     }
 
-    /// Registers every watch with a new reactor. Descriptors that are closed by
-    /// now stay silent until they are removed, as they did before.
-    pub(super) fn watch_all(&mut self, reactor: &Reactor) {
+    /// Registers every watch with a new reactor. Yields those it refused,
+    /// because their descriptors are closed by now.
+    pub(super) fn watch_all(&mut self, reactor: &Reactor) -> Vec<usize> {
+        let mut refused = Vec::new();
         for index in self.fds.indices() {
             self.fds.renew_epoch(index);
             let key = self.fds.key(index);
             if let Some(watch) = self.fds.get(index) {
                 let (fd, interest) = (watch.fd, watch.interest());
-                let _ = reactor.add(fd, key, interest);
+                if reactor.add(fd, key, interest).is_err() {
+                    refused.push(index);
+                }
             }
         }
+        refused
     }
 }

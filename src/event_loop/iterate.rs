@@ -26,11 +26,11 @@ impl EventLoop {
             let core = self.core_of_run();
             if core.ready.is_empty() || core.poll_soon || self.stopping.load(Relaxed) {
                 let timeout = self.wait_limit()?;
-                self.poll(timeout)?;
+                self.poll(timeout, generation)?;
                 self.core_of_run().pacer.polled();
             } else if core.pacer.is_due(|| self.clock.now()) {
                 self.core_of_run().pacer.poll_when_due();
-                self.poll(0)?;
+                self.poll(0, generation)?;
             }
             self.collect()?;
             self.run_generation(generation)?;
@@ -65,12 +65,12 @@ impl EventLoop {
 
     /// Step 1 and 2.
     #[inline(never)]
-    pub(super) fn poll(&self, timeout_ns: i64) -> Result<()> {
+    pub(super) fn poll(&self, timeout_ns: i64, generation: u64) -> Result<()> {
         let core = self.core_of_run();
         core.poll_soon = false;
         core.now_is_fresh = false;
         if timeout_ns != 0 {
-            self.wait_blocking(timeout_ns)?;
+            self.wait_blocking(timeout_ns, generation)?;
         } else if core.fds.len() != 0 {
             self.gather_events(0)?;
         }
@@ -81,7 +81,7 @@ impl EventLoop {
         Ok(())
     }
 
-    fn wait_blocking(&self, timeout_ns: i64) -> Result<()> {
+    fn wait_blocking(&self, timeout_ns: i64, generation: u64) -> Result<()> {
         self.ensure_reactor()?;
         if !self.inbox().prepare_sleep() || self.wakeup.take_requests() {
             self.inbox().awake();
@@ -95,12 +95,27 @@ impl EventLoop {
             }
         };
         call(hooks.as_ref().and_then(|hooks| hooks.before));
+        self.check_generation(generation)?;
         let result = self.gather_events(timeout_ns);
+        // A signal handler may have forked as well.
+        self.check_generation(generation)?;
         call(hooks.as_ref().and_then(|hooks| hooks.after));
+        self.check_generation(generation)?;
         self.inbox().awake();
         self.wakeup.drain();
         self.wakeup.take_requests();
         result
+    }
+
+    /// Is this still the process in which the run began? A child that was
+    /// forked meanwhile must leave everything to the parent.
+    #[inline(always)]
+    fn check_generation(&self, generation: u64) -> Result<()> {
+        if fork_generation::raw() == generation {
+            Ok(())
+        } else {
+            Err(Error::Forked(self.pid.load(Relaxed)))
+        }
     }
 
     /// Step 3.
@@ -148,11 +163,7 @@ impl EventLoop {
             position = position.wrapping_add(1);
             core.current.entry = Some(entry);
             run(self, entry);
-            if fork_generation::raw() != generation {
-                // A child that fork made inside the callback: the rest of the
-                // queue is the parent's to run.
-                return Err(Error::Forked(self.pid.load(Relaxed)));
-            }
+            self.check_generation(generation)?;
         }
     }
 

@@ -66,10 +66,13 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Moves what was posted to the ready queue.
+    /// Moves what was posted to the ready queue, once: what arrives meanwhile
+    /// waits for the next time, or a flood of posts would hold the loop here.
     #[inline(never)]
     pub(super) fn take_inbox(&self, ready: &mut ReadyQueue, taken: &mut Vec<Entry>) -> Result<()> {
-        while self.inbox().is_pending() {
+        // What memory did not suffice for the last time comes first.
+        let left = !taken.is_empty();
+        for _ in 0..1 + usize::from(left) {
             if taken.is_empty() {
                 self.inbox().take(taken);
             }
