@@ -3,6 +3,7 @@
 
 use crate::callback::Callback;
 use crate::error::{Error, Result};
+use crate::free_slots::FreeSlots;
 use std::mem::MaybeUninit;
 
 /// A handle as the host sees it: the generation above, the slot below. Never 0.
@@ -39,51 +40,114 @@ impl HandleId {
 #[repr(u32)]
 pub enum State {
     /// Nothing; its last callback ran or was dropped with the loop.
-    Free,
+    Free = 0,
     /// Nothing; its last callback was cancelled.
-    FreeCancelled,
+    FreeCancelled = 1,
     /// A callback in the ready queue.
-    Ready,
+    Ready = 2,
     /// A timer in the heap.
-    Timer,
+    Timer = 3,
 }
 
-/// One slot: 48 bytes. `callback` is initialised exactly in `Ready` and `Timer`.
-struct Slot {
-    callback: MaybeUninit<Callback>,
-    /// Timers: the true deadline. Free slots: the next free slot.
-    when: u64,
+/// What a heap entry is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its timer was cancelled, or has another entry by now.
+    Stale,
+    /// It says the truth.
+    True,
+    /// Its timer has moved to a later place: deadline and order.
+    Moved(u64, u32),
+}
+
+/// What cancelling and rebuilding look at, apart from the rest: 8 bytes a slot
+/// stay in the cache where the whole table would not.
+#[derive(Clone, Copy)]
+struct Head {
+    /// The generation above; below it `MOVED`, `PLAIN` and the state.
+    tag: u32,
     /// Timers: the sequence number of the heap entry that stands for this slot.
     token: u32,
+}
+
+const STATE: u32 = 3;
+/// The callback has no destructor: to cancel it is to forget it.
+const PLAIN: u32 = 4;
+/// The timer's `when` and `order` differ from those of its heap entry.
+const MOVED: u32 = 8;
+const GENERATION_SHIFT: u32 = 4;
+
+impl Head {
+    #[inline(always)]
+    fn state(self) -> State {
+        match self.tag & STATE {
+            0 => State::Free,
+            1 => State::FreeCancelled,
+            2 => State::Ready,
+            _ => State::Timer,
+        }
+    }
+
+    #[inline(always)]
+    fn generation(self) -> u32 {
+        self.tag >> GENERATION_SHIFT
+    }
+
+    #[inline(always)]
+    fn is_live(self) -> bool {
+        self.tag & STATE >= State::Ready as u32
+    }
+}
+
+/// The rest of a slot: 36 bytes. `callback` is initialised exactly in `Ready`
+/// and `Timer`.
+#[repr(C, packed(4))]
+struct Body {
+    callback: MaybeUninit<Callback>,
+    /// Timers: the true deadline.
+    when: u64,
     /// Timers: the place among equal deadlines, given at the last scheduling.
     order: u32,
-    generation: u32,
-    state: State,
 }
 
 /// The table.
 pub struct HandleTable {
-    slots: Vec<Slot>,
-    first_free: u64,
+    heads: Vec<Head>,
+    bodies: Vec<Body>,
+    free: FreeSlots,
+    live: usize,
+    /// How many slots there is memory for.
+    room: usize,
 }
-
-const NO_SLOT: u64 = u64::MAX;
 
 impl HandleTable {
     /// An empty table that owns no memory yet.
     pub const fn new() -> Self {
-        HandleTable { slots: Vec::new(), first_free: NO_SLOT }
+        HandleTable {
+            heads: Vec::new(),
+            bodies: Vec::new(),
+            free: FreeSlots::new(),
+            live: 0,
+            room: 0,
+        }
     }
 
     /// Makes sure that the next `insert` cannot fail.
     #[inline]
     pub fn reserve_one(&mut self) -> Result<()> {
-        if self.first_free == NO_SLOT && self.slots.len() == self.slots.capacity() {
-            if self.slots.len() >= (HandleId::SHARED - 1) as usize {
-                return Err(Error::NO_MEMORY);
-            }
-            self.slots.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+        if self.live == self.room { self.grow() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn grow(&mut self) -> Result<()> {
+        if self.live >= (HandleId::SHARED - 1) as usize {
+            return Err(Error::NO_MEMORY);
         }
+        self.heads.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+        self.bodies.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+        let room = self.heads.capacity().min(self.bodies.capacity());
+        self.free.reserve(room)?;
+        self.room = room;
         Ok(())
     }
 
@@ -102,43 +166,43 @@ impl HandleTable {
     /// `reserve_one` must have succeeded since the last insertion.
     #[inline]
     fn insert(&mut self, callback: Callback, state: State, when: u64, sequence: u32) -> HandleId {
-        let callback = MaybeUninit::new(callback);
-        if self.first_free == NO_SLOT {
-            let index = self.slots.len() as u32;
-            let slot =
-                Slot { callback, when, token: sequence, order: sequence, generation: 1, state };
-            self.slots.push(slot);
-            return HandleId::new(index, 1);
+        let flags = state as u32 | if callback.is_plain() { PLAIN } else { 0 };
+        let body = Body { callback: MaybeUninit::new(callback), when, order: sequence };
+        self.live += 1;
+        match self.free.take() {
+            Some(slot) => {
+                let head = &mut self.heads[slot];
+                let generation = head.generation();
+                *head = Head { tag: generation << GENERATION_SHIFT | flags, token: sequence };
+                self.bodies[slot] = body;
+                HandleId::new(slot as u32, generation)
+            }
+            None => {
+                let slot = self.heads.len();
+                self.heads.push(Head { tag: 1 << GENERATION_SHIFT | flags, token: sequence });
+                self.bodies.push(body);
+                HandleId::new(slot as u32, 1)
+            }
         }
-        let index = self.first_free as u32;
-        let slot = &mut self.slots[index as usize];
-        self.first_free = slot.when;
-        slot.callback = callback;
-        slot.when = when;
-        slot.token = sequence;
-        slot.order = sequence;
-        slot.state = state;
-        HandleId::new(index, slot.generation)
     }
 
     /// The state of a slot that still holds this handle's callback.
     #[inline]
     pub fn state(&self, id: HandleId) -> Result<State> {
-        match self.slots.get(id.slot() as usize) {
-            Some(slot) if slot.generation == id.generation() => match slot.state {
-                State::Free | State::FreeCancelled => Err(Error::Stale),
-                state => Ok(state),
-            },
+        match self.heads.get(id.slot() as usize) {
+            Some(head) if head.generation() == id.generation() && head.is_live() => {
+                Ok(head.state())
+            }
             _ => Err(Error::Stale),
         }
     }
 
     /// Was it cancelled, as far as the table remembers?
     pub fn cancelled(&self, id: HandleId) -> Result<bool> {
-        match self.slots.get(id.slot() as usize) {
-            Some(slot)
-                if slot.state == State::FreeCancelled
-                    && previous(slot.generation) == id.generation() =>
+        match self.heads.get(id.slot() as usize) {
+            Some(head)
+                if head.state() == State::FreeCancelled
+                    && previous(head.generation()) == id.generation() =>
             {
                 Ok(true)
             }
@@ -146,77 +210,116 @@ impl HandleTable {
         }
     }
 
-    /// Takes the callback out and frees the slot. `state(id)` must be `Ok`.
+    /// Takes the callback out to run it, and frees the slot. `state(id)` must
+    /// be `Ok`.
     #[inline]
-    pub fn take(&mut self, id: HandleId, cancelled: bool) -> Callback {
-        let index = id.slot() as usize;
-        let slot = &mut self.slots[index];
-        debug_assert!(matches!(slot.state, State::Ready | State::Timer));
-        // SAFETY: initialised in these two states, and the state changes below.
-        let callback = unsafe { slot.callback.assume_init_read() };
-        slot.state = if cancelled { State::FreeCancelled } else { State::Free };
-        slot.generation = next(slot.generation);
-        slot.when = self.first_free;
-        self.first_free = index as u64;
+    pub fn take(&mut self, id: HandleId) -> Callback {
+        let slot = id.slot() as usize;
+        debug_assert!(self.heads[slot].is_live());
+        let callback = self.read(slot);
+        self.release(slot, State::Free);
         callback
     }
 
-    /// Does this heap entry still stand for a live timer? Then its true
-    /// deadline and order.
+    /// Takes a callback out that will not run, and frees the slot: what must be
+    /// dropped, if anything. `state(id)` must be `Ok`.
     #[inline]
-    pub fn timer_of_entry(&self, slot: u32, sequence: u32) -> Option<(u64, u32)> {
-        let slot = &self.slots[slot as usize];
-        (slot.state == State::Timer && slot.token == sequence).then_some((slot.when, slot.order))
+    pub fn cancel(&mut self, id: HandleId) -> Option<Callback> {
+        let slot = id.slot() as usize;
+        debug_assert!(self.heads[slot].is_live());
+        let callback = (self.heads[slot].tag & PLAIN == 0).then(|| self.read(slot));
+        self.release(slot, State::FreeCancelled);
+        callback
     }
 
-    /// Where a timer stands: deadline and the sequence of its heap entry.
+    /// The slot's state must change at once: it no longer owns its callback.
     #[inline]
-    pub fn timer(&self, id: HandleId) -> (u64, u32) {
-        let slot = &self.slots[id.slot() as usize];
-        (slot.when, slot.token)
+    fn read(&self, slot: usize) -> Callback {
+        let place = &raw const self.bodies[slot].callback;
+        // SAFETY: live slots are initialised. A packed field may lie unaligned.
+        unsafe { place.read_unaligned().assume_init() }
     }
 
-    /// Gives a timer a new deadline and order; its heap entry stays.
     #[inline]
-    pub fn set_deadline(&mut self, slot: u32, when: u64, order: u32) {
-        let slot = &mut self.slots[slot as usize];
-        slot.when = when;
-        slot.order = order;
+    fn release(&mut self, slot: usize, state: State) {
+        let head = &mut self.heads[slot];
+        head.tag = next(head.generation()) << GENERATION_SHIFT | state as u32;
+        self.free.give(slot);
+        self.live -= 1;
     }
 
-    /// Says which heap entry stands for the timer from now on.
+    /// What is a heap entry with this slot and sequence worth?
     #[inline]
-    pub fn set_token(&mut self, slot: u32, sequence: u32) {
-        let slot = &mut self.slots[slot as usize];
-        slot.token = sequence;
-        slot.order = sequence;
+    pub fn standing(&self, slot: u32, sequence: u32) -> Standing {
+        let head = self.heads[slot as usize];
+        if head.state() != State::Timer || head.token != sequence {
+            Standing::Stale
+        } else if head.tag & MOVED == 0 {
+            Standing::True
+        } else {
+            let body = &self.bodies[slot as usize];
+            Standing::Moved(body.when, body.order)
+        }
+    }
+
+    /// A timer's deadline.
+    #[inline]
+    pub fn when(&self, id: HandleId) -> u64 {
+        self.bodies[id.slot() as usize].when
+    }
+
+    /// The sequence of a timer's heap entry.
+    #[inline]
+    pub fn token(&self, id: HandleId) -> u32 {
+        self.heads[id.slot() as usize].token
+    }
+
+    /// Gives a timer a later deadline and a new order; its heap entry stays.
+    #[inline]
+    pub fn move_later(&mut self, slot: u32, when: u64, order: u32) {
+        self.heads[slot as usize].tag |= MOVED;
+        let body = &mut self.bodies[slot as usize];
+        body.when = when;
+        body.order = order;
+    }
+
+    /// Says which heap entry stands for a timer from now on; its deadline is
+    /// the timer's.
+    #[inline]
+    pub fn set_entry(&mut self, slot: u32, when: u64, sequence: u32) {
+        let head = &mut self.heads[slot as usize];
+        head.tag &= !MOVED;
+        head.token = sequence;
+        let body = &mut self.bodies[slot as usize];
+        body.when = when;
+        body.order = sequence;
     }
 
     /// A due timer goes to the ready queue: its handle, for the entry there.
     #[inline]
-    pub fn timer_to_ready(&mut self, index: u32) -> HandleId {
-        let slot = &mut self.slots[index as usize];
-        debug_assert_eq!(slot.state, State::Timer);
-        slot.state = State::Ready;
-        HandleId::new(index, slot.generation)
+    pub fn timer_to_ready(&mut self, slot: u32) -> HandleId {
+        let head = &mut self.heads[slot as usize];
+        debug_assert_eq!(head.state(), State::Timer);
+        head.tag = head.tag & !(STATE | MOVED) | State::Ready as u32;
+        HandleId::new(slot, head.generation())
     }
 
     /// Takes every callback out, for a loop that closes.
     pub fn into_callbacks(self) -> impl Iterator<Item = Callback> {
-        self.slots
-            .into_iter()
-            .filter(|slot| matches!(slot.state, State::Ready | State::Timer))
-            // SAFETY: initialised in these two states, and the slot is gone.
-            .map(|slot| unsafe { slot.callback.assume_init() })
+        self.heads.into_iter().zip(self.bodies).filter(|(head, _)| head.is_live()).map(
+            // SAFETY: live slots are initialised, and the table is gone.
+            |(_, body)| unsafe { { body.callback }.assume_init() },
+        )
     }
 }
 
+/// Generations fill what the flags leave of 32 bits, without 0.
 fn next(generation: u32) -> u32 {
-    generation.wrapping_add(1).max(1)
+    (generation + 1 & u32::MAX >> GENERATION_SHIFT).max(1)
 }
 
 fn previous(generation: u32) -> u32 {
-    if generation == 1 { u32::MAX } else { generation - 1 }
+    if generation == 1 { u32::MAX >> GENERATION_SHIFT } else { generation.wrapping_sub(1) }
 }
 
 #[cfg(test)]
@@ -233,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_small() {
-        assert_eq!(size_of::<Slot>(), 48);
+        assert_eq!(size_of::<Head>() + size_of::<Body>(), 44);
     }
 
     #[test]
@@ -242,7 +345,7 @@ mod tests {
         table.reserve_one().unwrap();
         let first = table.insert_ready(callback());
         assert_eq!(table.state(first), Ok(State::Ready));
-        drop(table.take(first, true));
+        assert!(table.cancel(first).is_none());
         assert_eq!(table.state(first), Err(Error::Stale));
         assert_eq!(table.cancelled(first), Ok(true));
         table.reserve_one().unwrap();
@@ -250,14 +353,29 @@ mod tests {
         assert_eq!(second.slot(), first.slot());
         assert_eq!(table.cancelled(first), Err(Error::Stale));
         assert_eq!(table.cancelled(second), Ok(false));
-        drop(table.take(second, false));
+        drop(table.take(second));
         assert_eq!(table.cancelled(second), Err(Error::Stale));
     }
 
     #[test]
+    fn only_callbacks_with_a_destructor_come_back_from_a_cancel() {
+        let mut table = HandleTable::new();
+        table.reserve_one().unwrap();
+        let data = UserData::new(std::ptr::null_mut(), Some(nothing));
+        let id = table.insert_timer(Callback::new(nothing, data), 5, 3);
+        assert_eq!(table.standing(id.slot(), 3), Standing::True);
+        table.move_later(id.slot(), 9, 4);
+        assert_eq!(table.standing(id.slot(), 3), Standing::Moved(9, 4));
+        assert_eq!(table.standing(id.slot(), 4), Standing::Stale);
+        assert!(table.cancel(id).is_some());
+        assert_eq!(table.standing(id.slot(), 3), Standing::Stale);
+    }
+
+    #[test]
     fn generations_wrap_past_zero() {
-        assert_eq!(next(u32::MAX), 1);
-        assert_eq!(previous(1), u32::MAX);
+        let last = previous(1);
+        assert_eq!(last, (1 << 28) - 1);
+        assert_eq!(next(last), 1);
         assert_eq!(previous(next(41)), 41);
     }
 

@@ -97,7 +97,7 @@ impl Core {
                 Decoded::Keyed(Kind::Handle, id) => {
                     let id = HandleId(id);
                     if self.handles.state(id) == Ok(State::Ready) {
-                        callbacks.push(self.handles.take(id, false));
+                        callbacks.push(self.handles.take(id));
                     }
                 }
                 Decoded::Keyed(Kind::Boxed, raw) => {

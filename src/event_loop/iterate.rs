@@ -183,7 +183,7 @@ impl EventLoop {
                 let id = HandleId(key);
                 let core = self.core_of_run();
                 if core.handles.state(id).is_ok() {
-                    let callback = core.handles.take(id, false);
+                    let callback = core.handles.take(id);
                     self.run_callback(callback, key);
                 }
             }

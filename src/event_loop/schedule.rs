@@ -140,7 +140,7 @@ impl EventLoop {
         let mut access = self.enter()?;
         let handles = &access.core().handles;
         match handles.state(id)? {
-            crate::handle_table::State::Timer => Ok(handles.timer(id).0),
+            crate::handle_table::State::Timer => Ok(handles.when(id)),
             _ => Err(Error::Invalid("the handle is not a waiting timer")),
         }
     }

@@ -5,7 +5,7 @@
 use super::Core;
 use crate::callback::Callback;
 use crate::error::{Error, Result};
-use crate::handle_table::{HandleId, State};
+use crate::handle_table::{HandleId, Standing, State};
 use crate::ready_queue::{Entry, Kind};
 use crate::timer_heap::TimerEntry;
 
@@ -41,15 +41,15 @@ impl Core {
     pub(super) fn cancel(&mut self, id: HandleId) -> Result<Option<Callback>> {
         match self.handles.state(id) {
             Ok(State::Timer) => {
-                let (_, token) = self.handles.timer(id);
-                let callback = self.handles.take(id, true);
+                let token = self.handles.token(id);
+                let callback = self.handles.cancel(id);
                 if !self.timers.pop_if_last(id.slot(), token) {
                     self.stale_timers += 1;
                     self.rebuild_if_stale();
                 }
-                Ok(Some(callback))
+                Ok(callback)
             }
-            Ok(_) => Ok(Some(self.handles.take(id, true))),
+            Ok(_) => Ok(self.handles.cancel(id)),
             Err(error) => match self.handles.cancelled(id) {
                 Ok(true) => Ok(None),
                 _ => Err(error),
@@ -63,15 +63,13 @@ impl Core {
         if self.handles.state(id)? != State::Timer {
             return Err(Error::Invalid("the handle is not a waiting timer"));
         }
-        let (old, _) = self.handles.timer(id);
-        if when >= old {
+        if when >= self.handles.when(id) {
             let order = self.take_sequence();
-            self.handles.set_deadline(id.slot(), when, order);
+            self.handles.move_later(id.slot(), when, order);
         } else {
             self.timers.reserve_one()?;
             let sequence = self.take_sequence();
-            self.handles.set_deadline(id.slot(), when, sequence);
-            self.handles.set_token(id.slot(), sequence);
+            self.handles.set_entry(id.slot(), when, sequence);
             self.timers.push(TimerEntry { when, sequence, slot: id.slot() });
             self.stale_timers += 1;
             self.rebuild_if_stale();
@@ -110,14 +108,14 @@ impl Core {
     /// Is the heap's first entry true? If not, drops it or puts it right.
     #[inline]
     fn settle(&mut self, first: TimerEntry) -> bool {
-        match self.handles.timer_of_entry(first.slot, first.sequence) {
-            Some((_, order)) if order == first.sequence => true,
-            Some((when, order)) => {
-                self.handles.set_token(first.slot, order);
+        match self.handles.standing(first.slot, first.sequence) {
+            Standing::True => true,
+            Standing::Moved(when, order) => {
+                self.handles.set_entry(first.slot, when, order);
                 self.timers.replace_first(TimerEntry { when, sequence: order, slot: first.slot });
                 false
             }
-            None => {
+            Standing::Stale => {
                 self.timers.pop();
                 self.stale_timers -= 1;
                 false
@@ -134,10 +132,13 @@ impl Core {
 
     fn rebuild_timers(&mut self) {
         let handles = &mut self.handles;
-        self.timers.rebuild(|entry| {
-            let (when, order) = handles.timer_of_entry(entry.slot, entry.sequence)?;
-            handles.set_token(entry.slot, order);
-            Some(TimerEntry { when, sequence: order, slot: entry.slot })
+        self.timers.rebuild(|entry| match handles.standing(entry.slot, entry.sequence) {
+            Standing::True => Some(entry),
+            Standing::Moved(when, order) => {
+                handles.set_entry(entry.slot, when, order);
+                Some(TimerEntry { when, sequence: order, slot: entry.slot })
+            }
+            Standing::Stale => None,
         });
         self.stale_timers = 0;
     }
@@ -149,8 +150,9 @@ impl Core {
             // Once in four billion schedulings: start again from 0, in order.
             self.rebuild_timers();
             let handles = &mut self.handles;
-            self.next_sequence =
-                self.timers.renumber(|entry, sequence| handles.set_token(entry.slot, sequence));
+            self.next_sequence = self.timers.renumber(|entry, sequence| {
+                handles.set_entry(entry.slot, entry.when, sequence);
+            });
         }
         let sequence = self.next_sequence;
         self.next_sequence += 1;
@@ -178,7 +180,7 @@ mod tests {
         while !core.ready.is_empty() {
             match core.ready.pop().decode() {
                 Decoded::Keyed(Kind::Handle, id) if core.handles.state(HandleId(id)).is_ok() => {
-                    drop(core.handles.take(HandleId(id), false));
+                    drop(core.handles.take(HandleId(id)));
                     ids.push(id);
                 }
                 _ => {}
@@ -220,11 +222,14 @@ mod tests {
         for when in 0..10_000u64 {
             let first = add(&mut core, 100 + when);
             let _second = (when == 0).then(|| add(&mut core, 50));
-            assert!(core.cancel(first).unwrap().is_some());
+            core.cancel(first).unwrap();
+            assert_eq!(core.handles.cancelled(first), Ok(true));
             assert!(core.timers.len() < 4 * FEW_STALE);
         }
-        assert_eq!(core.cancel(keep).unwrap().is_some(), true);
-        assert_eq!(core.cancel(keep).unwrap().is_some(), false);
+        assert_eq!(core.next_deadline(), Some(7));
+        core.cancel(keep).unwrap();
+        core.cancel(keep).unwrap();
+        assert_eq!(core.next_deadline(), Some(50));
     }
 
     #[test]
