@@ -152,19 +152,19 @@ impl HandleTable {
     }
 
     /// Stores a callback that waits in the ready queue.
-    #[inline]
+    #[inline(always)]
     pub fn insert_ready(&mut self, callback: Callback) -> HandleId {
         self.insert(callback, State::Ready, 0, 0)
     }
 
     /// Stores a timer whose heap entry bears `sequence`.
-    #[inline]
+    #[inline(always)]
     pub fn insert_timer(&mut self, callback: Callback, when: u64, sequence: u32) -> HandleId {
         self.insert(callback, State::Timer, when, sequence)
     }
 
     /// `reserve_one` must have succeeded since the last insertion.
-    #[inline]
+    #[inline(always)]
     fn insert(&mut self, callback: Callback, state: State, when: u64, sequence: u32) -> HandleId {
         let flags = state as u32 | if callback.is_plain() { PLAIN } else { 0 };
         let body = Body { callback: MaybeUninit::new(callback), when, order: sequence };
@@ -174,7 +174,12 @@ impl HandleTable {
                 let head = &mut self.heads[slot];
                 let generation = head.generation();
                 *head = Head { tag: generation << GENERATION_SHIFT | flags, token: sequence };
-                self.bodies[slot] = body;
+                // Field by field: a copy of the whole would wait for its parts
+                // to reach memory.
+                let place = &mut self.bodies[slot];
+                place.callback = body.callback;
+                place.when = body.when;
+                place.order = body.order;
                 HandleId::new(slot as u32, generation)
             }
             None => {
@@ -187,7 +192,7 @@ impl HandleTable {
     }
 
     /// The state of a slot that still holds this handle's callback.
-    #[inline]
+    #[inline(always)]
     pub fn state(&self, id: HandleId) -> Result<State> {
         match self.heads.get(id.slot() as usize) {
             Some(head) if head.generation() == id.generation() && head.is_live() => {
@@ -221,15 +226,27 @@ impl HandleTable {
         callback
     }
 
-    /// Takes a callback out that will not run, and frees the slot: what must be
-    /// dropped, if anything. `state(id)` must be `Ok`.
-    #[inline]
-    pub fn cancel(&mut self, id: HandleId) -> Option<Callback> {
+    /// Takes a callback out that will not run, and frees the slot. `state(id)`
+    /// must be `Ok`.
+    pub fn cancel(&mut self, id: HandleId) -> Callback {
         let slot = id.slot() as usize;
         debug_assert!(self.heads[slot].is_live());
-        let callback = (self.heads[slot].tag & PLAIN == 0).then(|| self.read(slot));
+        let callback = self.read(slot);
         self.release(slot, State::FreeCancelled);
         callback
+    }
+
+    /// Has the callback no destructor?
+    #[inline(always)]
+    pub fn is_plain(&self, id: HandleId) -> bool {
+        self.heads[id.slot() as usize].tag & PLAIN != 0
+    }
+
+    /// `cancel` for a callback without destructor, which nobody has to look at.
+    #[inline(always)]
+    pub fn forget(&mut self, id: HandleId) {
+        debug_assert!(self.state(id).is_ok() && self.is_plain(id));
+        self.release(id.slot() as usize, State::FreeCancelled);
     }
 
     /// The slot's state must change at once: it no longer owns its callback.
@@ -240,7 +257,7 @@ impl HandleTable {
         unsafe { place.read_unaligned().assume_init() }
     }
 
-    #[inline]
+    #[inline(always)]
     fn release(&mut self, slot: usize, state: State) {
         let head = &mut self.heads[slot];
         head.tag = next(head.generation()) << GENERATION_SHIFT | state as u32;
@@ -345,7 +362,7 @@ mod tests {
         table.reserve_one().unwrap();
         let first = table.insert_ready(callback());
         assert_eq!(table.state(first), Ok(State::Ready));
-        assert!(table.cancel(first).is_none());
+        table.forget(first);
         assert_eq!(table.state(first), Err(Error::Stale));
         assert_eq!(table.cancelled(first), Ok(true));
         table.reserve_one().unwrap();
@@ -358,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn only_callbacks_with_a_destructor_come_back_from_a_cancel() {
+    fn a_moved_timer_says_so_until_it_ends() {
         let mut table = HandleTable::new();
         table.reserve_one().unwrap();
         let data = UserData::new(std::ptr::null_mut(), Some(nothing));
@@ -367,7 +384,8 @@ mod tests {
         table.move_later(id.slot(), 9, 4);
         assert_eq!(table.standing(id.slot(), 3), Standing::Moved(9, 4));
         assert_eq!(table.standing(id.slot(), 4), Standing::Stale);
-        assert!(table.cancel(id).is_some());
+        assert!(!table.is_plain(id));
+        drop(table.cancel(id));
         assert_eq!(table.standing(id.slot(), 3), Standing::Stale);
     }
 

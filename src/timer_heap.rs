@@ -3,6 +3,11 @@
 //!
 //! Entries are never removed from the middle: whoever owns the slots cancels
 //! lazily and asks for a rebuild when too many entries are stale.
+//!
+//! Layout: places are counted from the start of the first group, and the root
+//! is place 3, so that the four children of place p are exactly group p - 2,
+//! one cache line. Unused places of the last group hold `NEVER`: a parent's
+//! four children can be compared without asking how many there are.
 
 use crate::error::{Error, Result};
 
@@ -19,111 +24,166 @@ pub struct TimerEntry {
 }
 
 impl TimerEntry {
+    /// Both parts of the order as one number, for comparisons without branches.
     #[inline(always)]
-    fn before(&self, other: &TimerEntry) -> bool {
-        (self.when, self.sequence) < (other.when, other.sequence)
+    fn key(&self) -> u128 {
+        u128::from(self.when) << 64 | u128::from(self.sequence)
     }
 }
 
 const ARITY: usize = 4;
+const ROOT: usize = ARITY - 1;
+const NEVER: TimerEntry = TimerEntry { when: u64::MAX, sequence: u32::MAX, slot: u32::MAX };
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Group([TimerEntry; ARITY]);
+
+const _: () = assert!(size_of::<Group>() == ARITY * size_of::<TimerEntry>());
 
 /// The heap; its first entry is the earliest.
 pub struct TimerHeap {
-    entries: Vec<TimerEntry>,
+    groups: Vec<Group>,
+    len: usize,
+}
+
+fn parent(place: usize) -> usize {
+    place / ARITY + 2
 }
 
 impl TimerHeap {
     /// An empty heap that owns no memory yet.
     pub const fn new() -> Self {
-        TimerHeap { entries: Vec::new() }
+        TimerHeap { groups: Vec::new(), len: 0 }
     }
 
     /// How many entries, stale ones included.
     #[inline]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// Is there nothing?
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len == 0
+    }
+
+    #[inline(always)]
+    fn places(&mut self) -> &mut [TimerEntry] {
+        let count = self.groups.len() * ARITY;
+        // SAFETY: a group is nothing but its entries, without padding.
+        unsafe { std::slice::from_raw_parts_mut(self.groups.as_mut_ptr().cast(), count) }
     }
 
     /// The earliest entry.
     #[inline(always)]
     pub fn first(&self) -> Option<&TimerEntry> {
-        self.entries.first()
+        if self.len == 0 { None } else { Some(&self.groups[0].0[ROOT]) }
     }
 
     /// Makes sure that the next `push` needs no memory.
     #[inline]
     pub fn reserve_one(&mut self) -> Result<()> {
-        if self.entries.len() == self.entries.capacity() {
-            self.entries.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+        if self.groups.len() == self.groups.capacity() {
+            self.groups.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
         }
         Ok(())
     }
 
-    /// Adds an entry, after `reserve_one`.
+    /// Adds an entry, after `reserve_one`. Its sequence must be the largest so
+    /// far, so only the deadlines need comparing.
     #[inline]
     pub fn push(&mut self, entry: TimerEntry) {
-        debug_assert!(self.entries.len() < self.entries.capacity());
-        self.entries.push(entry);
-        self.sift_up(self.entries.len() - 1);
+        let mut place = ROOT + self.len;
+        self.len += 1;
+        if place / ARITY >= self.groups.len() {
+            self.groups.push(Group([NEVER; ARITY]));
+        }
+        let places = self.places();
+        while place > ROOT && entry.when < places[parent(place)].when {
+            places[place] = places[parent(place)];
+            place = parent(place);
+        }
+        places[place] = entry;
     }
 
-    /// Removes and returns the earliest entry.
+    /// Removes the earliest entry.
     pub fn pop(&mut self) -> Option<TimerEntry> {
-        let last = self.entries.pop()?;
-        if self.entries.is_empty() {
-            return Some(last);
+        let first = *self.first()?;
+        let last = self.remove_last();
+        if self.len != 0 {
+            self.sift_down(ROOT, last);
         }
-        let first = std::mem::replace(&mut self.entries[0], last);
-        self.sift_down(0);
         Some(first)
+    }
+
+    fn remove_last(&mut self) -> TimerEntry {
+        self.len -= 1;
+        let place = ROOT + self.len;
+        let last = std::mem::replace(&mut self.groups[place / ARITY].0[place % ARITY], NEVER);
+        if place % ARITY == 0 || self.len == 0 {
+            self.groups.truncate(place / ARITY);
+        }
+        last
     }
 
     /// Puts `entry` in the place of the earliest one: one sift where pop and
     /// push would be two, and no memory needed.
     pub fn replace_first(&mut self, entry: TimerEntry) {
-        self.entries[0] = entry;
-        self.sift_down(0);
+        self.sift_down(ROOT, entry);
     }
 
     /// Removes the entry that stands last in the array, if it is this one: a
     /// timer cancelled right after its creation usually does.
     #[inline]
     pub fn pop_if_last(&mut self, slot: u32, sequence: u32) -> bool {
-        match self.entries.last() {
-            Some(last) if last.slot == slot && last.sequence == sequence => {
-                self.entries.pop();
-                true
-            }
-            _ => false,
+        if self.len == 0 {
+            return false;
         }
+        let place = ROOT + self.len - 1;
+        let last = self.groups[place / ARITY].0[place % ARITY];
+        let is_this = last.slot == slot && last.sequence == sequence;
+        if is_this {
+            self.remove_last();
+        }
+        is_this
     }
 
     /// Keeps what `keep` returns, possibly changed, and restores the order.
     pub fn rebuild(&mut self, mut keep: impl FnMut(TimerEntry) -> Option<TimerEntry>) {
-        self.entries.retain_mut(|entry| match keep(*entry) {
-            Some(kept) => {
-                *entry = kept;
-                true
+        let end = ROOT + self.len;
+        let mut kept = ROOT;
+        let places = self.places();
+        for place in ROOT..end {
+            if let Some(entry) = keep(places[place]) {
+                places[kept] = entry;
+                kept += 1;
             }
-            None => false,
-        });
-        for position in (0..self.entries.len().div_ceil(ARITY)).rev() {
-            self.sift_down(position);
+        }
+        places[kept..].fill(NEVER);
+        self.len = kept - ROOT;
+        self.groups.truncate(if self.len == 0 { 0 } else { kept.div_ceil(ARITY) });
+        if self.len > 1 {
+            for place in (ROOT..=parent(kept - 1)).rev() {
+                let entry = self.places()[place];
+                self.sift_down(place, entry);
+            }
         }
     }
 
     /// Gives every entry a new sequence number, 0 upwards in today's order,
     /// through `assign(entry, new_sequence)`; returns the next free number.
     pub fn renumber(&mut self, mut assign: impl FnMut(TimerEntry, u32)) -> u32 {
-        self.entries.sort_unstable_by_key(|entry| (entry.when, entry.sequence));
+        let end = ROOT + self.len;
+        if self.len == 0 {
+            return 0;
+        }
+        // Sorted entries are a heap.
+        let entries = &mut self.places()[ROOT..end];
+        entries.sort_unstable_by_key(TimerEntry::key);
         let mut next = 0;
-        for entry in &mut self.entries {
+        for entry in entries {
             assign(*entry, next);
             entry.sequence = next;
             next += 1;
@@ -131,42 +191,21 @@ impl TimerHeap {
         next
     }
 
-    fn sift_up(&mut self, mut position: usize) {
-        let entry = self.entries[position];
-        while position > 0 {
-            let parent = (position - 1) / ARITY;
-            if !entry.before(&self.entries[parent]) {
+    /// Lets `entry` sink from `place`, whose content is lost.
+    #[inline]
+    fn sift_down(&mut self, mut place: usize, entry: TimerEntry) {
+        let key = entry.key();
+        while let Some(&Group(children)) = self.groups.get(place - 2) {
+            let keys = children.map(|child| child.key());
+            let (low, high) = (usize::from(keys[1] < keys[0]), 2 + usize::from(keys[3] < keys[2]));
+            let least = if keys[high] < keys[low] { high } else { low };
+            if keys[least] >= key {
                 break;
             }
-            self.entries[position] = self.entries[parent];
-            position = parent;
+            self.groups[place / ARITY].0[place % ARITY] = children[least];
+            place = (place - 2) * ARITY + least;
         }
-        self.entries[position] = entry;
-    }
-
-    fn sift_down(&mut self, mut position: usize) {
-        let Some(&entry) = self.entries.get(position) else {
-            return;
-        };
-        loop {
-            let first = position * ARITY + 1;
-            let end = (first + ARITY).min(self.entries.len());
-            if first >= end {
-                break;
-            }
-            let mut least = first;
-            for child in first + 1..end {
-                if self.entries[child].before(&self.entries[least]) {
-                    least = child;
-                }
-            }
-            if !self.entries[least].before(&entry) {
-                break;
-            }
-            self.entries[position] = self.entries[least];
-            position = least;
-        }
-        self.entries[position] = entry;
+        self.groups[place / ARITY].0[place % ARITY] = entry;
     }
 }
 
@@ -213,14 +252,14 @@ mod tests {
         heap.rebuild(|e| (e.slot % 2 == 0).then_some(TimerEntry { when: e.when + 1, ..e }));
         let popped = drain(&mut heap);
         assert_eq!(popped.len(), 500);
-        assert!(popped.windows(2).all(|w| w[0].before(&w[1])));
+        assert!(popped.windows(2).all(|w| w[0].key() < w[1].key()));
     }
 
     #[test]
     fn renumber_keeps_the_order() {
         let mut heap = TimerHeap::new();
         for entry in scrambled(300) {
-            push(&mut heap, TimerEntry { sequence: u32::MAX - entry.sequence, ..entry });
+            push(&mut heap, TimerEntry { sequence: 1000 + entry.sequence * 3, ..entry });
         }
         let mut seen = Vec::new();
         assert_eq!(heap.renumber(|e, new| seen.push((e.slot, new))), 300);

@@ -69,7 +69,7 @@ impl EventLoop {
 
     /// Runs `callback` `delay_ns` from now; 0 or less is due in the next turn,
     /// behind what is ready already.
-    #[inline]
+    #[inline(always)]
     pub fn call_later(&self, delay_ns: i64, callback: Callback) -> Result<HandleId> {
         self.check()?;
         let mut access = self.enter()?;
@@ -80,16 +80,17 @@ impl EventLoop {
     }
 
     /// Runs `callback` at `when`, on the clock of `time`.
-    #[inline]
+    #[inline(always)]
     pub fn call_at(&self, when: u64, callback: Callback) -> Result<HandleId> {
         self.check()?;
         let mut access = self.enter()?;
         self.insert_timer(access.core(), when, callback)
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert_timer(&self, core: &mut Core, when: u64, callback: Callback) -> Result<HandleId> {
-        let id = core.insert_timer(when, callback).map_err(|(error, _callback)| error)?;
+        core.reserve_timer()?;
+        let id = core.insert_timer(when, callback);
         if core.armed.is_some() {
             self.disturb_host(core, when);
         }
@@ -99,13 +100,16 @@ impl EventLoop {
     /// Cancels: the callback will not start, its data is destroyed now. A
     /// shared handle may be cancelled by any thread, which then waits for a
     /// callback that is running (unless that callback is the caller).
-    #[inline]
+    #[inline(always)]
     pub fn handle_cancel(&self, id: HandleId) -> Result<()> {
         self.check()?;
         if id.is_shared() {
             return self.cancel_shared(id);
         }
         let mut access = self.enter()?;
+        if access.core().forget(id) {
+            return Ok(());
+        }
         let cancelled = access.core().cancel(id)?;
         drop(access);
         drop(cancelled);

@@ -20,36 +20,53 @@ impl Core {
         self.now_is_fresh = true;
     }
 
-    /// Adds a timer. On failure nothing has changed.
-    #[inline]
-    pub(super) fn insert_timer(
-        &mut self,
-        when: u64,
-        callback: Callback,
-    ) -> std::result::Result<HandleId, (Error, Callback)> {
-        if let Err(error) = self.handles.reserve_one().and_then(|()| self.timers.reserve_one()) {
-            return Err((error, callback));
-        }
+    /// Makes sure that the next `insert_timer` cannot fail.
+    #[inline(always)]
+    pub(super) fn reserve_timer(&mut self) -> Result<()> {
+        self.handles.reserve_one()?;
+        self.timers.reserve_one()
+    }
+
+    /// Adds a timer, after `reserve_timer`.
+    #[inline(always)]
+    pub(super) fn insert_timer(&mut self, when: u64, callback: Callback) -> HandleId {
         let sequence = self.take_sequence();
         let id = self.handles.insert_timer(callback, when, sequence);
         self.timers.push(TimerEntry { when, sequence, slot: id.slot() });
-        Ok(id)
+        id
+    }
+
+    /// Cancels what nobody has to be told of: was it that simple?
+    #[inline(always)]
+    pub(super) fn forget(&mut self, id: HandleId) -> bool {
+        let Ok(state) = self.handles.state(id) else { return false };
+        if !self.handles.is_plain(id) {
+            return false;
+        }
+        let token = self.handles.token(id);
+        self.handles.forget(id);
+        self.ended(state, id, token);
+        true
+    }
+
+    /// The heap's entry of a timer that ended goes at once, or some time.
+    #[inline(always)]
+    fn ended(&mut self, state: State, id: HandleId, token: u32) {
+        if state == State::Timer && !self.timers.pop_if_last(id.slot(), token) {
+            self.stale_timers += 1;
+            self.rebuild_if_stale();
+        }
     }
 
     /// Takes a waiting callback out of the loop: what to drop, outside.
-    #[inline]
     pub(super) fn cancel(&mut self, id: HandleId) -> Result<Option<Callback>> {
         match self.handles.state(id) {
-            Ok(State::Timer) => {
+            Ok(state) => {
                 let token = self.handles.token(id);
                 let callback = self.handles.cancel(id);
-                if !self.timers.pop_if_last(id.slot(), token) {
-                    self.stale_timers += 1;
-                    self.rebuild_if_stale();
-                }
-                Ok(callback)
+                self.ended(state, id, token);
+                Ok(Some(callback))
             }
-            Ok(_) => Ok(self.handles.cancel(id)),
             Err(error) => match self.handles.cancelled(id) {
                 Ok(true) => Ok(None),
                 _ => Err(error),
@@ -123,13 +140,14 @@ impl Core {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn rebuild_if_stale(&mut self) {
         if self.stale_timers > FEW_STALE && self.stale_timers * 2 > self.timers.len() {
             self.rebuild_timers();
         }
     }
 
+    #[cold]
     fn rebuild_timers(&mut self) {
         let handles = &mut self.handles;
         self.timers.rebuild(|entry| match handles.standing(entry.slot, entry.sequence) {
@@ -144,7 +162,7 @@ impl Core {
     }
 
     /// The next place among equal deadlines.
-    #[inline]
+    #[inline(always)]
     fn take_sequence(&mut self) -> u32 {
         if self.next_sequence == u32::MAX {
             // Once in four billion schedulings: start again from 0, in order.
@@ -171,7 +189,8 @@ mod tests {
 
     fn add(core: &mut Core, when: u64) -> HandleId {
         let callback = Callback::new(nothing, UserData::new(std::ptr::null_mut(), None));
-        core.insert_timer(when, callback).ok().unwrap()
+        core.reserve_timer().unwrap();
+        core.insert_timer(when, callback)
     }
 
     fn due(core: &mut Core, now: u64) -> Vec<u64> {
