@@ -4,6 +4,7 @@
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::free_slots::FreeSlots;
+use crate::prefetch::prefetch;
 use std::mem::MaybeUninit;
 
 /// A handle as the host sees it: the generation above, the slot below. Never 0.
@@ -263,6 +264,12 @@ impl HandleTable {
         head.tag = next(head.generation()) << GENERATION_SHIFT | state as u32;
         self.free.give(slot);
         self.live -= 1;
+    }
+
+    /// The callback will be wanted soon.
+    #[inline(always)]
+    pub fn prefetch(&self, slot: u32) {
+        prefetch(&self.bodies, slot as usize);
     }
 
     /// What is a heap entry with this slot and sequence worth?

@@ -10,6 +10,7 @@
 //! four children can be compared without asking how many there are.
 
 use crate::error::{Error, Result};
+use crate::prefetch::prefetch;
 
 /// A deadline, its place among equal deadlines, and the slot it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +197,10 @@ impl TimerHeap {
     fn sift_down(&mut self, mut place: usize, entry: TimerEntry) {
         let key = entry.key();
         while let Some(&Group(children)) = self.groups.get(place - 2) {
+            // The next level's, all four: which one is not known yet.
+            for child in 0..ARITY {
+                prefetch(&self.groups, (place - 2) * ARITY + child - 2);
+            }
             let keys = children.map(|child| child.key());
             let (low, high) = (usize::from(keys[1] < keys[0]), 2 + usize::from(keys[3] < keys[2]));
             let least = if keys[high] < keys[low] { high } else { low };

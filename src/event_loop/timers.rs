@@ -1,6 +1,6 @@
 //! Timers: deadlines in the heap, callbacks in the handle table. Cancelling and
-//! postponing are lazy: the heap's entry stays until it comes up or until stale
-//! entries outnumber live ones.
+//! postponing are lazy: the heap's entry stays until it comes up or until three
+//! of four entries are stale.
 
 use super::Core;
 use crate::callback::Callback;
@@ -116,6 +116,7 @@ impl Core {
             }
             self.ready.reserve_one()?;
             self.timers.pop();
+            self.handles.prefetch(first.slot);
             let id = self.handles.timer_to_ready(first.slot);
             self.ready.push(Entry::keyed(Kind::Handle, id.0))?;
         }
@@ -142,7 +143,7 @@ impl Core {
 
     #[inline(always)]
     fn rebuild_if_stale(&mut self) {
-        if self.stale_timers > FEW_STALE && self.stale_timers * 2 > self.timers.len() {
+        if self.stale_timers > FEW_STALE && self.stale_timers * 4 > self.timers.len() * 3 {
             self.rebuild_timers();
         }
     }
