@@ -149,8 +149,16 @@ impl EventLoop {
         }
     }
 
+    /// `handle_reschedule` as it nearly always is: to a later time, on the
+    /// loop's own thread. On false nothing was done.
+    #[inline(always)]
+    pub fn handle_postpone(&self, id: HandleId, when: u64) -> bool {
+        self.inbox().may_bypass(fork_generation::runner_key())
+            // SAFETY: this thread owns the core, and no foreign code runs here.
+            && unsafe { &mut *self.core.get() }.postpone(id, when)
+    }
+
     /// Moves a waiting timer to another deadline.
-    #[inline]
     pub fn handle_reschedule(&self, id: HandleId, when: u64) -> Result<()> {
         self.check()?;
         if id.is_shared() {
@@ -168,6 +176,13 @@ impl EventLoop {
     /// The time as the loop saw it last in this turn.
     #[inline]
     pub fn time_cached(&self) -> u64 {
+        if self.inbox().may_bypass(fork_generation::runner_key()) {
+            // SAFETY: this thread owns the core, and no foreign code runs here.
+            let core = unsafe { &*self.core.get() };
+            if core.now_is_fresh {
+                return core.now;
+            }
+        }
         if self.check().is_ok()
             && let Ok(mut access) = self.enter()
         {

@@ -74,23 +74,34 @@ impl Core {
         }
     }
 
+    /// Moves a live timer to a later deadline, as a time limit does that is
+    /// renewed: its heap entry stays where it is. On false nothing was done.
+    #[inline(always)]
+    pub(super) fn postpone(&mut self, id: HandleId, when: u64) -> bool {
+        let is_later = self.handles.state(id) == Ok(State::Timer)
+            && when >= self.handles.when(id)
+            && self.next_sequence != u32::MAX;
+        if is_later {
+            let order = self.take_sequence();
+            self.handles.move_later(id.slot(), when, order);
+        }
+        is_later
+    }
+
     /// Moves a live timer.
-    #[inline]
     pub(super) fn reschedule(&mut self, id: HandleId, when: u64) -> Result<()> {
         if self.handles.state(id)? != State::Timer {
             return Err(Error::Invalid("the handle is not a waiting timer"));
         }
-        if when >= self.handles.when(id) {
-            let order = self.take_sequence();
-            self.handles.move_later(id.slot(), when, order);
-        } else {
-            self.timers.reserve_one()?;
-            let sequence = self.take_sequence();
-            self.handles.set_entry(id.slot(), when, sequence);
-            self.timers.push(TimerEntry { when, sequence, slot: id.slot() });
-            self.stale_timers += 1;
-            self.rebuild_if_stale();
+        if self.postpone(id, when) {
+            return Ok(());
         }
+        self.timers.reserve_one()?;
+        let sequence = self.take_sequence();
+        self.handles.set_entry(id.slot(), when, sequence);
+        self.timers.push(TimerEntry { when, sequence, slot: id.slot() });
+        self.stale_timers += 1;
+        self.rebuild_if_stale();
         Ok(())
     }
 

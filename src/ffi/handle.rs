@@ -55,6 +55,14 @@ pub unsafe extern "C" fn loop_handle_reschedule(
     handle: loop_handle_t,
     when_ns: u64,
 ) -> c_int {
+    match unsafe { event_loop(r#loop) } {
+        Ok(event_loop) if event_loop.handle_postpone(HandleId(handle), when_ns) => 0,
+        _ => reschedule(r#loop, handle, when_ns),
+    }
+}
+
+#[inline(never)]
+extern "C" fn reschedule(r#loop: *mut loop_t, handle: loop_handle_t, when_ns: u64) -> c_int {
     guard(|| {
         unsafe { event_loop(r#loop)? }.handle_reschedule(HandleId(handle), when_ns).map(|()| 0)
     })
