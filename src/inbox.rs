@@ -49,13 +49,18 @@ struct State {
     runner: u64,
 }
 
-/// The inbox of one loop.
+/// The inbox of one loop. What its thread reads all the time stands apart from
+/// what posters write all the time.
 pub struct Inbox {
-    state: Mutex<State>,
+    state: Apart<Mutex<State>>,
     ended: Condvar,
     pending: AtomicBool,
     bypass: AtomicU64,
 }
+
+/// A value with a cache line of its own.
+#[repr(align(64))]
+struct Apart<T>(T);
 
 /// What cancelling a shared handle came to.
 pub enum Cancelled {
@@ -76,14 +81,14 @@ impl Inbox {
     /// An open, empty inbox.
     pub fn new() -> Self {
         Inbox {
-            state: Mutex::new(State {
+            state: Apart(Mutex::new(State {
                 entries: Vec::new(),
                 shared: Slab::new(),
                 generation: 0,
                 closed: false,
                 sleeping: false,
                 runner: 0,
-            }),
+            })),
             ended: Condvar::new(),
             pending: AtomicBool::new(false),
             bypass: AtomicU64::new(0),
@@ -92,7 +97,7 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No user code runs under the lock, so a poisoned state is still whole.
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Queues an entry. On failure it was not taken. A quiet post leaves a
@@ -110,8 +115,10 @@ impl Inbox {
         if state.entries.len() == state.entries.capacity() {
             state.entries.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
         }
+        if state.entries.is_empty() {
+            self.set_pending(state, true);
+        }
         state.entries.push(entry);
-        self.set_pending(state, true);
         Ok(if quiet { Wake::No } else { take_sleeping(state) })
     }
 
@@ -281,11 +288,11 @@ impl Inbox {
     /// A new inbox for a forked child, in which only this thread is left: locks
     /// and waiters are new, handles stay what they were. Also what was posted.
     pub fn after_fork(self) -> (Self, Vec<Entry>) {
-        let mut state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut state = self.state.0.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         let entries = std::mem::take(&mut state.entries);
         state.sleeping = false;
         state.runner = 0;
-        (Inbox { state: Mutex::new(state), ..Inbox::new() }, entries)
+        (Inbox { state: Apart(Mutex::new(state)), ..Inbox::new() }, entries)
     }
 
     /// Forgets every shared handle but those that run, and yields what they
@@ -309,7 +316,7 @@ impl Inbox {
     /// Could the lock be taken at once? In a forked child, "no" means that a
     /// thread of the parent held it, for ever.
     pub fn is_free(&self) -> bool {
-        !matches!(self.state.try_lock(), Err(std::sync::TryLockError::WouldBlock))
+        !matches!(self.state.0.try_lock(), Err(std::sync::TryLockError::WouldBlock))
     }
 }
 

@@ -1,13 +1,15 @@
 //! Scheduling from any thread, and how the loop takes what was posted.
 
 use super::EventLoop;
-use crate::callback::Callback;
+use crate::callback::{Callback, CallbackFn};
 use crate::context::ContextHooks;
 use crate::error::{Error, Result};
 use crate::handle_table::HandleId;
 use crate::inbox::Wake;
 use crate::ready_queue::{Entry, Kind, ReadyQueue};
+use std::ffi::c_void;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::schedule::NO_HANDLE;
 
@@ -21,6 +23,24 @@ impl EventLoop {
             self.wake();
         }
         Ok(id)
+    }
+
+    /// `call_soon_threadsafe` as it nearly always is: with data that nobody
+    /// destroys, no handle, no context. On false nothing was done, and
+    /// `call_soon_threadsafe` finds out why.
+    #[inline(always)]
+    pub fn post_quickly(&self, func: CallbackFn, data: *mut c_void) -> bool {
+        if self.check().is_err() || self.has_context_hooks.load(Relaxed) {
+            return false;
+        }
+        match self.inbox().post(Entry::plain(func, data), false) {
+            Ok(Wake::No) => true,
+            Ok(Wake::Yes) => {
+                self.wake();
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     /// Queues in the inbox; the caller wakes the loop if it must.

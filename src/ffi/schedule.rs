@@ -104,6 +104,23 @@ pub unsafe extern "C" fn loop_call_soon_threadsafe(
     destroy: loop_destroy_t,
     ret_handle: *mut loop_handle_t,
 ) -> c_int {
+    if let (Some(func), None, true) = (callback, destroy, ret_handle.is_null())
+        && let Ok(event_loop) = unsafe { event_loop(r#loop) }
+        && event_loop.post_quickly(func, user_data)
+    {
+        return 0;
+    }
+    call_soon_threadsafe(r#loop, callback, user_data, destroy, ret_handle)
+}
+
+#[inline(never)]
+extern "C" fn call_soon_threadsafe(
+    r#loop: *mut loop_t,
+    callback: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_handle: *mut loop_handle_t,
+) -> c_int {
     guard(|| {
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };
