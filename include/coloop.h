@@ -185,7 +185,8 @@ typedef struct loop_options_t {
     uint32_t flags;
     /**
      * How late a wait for a timer may end, in nanoseconds, so that timers
-     * share wake-ups. 0: as precise as the system can. Never early.
+     * share wake-ups. 0: as precise as the system can, except that deadlines
+     * less than 100 µs apart may share one. Never early.
      */
     uint64_t timer_slack_ns;
     /**
@@ -747,8 +748,8 @@ int loop_prepare(struct loop_t *loop, int64_t *ret_timeout_ns);
 
 /**
  * Step two: collects what is ready, waiting at most `timeout_ns` (negative: as
- * long as it takes; a host that has waited itself passes 0). How many readers
- * and writers were queued. Errors and threads as loop_prepare.
+ * long as it takes; a host that has waited itself passes 0). How many
+ * callbacks were queued. Errors and threads as loop_prepare.
  */
 int loop_poll(struct loop_t *loop, int64_t timeout_ns);
 

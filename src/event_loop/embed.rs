@@ -57,7 +57,7 @@ impl EventLoop {
             0 => {
                 // Also takes the wake-up's edge, which made the host call.
                 self.wakeup.take_requests();
-                self.gather_events(0)?;
+                self.gather_events(0, None)?;
             }
             timeout_ns => self.poll(timeout_ns, self.generation.load(Relaxed))?,
         }

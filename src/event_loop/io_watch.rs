@@ -109,7 +109,7 @@ impl EventLoop {
     }
 
     /// Waits, then queues the reader and the writer of each ready descriptor.
-    pub(super) fn gather_events(&self, timeout_ns: i64) -> Result<()> {
+    pub(super) fn gather_events(&self, timeout_ns: i64, until: Option<u64>) -> Result<()> {
         let core = self.core_of_run();
         let Some(reactor) = &mut core.reactor else {
             return Ok(());
@@ -117,7 +117,7 @@ impl EventLoop {
         let (fds, ready, taken) = (&mut core.fds, &mut core.ready, &mut core.taken);
         let mut stray = false;
         let mut lacking = Ok(());
-        reactor.wait(timeout_ns, |key, event| match fds.find(key) {
+        reactor.wait(timeout_ns, until, |key, event| match fds.find(key) {
             Some((index, watch)) => {
                 if self.inbox().is_pending() {
                     // Posted before this event was seen, so it comes first.

@@ -9,6 +9,7 @@
 
 use super::{Current, EventLoop};
 use crate::callback::Callback;
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::handle_table::HandleId;
@@ -17,6 +18,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// asyncio's limit to a single wait; it keeps every timeout representable.
 const LONGEST_WAIT: u64 = 24 * 3600 * 1_000_000_000;
+/// Shorter waits end by the system's ordinary timeout, up to 50 µs late: where
+/// timers come that densely, one wake-up for several is worth more.
+const SHORT_WAIT: i64 = 100_000;
 
 impl EventLoop {
     /// Turns until the loop is stopped. The caller holds the loop.
@@ -72,7 +76,7 @@ impl EventLoop {
         if timeout_ns != 0 {
             self.wait_blocking(timeout_ns, generation)?;
         } else if core.fds.len() != 0 {
-            self.gather_events(0)?;
+            self.gather_events(0, None)?;
         }
         if !self.core_of_run().timers.is_empty() {
             let now = self.clock.now();
@@ -85,7 +89,7 @@ impl EventLoop {
         self.ensure_reactor()?;
         if !self.inbox().prepare_sleep() || self.wakeup.take_requests() {
             self.inbox().awake();
-            return self.gather_events(0);
+            return self.gather_events(0, None);
         }
         let hooks = self.core_of_run().hooks.wait.clone();
         let call = |hook: Option<super::LoopHookFn>| {
@@ -96,7 +100,7 @@ impl EventLoop {
         };
         call(hooks.as_ref().and_then(|hooks| hooks.before));
         self.check_generation(generation)?;
-        let result = self.gather_events(timeout_ns);
+        let result = self.gather_events(timeout_ns, self.precise_end(timeout_ns));
         // A signal handler may have forked as well.
         self.check_generation(generation)?;
         call(hooks.as_ref().and_then(|hooks| hooks.after));
@@ -105,6 +109,19 @@ impl EventLoop {
         self.wakeup.drain();
         self.wakeup.take_requests();
         result
+    }
+
+    /// When the wait must end on `CLOCK_MONOTONIC`, if the next timer limits it
+    /// and no slack was allowed.
+    fn precise_end(&self, timeout_ns: i64) -> Option<u64> {
+        let may_slip = self.timer_slack_ns != 0 || timeout_ns < SHORT_WAIT;
+        if may_slip || !matches!(self.clock, Clock::Monotonic) {
+            return None;
+        }
+        let core = self.core_of_run();
+        let deadline = core.timers.first()?.when;
+        // `wait_limit` has made this equal if the timeout comes from there.
+        (deadline.wrapping_sub(core.now) as i64 == timeout_ns).then_some(deadline)
     }
 
     /// Is this still the process in which the run began? A child that was

@@ -48,7 +48,8 @@ pub struct loop_options_t {
     /// 0; reserved.
     pub flags: u32,
     /// How late a wait for a timer may end, in nanoseconds, so that timers
-    /// share wake-ups. 0: as precise as the system can. Never early.
+    /// share wake-ups. 0: as precise as the system can, except that deadlines
+    /// less than 100 µs apart may share one. Never early.
     pub timer_slack_ns: u64,
     /// Where the loop reads the time; NULL is CLOCK_MONOTONIC.
     pub clock: loop_clock_t,

@@ -3,6 +3,8 @@
 //!
 //! The reactor returns keys and knows no callbacks.
 
+#[cfg(target_os = "linux")]
+mod deadline;
 mod wait;
 
 use crate::error::Result;
@@ -13,10 +15,19 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 /// The key under which the wake-up descriptor is watched.
 const WAKE_KEY: usize = usize::MAX - 1;
 
+/// The key of the descriptor that ends precise waits.
+#[cfg(target_os = "linux")]
+const DEADLINE_KEY: usize = usize::MAX - 2;
+/// No watch has a key from here on.
+const FIRST_OWN_KEY: usize = usize::MAX - 2;
+
 /// A poller with the loop's wake-up descriptor in it.
 pub struct Reactor {
     poller: Poller,
     buffer: wait::Buffer,
+    /// Made for the first precise wait.
+    #[cfg(target_os = "linux")]
+    deadline: Option<deadline::Deadline>,
 }
 
 impl Reactor {
@@ -26,7 +37,12 @@ impl Reactor {
         let mode = if cfg!(target_os = "linux") { PollMode::Edge } else { PollMode::Level };
         // SAFETY: the loop deletes the reactor before it closes its wake-up descriptor.
         unsafe { poller.add_with_mode(wake_fd, Event::readable(WAKE_KEY), mode)? };
-        Ok(Reactor { poller, buffer: wait::Buffer::new() })
+        Ok(Reactor {
+            poller,
+            buffer: wait::Buffer::new(),
+            #[cfg(target_os = "linux")]
+            deadline: None,
+        })
     }
 
     /// The descriptor an outer loop may wait on.
@@ -57,14 +73,42 @@ impl Reactor {
     }
 
     /// Waits at most `timeout_ns` (negative: without limit), then calls
-    /// `ready(key, readable, writable)` for each event. An error or hang-up
-    /// counts as both. Returns early, with no event, when woken or interrupted.
-    pub fn wait(&mut self, timeout_ns: i64, mut ready: impl FnMut(usize, Interest)) -> Result<()> {
+    /// `ready(key, interest)` for each event. An error or hang-up counts as both
+    /// directions. Returns early, with no event, when woken or interrupted.
+    /// `until` is the same limit as a time of `CLOCK_MONOTONIC`, given if the
+    /// wait shall end as precisely as the system can.
+    pub fn wait(
+        &mut self,
+        mut timeout_ns: i64,
+        until: Option<u64>,
+        mut ready: impl FnMut(usize, Interest),
+    ) -> Result<()> {
+        if until.is_some_and(|until| self.set_deadline(until)) {
+            timeout_ns = -1;
+        }
         wait::wait(&self.poller, &mut self.buffer, timeout_ns, |key, interest| {
-            if key != WAKE_KEY {
+            if key < FIRST_OWN_KEY {
                 ready(key, interest)
             }
         })
+    }
+
+    /// Will the next wait be woken at this time? If not, its timeout must do.
+    #[cfg(target_os = "linux")]
+    fn set_deadline(&mut self, until: u64) -> bool {
+        if self.deadline.is_none() {
+            self.deadline = deadline::Deadline::new().filter(|deadline| {
+                let event = Event::readable(DEADLINE_KEY);
+                // SAFETY: it is closed only together with the poller.
+                unsafe { self.poller.add_with_mode(deadline.fd(), event, PollMode::Edge) }.is_ok()
+            });
+        }
+        self.deadline.as_mut().is_some_and(|deadline| deadline.set(until))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn set_deadline(&mut self, _until: u64) -> bool {
+        false
     }
 
     /// Lets go in a forked child without touching what the parent still uses:
