@@ -27,6 +27,8 @@ pub enum Error {
     Stale,
     /// An argument cannot be used; the text says which.
     Invalid(&'static str),
+    /// A number that cannot be a descriptor.
+    BadDescriptor(i32),
     /// This build or platform cannot do it.
     Unsupported(&'static str),
     /// A defect inside the library was caught at its boundary.
@@ -54,7 +56,7 @@ impl Error {
             Error::WrongLoop => -1007,
             Error::Forked(_) => -1008,
             Error::Stale => -1009,
-            Error::Invalid(_) => -1010,
+            Error::Invalid(_) | Error::BadDescriptor(_) => -1010,
             Error::Unsupported(_) => -1011,
             Error::Internal => -1012,
             Error::Sys(errno) => -errno,
@@ -99,6 +101,7 @@ impl fmt::Display for Error {
             }
             Error::Stale => f.write_str("the handle has already run or was forgotten"),
             Error::Invalid(what) | Error::Unsupported(what) => f.write_str(what),
+            Error::BadDescriptor(fd) => write!(f, "Invalid file descriptor: {fd}"),
             Error::Internal => f.write_str("internal error in coloop"),
             Error::Sys(errno) => write!(f, "{}", io::Error::from_raw_os_error(*errno)),
         }

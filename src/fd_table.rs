@@ -90,6 +90,11 @@ impl FdTable {
         (index != 0).then(|| index as usize - 1)
     }
 
+    /// Would `insert` for this descriptor need no larger table?
+    pub fn has_room_for(&self, fd: RawFd) -> bool {
+        usize::try_from(fd).is_ok_and(|fd| fd < self.by_fd.len())
+    }
+
     /// Makes sure that `insert` for this descriptor cannot fail.
     pub fn reserve(&mut self, fd: RawFd) -> Result<()> {
         let fd = usize::try_from(fd).map_err(|_| Error::Sys(libc::EBADF))?;
@@ -129,6 +134,14 @@ impl FdTable {
     /// A watch by its index.
     pub fn get(&mut self, index: usize) -> Option<&mut Watch> {
         self.watches.get_mut(index)
+    }
+
+    /// Removes all watches and yields what they were to call. Epochs and serials
+    /// go on counting.
+    pub fn take_registrations(&mut self) -> impl Iterator<Item = Registration> + use<> {
+        self.by_fd = Vec::new();
+        let watches = std::mem::take(&mut self.watches);
+        watches.into_iter().flat_map(|(_, watch)| watch.sides.into_iter().flatten())
     }
 
     /// Every watch, for re-registration.

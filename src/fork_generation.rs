@@ -8,27 +8,32 @@
 //!
 //! Who may touch what: the page is written by the handler (the child has one
 //! thread then) and by `renew`, which settles races with a compare-exchange.
+//! Both helpers are asked for when the library is loaded: later, a fork by
+//! another thread could come in between.
 
 use crate::thread_id;
-use std::sync::Once;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
 /// Generations lie above all addresses, so that the sum of a generation and a
 /// thread id (see `runner_key`) means this thread of this process only.
 const STEP: u64 = 1 << 48;
 
-static FALLBACK: AtomicU64 = AtomicU64::new(0);
-static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new((&raw const FALLBACK).cast_mut());
+/// The page, as large as the largest pages of the architecture.
+#[cfg_attr(target_arch = "x86_64", repr(C, align(4096)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C, align(65536)))]
+struct Page {
+    generation: AtomicU64,
+}
+
+static PAGE: Page = Page { generation: AtomicU64::new(0) };
 static LAST: AtomicU64 = AtomicU64::new(0);
 static PID: AtomicI32 = AtomicI32::new(0);
-static INIT: Once = Once::new();
 
 /// The page's content: the generation, or 0 right after a fork. A value equal
 /// to a loop's own generation proves that the loop was not inherited.
 #[inline(always)]
 pub fn raw() -> u64 {
-    // SAFETY: PAGE always points at a static or at a mapping that is never unmapped.
-    unsafe { &*PAGE.load(Relaxed) }.load(Relaxed)
+    PAGE.generation.load(Relaxed)
 }
 
 /// This process's generation, never 0.
@@ -55,49 +60,33 @@ pub fn pid() -> i32 {
 
 #[cold]
 fn renew() -> u64 {
-    INIT.call_once(|| {
-        map_wiped_page();
-        // SAFETY: the handler is a plain function that touches one atomic.
-        unsafe { libc::pthread_atfork(None, None, Some(forget)) };
-    });
-    // SAFETY: as in `raw`.
-    let page = unsafe { &*PAGE.load(Relaxed) };
     let next = LAST.fetch_add(STEP, Relaxed).wrapping_add(STEP);
     // SAFETY: getpid has no preconditions.
     PID.store(unsafe { libc::getpid() }, Relaxed);
-    match page.compare_exchange(0, next, Relaxed, Relaxed) {
+    match PAGE.generation.compare_exchange(0, next, Relaxed, Relaxed) {
         Ok(_) => next,
         Err(winner) => winner,
     }
 }
 
-unsafe extern "C" fn forget() {
-    // SAFETY: as in `raw`; async-signal-safe.
-    unsafe { &*PAGE.load(Relaxed) }.store(0, Relaxed);
-}
+at_load!(ask_to_be_told_of_forks);
 
-fn map_wiped_page() {
+extern "C" fn ask_to_be_told_of_forks() {
+    unsafe extern "C" fn forget() {
+        PAGE.generation.store(0, Relaxed);
+    }
+    // SAFETY: the handler is a plain function that touches one atomic.
+    unsafe { libc::pthread_atfork(None, None, Some(forget)) };
     #[cfg(target_os = "linux")]
-    // SAFETY: a fresh private mapping, used only if the kernel promised to wipe
-    // it; zeroed memory is a valid AtomicU64.
+    // A static that is all zeroes lies in anonymous memory, which the kernel
+    // can wipe. If it will not, the handler alone has to do.
+    // SAFETY: the range is our static's own pages and nothing else's.
     unsafe {
-        let size = libc::sysconf(libc::_SC_PAGESIZE) as usize;
-        let page = libc::mmap(
-            std::ptr::null_mut(),
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        );
-        if page == libc::MAP_FAILED {
-            return;
+        let page_size = libc::sysconf(libc::_SC_PAGESIZE) as usize;
+        if page_size != 0 && size_of::<Page>() % page_size == 0 {
+            let address = (&raw const PAGE).cast_mut().cast();
+            libc::madvise(address, size_of::<Page>(), libc::MADV_WIPEONFORK);
         }
-        if libc::madvise(page, size, libc::MADV_WIPEONFORK) != 0 {
-            libc::munmap(page, size);
-            return;
-        }
-        PAGE.store(page.cast(), Relaxed);
     }
 }
 

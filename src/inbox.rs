@@ -24,7 +24,9 @@ pub enum Wake {
     /// The loop is awake and will look.
     No,
     /// The loop sleeps, or is about to.
-    Yes,
+    Loop,
+    /// Its host sleeps in its stead.
+    Host,
 }
 
 /// A callback that any thread may cancel.
@@ -44,7 +46,8 @@ struct State {
     shared: Slab<Shared>,
     generation: u32,
     closed: bool,
-    sleeping: bool,
+    /// Whom the next post must wake.
+    sleeper: Wake,
     /// Who may bypass the inbox when it is empty; 0 is nobody.
     runner: u64,
 }
@@ -61,6 +64,20 @@ pub struct Inbox {
 /// A value with a cache line of its own.
 #[repr(align(64))]
 struct Apart<T>(T);
+
+/// The callbacks of shared handles that never ran.
+pub struct SharedCallbacks(slab::IntoIter<Shared>);
+
+impl Iterator for SharedCallbacks {
+    type Item = Callback;
+
+    fn next(&mut self) -> Option<Callback> {
+        self.0.find_map(|(_, shared)| match shared.state {
+            SharedState::Pending(callback) => Some(callback),
+            _ => None,
+        })
+    }
+}
 
 /// What cancelling a shared handle came to.
 pub enum Cancelled {
@@ -86,7 +103,7 @@ impl Inbox {
                 shared: Slab::new(),
                 generation: 0,
                 closed: false,
-                sleeping: false,
+                sleeper: Wake::No,
                 runner: 0,
             })),
             ended: Condvar::new(),
@@ -170,7 +187,7 @@ impl Inbox {
     /// runs the loop, or 0. The loop is awake.
     pub fn set_runner(&self, key: u64) {
         let mut state = self.lock();
-        state.sleeping = false;
+        state.sleeper = Wake::No;
         state.runner = key;
         self.set_pending(&state, self.pending.load(Ordering::Relaxed));
     }
@@ -197,17 +214,18 @@ impl Inbox {
         self.set_pending(&state, true);
     }
 
-    /// The loop wants to sleep: true if nothing waits. From then on until
-    /// `awake`, the next post answers `Wake::Yes`.
-    pub fn prepare_sleep(&self) -> bool {
+    /// The loop, or its host, wants to sleep: true if nothing waits. From then
+    /// on until `awake`, the next post answers with `sleeper`.
+    pub fn prepare_sleep(&self, sleeper: Wake) -> bool {
         let mut state = self.lock();
-        state.sleeping = state.entries.is_empty() && !state.closed;
-        state.sleeping
+        let may_sleep = state.entries.is_empty() && !state.closed;
+        state.sleeper = if may_sleep { sleeper } else { Wake::No };
+        may_sleep
     }
 
     /// The loop no longer sleeps.
     pub fn awake(&self) {
-        self.lock().sleeping = false;
+        self.lock().sleeper = Wake::No;
     }
 
     /// The loop's own thread gave it something to do while it may sleep (a host
@@ -274,15 +292,14 @@ impl Inbox {
     }
 
     /// Refuses all further posts and yields what never ran.
-    pub fn close(&self) -> (Vec<Entry>, Vec<Callback>) {
+    pub fn close(&self) -> (Vec<Entry>, SharedCallbacks) {
         let mut state = self.lock();
         state.closed = true;
-        state.sleeping = false;
+        state.sleeper = Wake::No;
         state.runner = 0;
         self.set_pending(&state, false);
-        let entries = std::mem::take(&mut state.entries);
-        drop(state);
-        (entries, self.forget_shared())
+        let shared = SharedCallbacks(std::mem::take(&mut state.shared).into_iter());
+        (std::mem::take(&mut state.entries), shared)
     }
 
     /// A new inbox for a forked child, in which only this thread is left: locks
@@ -290,7 +307,7 @@ impl Inbox {
     pub fn after_fork(self) -> (Self, Vec<Entry>) {
         let mut state = self.state.0.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         let entries = std::mem::take(&mut state.entries);
-        state.sleeping = false;
+        state.sleeper = Wake::No;
         state.runner = 0;
         (Inbox { state: Apart(Mutex::new(state)), ..Inbox::new() }, entries)
     }
@@ -321,7 +338,7 @@ impl Inbox {
 }
 
 fn take_sleeping(state: &mut State) -> Wake {
-    if std::mem::replace(&mut state.sleeping, false) { Wake::Yes } else { Wake::No }
+    std::mem::replace(&mut state.sleeper, Wake::No)
 }
 
 fn slab_key(id: HandleId) -> usize {
@@ -361,15 +378,15 @@ mod tests {
     #[test]
     fn only_the_first_post_to_a_sleeper_wakes() {
         let inbox = Inbox::new();
-        assert!(inbox.prepare_sleep());
-        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::Yes));
+        assert!(inbox.prepare_sleep(Wake::Loop));
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::Loop));
         assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::No));
-        assert!(!inbox.prepare_sleep());
+        assert!(!inbox.prepare_sleep(Wake::Loop));
         let mut entries = Vec::new();
         inbox.take(&mut entries);
         assert_eq!(entries.len(), 2);
         assert!(!inbox.is_pending());
-        assert!(inbox.prepare_sleep());
+        assert!(inbox.prepare_sleep(Wake::Loop));
         inbox.awake();
         assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::No));
     }
@@ -377,9 +394,9 @@ mod tests {
     #[test]
     fn a_quiet_post_leaves_the_wake_up_to_the_next_one() {
         let inbox = Inbox::new();
-        assert!(inbox.prepare_sleep());
+        assert!(inbox.prepare_sleep(Wake::Loop));
         assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), true), Ok(Wake::No));
-        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::Yes));
+        assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::Loop));
     }
 
     #[test]
@@ -407,9 +424,9 @@ mod tests {
         let _ = inbox.post(Entry::keyed(Kind::Stop, 0), false);
         let _ = inbox.post_shared(callback(), false);
         let (entries, callbacks) = inbox.close();
-        assert_eq!((entries.len(), callbacks.len()), (2, 1));
+        assert_eq!((entries.len(), callbacks.count()), (2, 1));
         assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Err(Error::Closed));
         assert!(matches!(inbox.post_shared(callback(), false), Err((Error::Closed, _))));
-        assert!(!inbox.prepare_sleep());
+        assert!(!inbox.prepare_sleep(Wake::Loop));
     }
 }

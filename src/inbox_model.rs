@@ -18,14 +18,14 @@ fn model(body: impl Fn() + Send + Sync + 'static) {
 
 /// Stands for the wake-up descriptor: a notification is kept until a wait.
 fn wake_if(wake: Wake, descriptor: &Notify) {
-    if wake == Wake::Yes {
+    if wake == Wake::Loop {
         descriptor.notify();
     }
 }
 
 /// What the loop does when it has nothing to run.
 fn sleep(inbox: &Inbox, descriptor: &Notify) {
-    if inbox.prepare_sleep() {
+    if inbox.prepare_sleep(Wake::Loop) {
         descriptor.wait();
     }
     inbox.awake();
@@ -105,7 +105,7 @@ fn a_post_that_races_with_close_is_refused_or_given_back() {
         let (left, _) = inbox.close();
         let accepted = poster.join().unwrap();
         assert_eq!(taken.len() + left.len(), usize::from(accepted));
-        assert!(!inbox.is_pending() && !inbox.prepare_sleep());
+        assert!(!inbox.is_pending() && !inbox.prepare_sleep(Wake::Loop));
     });
 }
 
@@ -154,7 +154,7 @@ fn close_destroys_a_callback_that_was_neither_run_nor_cancelled() {
                 }
             })
         };
-        drop(inbox.close());
+        inbox.close().1.for_each(drop);
         poster.join().unwrap();
         assert_eq!(counters.0.load(Ordering::SeqCst), 0);
         assert_eq!(counters.1.load(Ordering::SeqCst), 1);

@@ -7,10 +7,13 @@
 //! | the C ABI | `ffi` |
 //! | which loop is current | `policy` |
 //! | the loop | `event_loop` |
-//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `clock`, `thread_id`, `fork_generation`, `free_slots`, `prefetch`, `sync`, `error` |
+//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `clock`, `thread_id`, `fork_generation`, `free_slots`, `prefetch`, `at_load`, `sync`, `error` |
 //!
 //! The public interface is `include/coloop.h`. The Rust items are reachable for
 //! the project's own tests and promise nothing.
+
+#[macro_use]
+mod at_load;
 
 pub mod ffi;
 pub mod policy;

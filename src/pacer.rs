@@ -34,11 +34,11 @@ impl Pacer {
         Pacer { turns: MAX_TURNS, next_look: 0, last_look: 0, slow: true, polled: 0, looked: 0 }
     }
 
-    /// Has a turn ended after which a poll is due, with more to do?
+    /// A turn has ended with more to do: is it time to look at the clock?
     #[inline(always)]
-    pub fn is_due(&mut self, clock: impl FnOnce() -> u64) -> bool {
+    pub fn wants_look(&mut self) -> bool {
         self.turns += 1;
-        self.turns >= self.next_look && self.look(clock())
+        self.turns >= self.next_look
     }
 
     /// The loop polls now, because `is_due` said so: its look at the clock was
@@ -61,8 +61,8 @@ impl Pacer {
         self.next_look = if self.slow { 1 } else { LOOK_INTERVAL };
     }
 
-    #[cold]
-    fn look(&mut self, now: u64) -> bool {
+    /// The clock says `now`: is a poll due before the next turn?
+    pub fn is_due(&mut self, now: u64) -> bool {
         if self.polled == 0 {
             self.polled = now;
         } else {
@@ -85,7 +85,7 @@ mod tests {
     fn turns_between_polls(pacer: &mut Pacer, now: &mut u64, turn: u64) -> u32 {
         for turns in 1.. {
             *now += turn;
-            if pacer.is_due(|| *now) {
+            if pacer.wants_look() && pacer.is_due(*now) {
                 pacer.poll_when_due();
                 return turns;
             }

@@ -42,6 +42,12 @@ impl Wakeup {
         Ok(read_fd)
     }
 
+    /// Takes the descriptors of another one, having none of its own.
+    pub fn adopt(&self, other: Wakeup) {
+        self.read_fd.store(other.read_fd.swap(NONE, SeqCst), SeqCst);
+        self.write_fd.store(other.write_fd.swap(NONE, SeqCst), SeqCst);
+    }
+
     /// Wakes the loop if it sleeps. Async-signal-safe.
     pub fn write(&self) {
         self.writers.fetch_add(1, SeqCst);

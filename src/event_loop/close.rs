@@ -4,10 +4,10 @@
 use super::{CLOSED, Core, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
-use crate::fd_table::Direction;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, SharedCallbacks};
 use crate::ready_queue::{Decoded, Entry, Kind, ReadyQueue};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, TryLockError};
 
 impl EventLoop {
     /// Closes the loop. Closing again is no error.
@@ -29,10 +29,9 @@ impl EventLoop {
         let core = std::mem::replace(access.core(), Core::new());
         drop(access);
         let hook = self.wake_hook.lock().unwrap_or_else(|e| e.into_inner()).take();
-        let context = self.context_hooks.lock().unwrap_or_else(|e| e.into_inner()).take();
         drop_contents(core, entries, shared);
         self.wakeup.close(false);
-        drop((hook, context));
+        drop(hook);
         Ok(())
     }
 
@@ -53,14 +52,14 @@ impl EventLoop {
         self.wakeup.close(true);
         if whole {
             let mut old = std::mem::replace(core, Core::new());
-            let watches = old.drain_watches(old.fds.indices());
-            // A reader that runs at this moment must outlive its call.
-            core.retired = old.retired.take();
             let (entries, shared) = self.inbox().close();
             let hook = self.wake_hook.try_lock().ok().and_then(|mut hook| hook.take());
-            let context = self.context_hooks.try_lock().ok().and_then(|mut hooks| hooks.take());
+            old.drain_watches().for_each(drop);
+            // A reader that runs at this moment must outlive its call.
+            // SAFETY: as above.
+            unsafe { (*self.core.get()).retired = old.retired.take() };
             drop_contents(old, entries, shared);
-            drop((watches, hook, context));
+            drop(hook);
         } else {
             // Caught in the middle of another thread's change: leak it.
             std::mem::forget(std::mem::replace(core, Core::new()));
@@ -73,7 +72,10 @@ impl EventLoop {
     /// In a forked child: was nobody else inside the loop at the fork?
     pub(super) fn is_whole(&self) -> bool {
         let owner = self.owner.load(Relaxed);
-        (owner == 0 || self.is_owner()) && self.inbox().is_free()
+        (owner == 0 || self.is_owner())
+            && self.inbox().is_free()
+            && is_free(&self.wake_hook)
+            && is_free(&self.context_hooks)
     }
 }
 
@@ -85,32 +87,29 @@ impl Drop for EventLoop {
 }
 
 impl Core {
-    /// Takes readers and writers out: their callbacks, except one that runs at
-    /// this moment, which is left in `retired`.
-    pub(super) fn drain_watches(&mut self, indices: Vec<usize>) -> Vec<Callback> {
-        let mut drained = Vec::new();
-        for index in indices {
-            let Some(mut watch) = self.fds.remove(index) else { continue };
-            for direction in [Direction::Read, Direction::Write] {
-                let side = watch.side(direction).take();
-                drained.extend(side.and_then(|registration| self.retire(registration)));
-            }
-        }
-        drained
+    /// Takes all readers and writers out: their callbacks, except one that runs
+    /// at this moment, which is left in `retired`.
+    pub(super) fn drain_watches(&mut self) -> impl Iterator<Item = Callback> {
+        let registrations = self.fds.take_registrations();
+        registrations.filter_map(|registration| self.retire(registration))
     }
 }
 
+fn is_free<T>(lock: &Mutex<T>) -> bool {
+    !matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
+}
+
 /// Runs the destructors of everything a loop held.
-fn drop_contents(mut core: Core, posted: Vec<Entry>, shared: Vec<Callback>) {
+fn drop_contents(mut core: Core, posted: Vec<Entry>, shared: SharedCallbacks) {
     let taken = std::mem::take(&mut core.taken);
     drop_boxed_in_queue(&mut core.ready);
     for entry in taken.into_iter().chain(posted) {
         drop_boxed(entry);
     }
-    drop(shared);
+    shared.for_each(drop);
     // Before the wake-up descriptor goes.
     drop(core.reactor.take());
-    drop(core.drain_watches(core.fds.indices()));
+    core.drain_watches().for_each(drop);
     drop(core.retired.take());
     core.handles.into_callbacks().for_each(drop);
 }

@@ -3,6 +3,7 @@
 
 use super::EventLoop;
 use crate::error::{Error, Result};
+use crate::inbox::Wake;
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -28,7 +29,7 @@ impl EventLoop {
         let mut access = self.enter()?;
         self.ensure_reactor()?;
         let mut limit = self.wait_limit()?;
-        if limit != 0 && (!self.inbox().prepare_sleep() || self.wakeup.take_requests()) {
+        if limit != 0 && (!self.inbox().prepare_sleep(Wake::Host) || self.wakeup.take_requests()) {
             limit = 0;
         }
         let core = access.core();

@@ -3,10 +3,13 @@
 use super::{CLOSED, Core, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
+use crate::fd_table::Direction;
 use crate::fork_generation;
 use crate::handle_table::{HandleId, State};
 use crate::inbox::Inbox;
+use crate::reactor::Reactor;
 use crate::ready_queue::{Decoded, Kind, ReadyQueue};
+use crate::wakeup::Wakeup;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 /// Keep the readers and writers whose descriptors are still open.
@@ -36,6 +39,15 @@ impl EventLoop {
         // and it is here.
         let core = unsafe { &mut *self.core.get() };
         core.ready.reserve(core.taken.len() + self.inbox().len())?;
+        // New kernel objects first: if they fail, nothing has changed.
+        let keeps_io = flags & KEEP_IO != 0 && core.fds.len() != 0;
+        let fresh = if keeps_io {
+            let wakeup = Wakeup::new();
+            let reactor = Reactor::new(wakeup.ensure()?)?;
+            Some((wakeup, reactor))
+        } else {
+            None
+        };
         let mut dropped: Vec<Callback> = Vec::new();
         if let Some(reactor) = core.reactor.take() {
             match self.wakeup.ensure() {
@@ -62,9 +74,16 @@ impl EventLoop {
             dropped.extend(core.take_callbacks(&mut ready));
         }
         core.turn_end = core.ready.head();
-        if flags & KEEP_IO == 0 {
-            let watches = core.fds.indices();
-            dropped.extend(core.drain_watches(watches));
+        match fresh {
+            Some((wakeup, reactor)) => {
+                self.wakeup.adopt(wakeup);
+                for index in core.watch_all(&reactor, None) {
+                    // Its descriptor is closed here.
+                    dropped.extend(core.drop_watch(index));
+                }
+                core.reactor = Some(reactor);
+            }
+            None => dropped.extend(core.drain_watches()),
         }
         core.armed = None;
         core.interrupt = 0;
@@ -73,14 +92,6 @@ impl EventLoop {
         self.running.store(false, Relaxed);
         self.owner.store(0, Relaxed);
         self.generation.store(fork_generation::current(), Release);
-        if core.fds.len() != 0 {
-            self.ensure_reactor()?;
-            if let Some(reactor) = core.reactor.take() {
-                let closed = core.watch_all(&reactor);
-                core.reactor = Some(reactor);
-                dropped.extend(core.drain_watches(closed));
-            }
-        }
         debug_assert_ne!(self.generation.load(Relaxed), CLOSED);
         drop(dropped);
         Ok(())
@@ -88,6 +99,12 @@ impl EventLoop {
 }
 
 impl Core {
+    fn drop_watch(&mut self, index: usize) -> Vec<Callback> {
+        let Some(mut watch) = self.fds.remove(index) else { return Vec::new() };
+        let sides = [Direction::Read, Direction::Write].map(|side| watch.side(side).take());
+        sides.into_iter().flatten().filter_map(|registration| self.retire(registration)).collect()
+    }
+
     /// Takes out what the entries of `ready` were to call; readers and writers
     /// stay where they are.
     fn take_callbacks(&mut self, ready: &mut ReadyQueue) -> Vec<Callback> {

@@ -4,6 +4,7 @@
 use super::{EventLoop, ExceptionHandler, SlowCallbackHook};
 use crate::callback::UserData;
 use crate::error::Result;
+use crate::inbox::Wake;
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -70,11 +71,14 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Wakes a sleeping loop, whoever waits for it.
+    /// Wakes a sleeping loop, or the host that waits in its stead.
     #[cold]
-    pub(super) fn wake(&self) {
+    pub(super) fn wake(&self, whom: Wake) {
+        if whom == Wake::No {
+            return;
+        }
         self.wakeup.write();
-        if self.has_wake_hook.load(Relaxed) {
+        if whom == Wake::Host && self.has_wake_hook.load(Relaxed) {
             let hook = self.wake_hook.lock().unwrap_or_else(|e| e.into_inner()).clone();
             if let Some(hook) = hook {
                 // SAFETY: the host's function with the host's data.

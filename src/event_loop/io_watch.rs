@@ -14,10 +14,8 @@ impl EventLoop {
     /// registered before is cancelled.
     pub fn add_watch(&self, fd: RawFd, direction: Direction, callback: Callback) -> Result<()> {
         self.check()?;
-        if fd < 0 {
-            return Err(Error::Invalid("Invalid file descriptor"));
-        }
         let mut access = self.enter()?;
+        self.check_fd(fd)?;
         self.ensure_reactor()?;
         let core = access.core();
         let dead = core.register(fd, direction)?;
@@ -152,9 +150,28 @@ impl EventLoop {
     fn rebuild_reactor(&self) -> Result<()> {
         let reactor = Reactor::new(self.wakeup.ensure()?)?;
         let core = self.core_of_run();
-        // Those that are closed stay silent until they are removed, as before.
-        let _ = core.watch_all(&reactor);
+        let old = core.reactor.take();
+        core.watch_all(&reactor, old.as_ref());
         core.reactor = Some(reactor);
+        Ok(())
+    }
+
+    /// Refuses a number that means no open file, before anything is opened that
+    /// could take it, and before the table grows for it; and our own numbers.
+    fn check_fd(&self, fd: RawFd) -> Result<()> {
+        if fd < 0 {
+            return Err(Error::BadDescriptor(fd));
+        }
+        let core = self.core_of_run();
+        if core.reactor.is_none() || !core.fds.has_room_for(fd) {
+            // SAFETY: asks for a flag; any number may be asked about.
+            if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+                return Err(Error::Sys(libc::EBADF));
+            }
+        }
+        if core.reactor.as_ref().is_some_and(|reactor| reactor.owns(fd)) {
+            return Err(Error::Invalid("the descriptor is the loop's own"));
+        }
         Ok(())
     }
 }
@@ -219,15 +236,20 @@ impl Core {
     }
 
     /// Registers every watch with a new reactor. Yields those it refused,
-    /// because their descriptors are closed by now.
-    pub(super) fn watch_all(&mut self, reactor: &Reactor) -> Vec<usize> {
+    /// because their descriptors are closed by now. With the `old` reactor at
+    /// hand, what that one forgot is left out: it was closed, and its number
+    /// may mean another file by now.
+    pub(super) fn watch_all(&mut self, reactor: &Reactor, old: Option<&Reactor>) -> Vec<usize> {
         let mut refused = Vec::new();
         for index in self.fds.indices() {
+            let old_key = self.fds.key(index);
             self.fds.renew_epoch(index);
             let key = self.fds.key(index);
             if let Some(watch) = self.fds.get(index) {
                 let (fd, interest) = (watch.fd, watch.interest());
-                if reactor.add(fd, key, interest).is_err() {
+                if old.is_some_and(|old| old.modify(fd, old_key, interest).is_err())
+                    || reactor.add(fd, key, interest).is_err()
+                {
                     refused.push(index);
                 }
             }

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::handle_table::HandleId;
+use crate::inbox::Wake;
 use crate::ready_queue::{Decoded, Entry, Kind};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -32,7 +33,7 @@ impl EventLoop {
                 let timeout = self.wait_limit()?;
                 self.poll(timeout, generation)?;
                 self.core_of_run().pacer.polled();
-            } else if core.pacer.is_due(|| self.clock.now()) {
+            } else if core.pacer.wants_look() && self.look_at_clock() {
                 self.core_of_run().pacer.poll_when_due();
                 self.poll(0, generation)?;
             }
@@ -42,6 +43,12 @@ impl EventLoop {
                 return Ok(());
             }
         }
+    }
+
+    #[cold]
+    fn look_at_clock(&self) -> bool {
+        let now = self.clock.now();
+        self.core_of_run().pacer.is_due(now)
     }
 
     /// How long step 1 may wait: nanoseconds, or -1 for ever.
@@ -87,7 +94,7 @@ impl EventLoop {
 
     fn wait_blocking(&self, timeout_ns: i64, generation: u64) -> Result<()> {
         self.ensure_reactor()?;
-        if !self.inbox().prepare_sleep() || self.wakeup.take_requests() {
+        if !self.inbox().prepare_sleep(Wake::Loop) || self.wakeup.take_requests() {
             self.inbox().awake();
             return self.gather_events(0, None);
         }

@@ -19,8 +19,8 @@ impl EventLoop {
     pub fn call_soon_threadsafe(&self, callback: Callback, wants_handle: bool) -> Result<HandleId> {
         self.check()?;
         let (id, wake) = self.post(callback, wants_handle, false)?;
-        if wake == Wake::Yes {
-            self.wake();
+        if wake != Wake::No {
+            self.wake(wake);
         }
         Ok(id)
     }
@@ -35,8 +35,8 @@ impl EventLoop {
         }
         match self.inbox().post(Entry::plain(func, data), false) {
             Ok(Wake::No) => true,
-            Ok(Wake::Yes) => {
-                self.wake();
+            Ok(wake) => {
+                self.wake(wake);
                 true
             }
             Err(_) => false,
@@ -73,9 +73,8 @@ impl EventLoop {
     /// Stops the loop once everything posted before has run.
     pub fn stop_threadsafe(&self) -> Result<()> {
         self.check()?;
-        if self.inbox().post(Entry::keyed(Kind::Stop, 0), false)? == Wake::Yes {
-            self.wake();
-        }
+        let wake = self.inbox().post(Entry::keyed(Kind::Stop, 0), false)?;
+        self.wake(wake);
         Ok(())
     }
 

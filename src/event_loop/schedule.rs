@@ -7,7 +7,7 @@ use crate::context;
 use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::handle_table::HandleId;
-use crate::inbox::{Cancelled, Wake};
+use crate::inbox::Cancelled;
 use crate::ready_queue::{Entry, Kind};
 use std::ffi::c_void;
 use std::sync::atomic::Ordering::Relaxed;
@@ -233,9 +233,7 @@ impl EventLoop {
     fn disturb_host(&self, core: &mut Core, when: u64) {
         if core.armed.is_some_and(|armed| when < armed) {
             core.armed = None;
-            if self.inbox().disturb() == Wake::Yes {
-                self.wake();
-            }
+            self.wake(self.inbox().disturb());
         }
     }
 }

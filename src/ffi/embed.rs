@@ -2,6 +2,7 @@
 
 use super::guard::{event_loop, guard, kept, store};
 use super::types::*;
+use crate::error::Error;
 use std::ffi::c_int;
 
 fn count(callbacks: u64) -> c_int {
@@ -45,8 +46,10 @@ pub unsafe extern "C" fn loop_next_deadline(r#loop: *mut loop_t, ret_when: *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_prepare(r#loop: *mut loop_t, ret_timeout_ns: *mut i64) -> c_int {
     guard(|| {
-        let timeout = unsafe { kept(r#loop)? }.prepare()?;
-        unsafe { store(ret_timeout_ns, timeout)? };
+        if ret_timeout_ns.is_null() {
+            return Err(Error::Invalid("ret_timeout_ns is NULL"));
+        }
+        unsafe { ret_timeout_ns.write(kept(r#loop)?.prepare()?) };
         Ok(0)
     })
 }

@@ -12,7 +12,7 @@ use crate::running;
 use parking_lot::{Mutex, MutexGuard, RawMutex, lock_api::RawMutex as _};
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 /// A reference to a loop that counts.
 pub type LoopRef = Arc<EventLoop>;
@@ -58,17 +58,14 @@ impl From<Error> for Failure {
 }
 
 static CURRENT: Mutex<Option<Arc<Policy>>> = Mutex::new(None);
-static AT_FORK: Once = Once::new();
 
 /// The process's policy.
 pub fn get() -> Arc<Policy> {
-    hold_lock_across_fork();
     CURRENT.lock().get_or_insert_with(|| Arc::new(Policy::Default)).clone()
 }
 
 /// Replaces the process's policy; none means the default one.
 pub fn set(policy: Option<Arc<Policy>>) {
-    hold_lock_across_fork();
     let new = policy.unwrap_or_else(|| Arc::new(Policy::Default));
     let old = CURRENT.lock().replace(new);
     drop(old);
@@ -76,7 +73,7 @@ pub fn set(policy: Option<Arc<Policy>>) {
 
 /// A child must find the lock free and the value whole, so the forking thread
 /// holds it. No foreign code runs under it, so fork cannot be called there.
-fn hold_lock_across_fork() {
+extern "C" fn hold_lock_across_fork() {
     unsafe extern "C" fn before() {
         let guard = CURRENT.lock();
         // SAFETY: the cell is touched only by whoever holds the lock.
@@ -97,11 +94,11 @@ fn hold_lock_across_fork() {
             std::ptr::from_ref(CURRENT.raw()).cast_mut().write(RawMutex::INIT);
         }
     }
-    AT_FORK.call_once(|| {
-        // SAFETY: the handlers are plain functions without arguments.
-        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
-    });
+    // SAFETY: the handlers are plain functions without arguments.
+    unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
+
+at_load!(hold_lock_across_fork);
 
 /// The lock's guard while a fork happens.
 struct Held(UnsafeCell<Option<MutexGuard<'static, Option<Arc<Policy>>>>>);

@@ -24,6 +24,7 @@ const FIRST_OWN_KEY: usize = usize::MAX - 2;
 /// A poller with the loop's wake-up descriptor in it.
 pub struct Reactor {
     poller: Poller,
+    wake_fd: RawFd,
     buffer: wait::Buffer,
     /// Made for the first precise wait.
     #[cfg(target_os = "linux")]
@@ -39,6 +40,7 @@ impl Reactor {
         unsafe { poller.add_with_mode(wake_fd, Event::readable(WAKE_KEY), mode)? };
         Ok(Reactor {
             poller,
+            wake_fd,
             buffer: wait::Buffer::new(),
             #[cfg(target_os = "linux")]
             deadline: None,
@@ -48,6 +50,15 @@ impl Reactor {
     /// The descriptor an outer loop may wait on.
     pub fn backend_fd(&self) -> RawFd {
         self.poller.as_raw_fd()
+    }
+
+    /// Is it one of the loop's descriptors?
+    pub fn owns(&self, fd: RawFd) -> bool {
+        #[cfg(target_os = "linux")]
+        let is_deadline = self.deadline.as_ref().is_some_and(|deadline| deadline.fd() == fd);
+        #[cfg(not(target_os = "linux"))]
+        let is_deadline = false;
+        fd == self.wake_fd || fd == self.backend_fd() || is_deadline
     }
 
     /// Starts watching a descriptor.
