@@ -51,7 +51,7 @@ model:
 test-header: $(VENV)/.installed all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
 
-target/tests/c: $(wildcard tests/c/*.c) tests/c/test.h include/coloop.h $(LIB)/libcoloop.so
+target/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
 	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $(wildcard tests/c/*.c) -o $@ $(LINK)
 

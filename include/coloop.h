@@ -233,8 +233,8 @@ typedef struct loop_context_hooks_t {
      */
     size_t size;
     /**
-     * Yields a reference to the caller's present context, for calls on the
-     * loop's thread that name none.
+     * Yields a reference to the caller's present context, for calls that name
+     * none; runs on the calling thread.
      */
     void *(*capture)(void *user_data);
     /**
@@ -469,7 +469,7 @@ uint64_t loop_time_cached(struct loop_t *loop);
 
 /**
  * Debug mode: refuses scheduling from wrong threads and reports slow
- * callbacks. [any thread] asyncio: loop.set_debug().
+ * callbacks. [any thread], also after close. asyncio: loop.set_debug().
  */
 int loop_set_debug(struct loop_t *loop, int enabled);
 
@@ -524,10 +524,12 @@ int loop_call_soon(struct loop_t *loop,
                    loop_handle_t *ret_handle);
 
 /**
- * loop_call_soon in a context: asyncio's context=. One reference to `context` passes to
- * the loop, which releases it by the hook of loop_set_context_hooks once the
- * callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
- * then the reference stays the caller's. All else as loop_call_soon.
+ * loop_call_soon in a context: asyncio's context=. One reference to
+ * `context` passes to the loop, which releases it by the hook of
+ * loop_set_context_hooks once the callback has run or was dropped, and also
+ * when this call fails. Only if the loop never had such hooks, or is NULL, the
+ * call is refused with LOOP_EINVAL and the reference stays the caller's. All
+ * else as loop_call_soon.
  */
 int loop_call_soon_context(struct loop_t *loop,
                            loop_callback_t callback,
@@ -550,10 +552,12 @@ int loop_call_soon_threadsafe(struct loop_t *loop,
                               loop_handle_t *ret_handle);
 
 /**
- * loop_call_soon_threadsafe in a context: asyncio's context=. One reference to `context` passes to
- * the loop, which releases it by the hook of loop_set_context_hooks once the
- * callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
- * then the reference stays the caller's. All else as loop_call_soon_threadsafe.
+ * loop_call_soon_threadsafe in a context: asyncio's context=. One reference to
+ * `context` passes to the loop, which releases it by the hook of
+ * loop_set_context_hooks once the callback has run or was dropped, and also
+ * when this call fails. Only if the loop never had such hooks, or is NULL, the
+ * call is refused with LOOP_EINVAL and the reference stays the caller's. All
+ * else as loop_call_soon_threadsafe.
  */
 int loop_call_soon_threadsafe_context(struct loop_t *loop,
                                       loop_callback_t callback,
@@ -576,10 +580,12 @@ int loop_call_later(struct loop_t *loop,
                     loop_handle_t *ret_handle);
 
 /**
- * loop_call_later in a context: asyncio's context=. One reference to `context` passes to
- * the loop, which releases it by the hook of loop_set_context_hooks once the
- * callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
- * then the reference stays the caller's. All else as loop_call_later.
+ * loop_call_later in a context: asyncio's context=. One reference to
+ * `context` passes to the loop, which releases it by the hook of
+ * loop_set_context_hooks once the callback has run or was dropped, and also
+ * when this call fails. Only if the loop never had such hooks, or is NULL, the
+ * call is refused with LOOP_EINVAL and the reference stays the caller's. All
+ * else as loop_call_later.
  */
 int loop_call_later_context(struct loop_t *loop,
                             int64_t delay_ns,
@@ -602,10 +608,12 @@ int loop_call_at(struct loop_t *loop,
                  loop_handle_t *ret_handle);
 
 /**
- * loop_call_at in a context: asyncio's context=. One reference to `context` passes to
- * the loop, which releases it by the hook of loop_set_context_hooks once the
- * callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
- * then the reference stays the caller's. All else as loop_call_at.
+ * loop_call_at in a context: asyncio's context=. One reference to
+ * `context` passes to the loop, which releases it by the hook of
+ * loop_set_context_hooks once the callback has run or was dropped, and also
+ * when this call fails. Only if the loop never had such hooks, or is NULL, the
+ * call is refused with LOOP_EINVAL and the reference stays the caller's. All
+ * else as loop_call_at.
  */
 int loop_call_at_context(struct loop_t *loop,
                          uint64_t when_ns,
@@ -786,8 +794,11 @@ int loop_set_wake_hook(struct loop_t *loop,
 /**
  * Sets how contexts are captured, entered, left and released (copied); NULL
  * ends it for callbacks scheduled from then on. Callbacks that wait keep the
- * hooks they were scheduled with. LOOP_EINVAL also for a wrong size.
- * [loop thread] asyncio: the context= of the scheduling functions.
+ * hooks they were scheduled with. `destroy` runs when the hooks are replaced
+ * or the loop is freed (not yet when it closes: contexts may still come and
+ * must be released), and nothing waits with them any more. LOOP_EINVAL also
+ * for a wrong size. [loop thread]
+ * asyncio: the context= of the scheduling functions.
  */
 int loop_set_context_hooks(struct loop_t *loop,
                            const struct loop_context_hooks_t *hooks,

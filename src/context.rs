@@ -2,6 +2,8 @@
 //! it. The wrapper is an ordinary callback, so the loop knows nothing of it.
 
 use crate::callback::{Callback, CallbackFn, DestroyFn, UserData};
+use crate::error::Result;
+use crate::memory::try_box;
 use std::{ffi::c_void, sync::Arc};
 
 type ContextHook =
@@ -27,12 +29,23 @@ unsafe impl Send for ContextHooks {}
 unsafe impl Sync for ContextHooks {}
 
 /// A context reference, released when dropped.
-struct Context {
+pub struct Context {
     hooks: Arc<ContextHooks>,
     context: *mut c_void,
 }
 
 impl Context {
+    /// Takes charge of one reference.
+    pub fn new(hooks: Arc<ContextHooks>, context: *mut c_void) -> Self {
+        Context { hooks, context }
+    }
+
+    /// Makes `inner` run inside this context. Without memory both end here.
+    pub fn wrap(self, inner: Callback) -> Result<Callback> {
+        let raw = Box::into_raw(try_box(InContext { inner, context: self })?);
+        Ok(Callback::new(run, UserData::new(raw.cast(), Some(destroy as DestroyFn))))
+    }
+
     fn call(&self, hook: ContextHook) {
         if let Some(hook) = hook {
             // SAFETY: the host's hook with the host's own arguments.
@@ -63,12 +76,6 @@ unsafe extern "C-unwind" fn run(data: *mut c_void) {
 unsafe extern "C-unwind" fn destroy(data: *mut c_void) {
     // SAFETY: called once, by the wrapper's UserData.
     drop(unsafe { Box::from_raw(data.cast::<InContext>()) });
-}
-
-/// Runs `inner` inside `context`, whose one reference passes to the callback.
-pub fn wrap(inner: Callback, hooks: Arc<ContextHooks>, context: *mut c_void) -> Callback {
-    let boxed = Box::new(InContext { inner, context: Context { hooks, context } });
-    Callback::new(run, UserData::new(Box::into_raw(boxed).cast(), Some(destroy as DestroyFn)))
 }
 
 /// Sees through the wrapper, for reports that name a callback.

@@ -1,5 +1,7 @@
 //! What can go wrong, as one value: its public code and asyncio's own words.
 
+use crate::text::Text;
+use std::ffi::{CStr, c_char};
 use std::{fmt, io};
 
 /// Every failure a loop operation can report.
@@ -103,7 +105,13 @@ impl fmt::Display for Error {
             Error::Invalid(what) | Error::Unsupported(what) => f.write_str(what),
             Error::BadDescriptor(fd) => write!(f, "Invalid file descriptor: {fd}"),
             Error::Internal => f.write_str("internal error in coloop"),
-            Error::Sys(errno) => write!(f, "{}", io::Error::from_raw_os_error(*errno)),
+            Error::Sys(errno) => {
+                let mut buffer = [0 as c_char; 128];
+                // SAFETY: the buffer's length is passed, less the NUL it ends with.
+                unsafe { libc::strerror_r(*errno, buffer.as_mut_ptr(), buffer.len() - 1) };
+                // SAFETY: as above.
+                write!(f, "{}", Text::<128>::of_c_str(unsafe { CStr::from_ptr(buffer.as_ptr()) }))
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::callback::Callback;
 use crate::error::{Error, Result};
+use crate::memory::probe_array;
 use slab::Slab;
 use std::os::fd::RawFd;
 
@@ -107,10 +108,7 @@ impl FdTable {
             if self.watches.capacity() + more > INDEX_MASK {
                 return Err(Error::NO_MEMORY);
             }
-            // Slab aborts without memory, so ask first whether there is some.
-            let mut probe: Vec<(usize, Watch)> = Vec::new();
-            probe.try_reserve(self.watches.capacity() + more).map_err(|_| Error::NO_MEMORY)?;
-            drop(probe);
+            probe_array::<(usize, Watch)>(self.watches.capacity() + more)?;
             self.watches.reserve(more);
         }
         Ok(())

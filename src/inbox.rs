@@ -13,6 +13,7 @@
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::handle_table::HandleId;
+use crate::memory::probe_array;
 use crate::ready_queue::{Entry, Kind};
 use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 use slab::Slab;
@@ -352,9 +353,7 @@ fn reserve_slab<T>(slab: &mut Slab<T>) -> Result<()> {
     if slab.capacity() + additional >= (HandleId::SHARED as usize) {
         return Err(Error::NO_MEMORY);
     }
-    let mut probe: Vec<(usize, T)> = Vec::new();
-    probe.try_reserve(slab.capacity() + additional).map_err(|_| Error::NO_MEMORY)?;
-    drop(probe);
+    probe_array::<(usize, T)>(slab.capacity() + additional)?;
     slab.reserve(additional);
     Ok(())
 }

@@ -7,7 +7,7 @@
 //! | the C ABI | `ffi` |
 //! | which loop is current | `policy` |
 //! | the loop | `event_loop` |
-//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `clock`, `thread_id`, `fork_generation`, `free_slots`, `prefetch`, `at_load`, `sync`, `error` |
+//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `clock`, `thread_id`, `fork_generation`, `free_slots`, `memory`, `text`, `prefetch`, `at_load`, `sync`, `error` |
 //!
 //! The public interface is `include/coloop.h`. The Rust items are reachable for
 //! the project's own tests and promise nothing.
@@ -29,12 +29,14 @@ pub mod fork_generation;
 pub mod free_slots;
 pub mod handle_table;
 pub mod inbox;
+pub mod memory;
 pub mod pacer;
 pub mod prefetch;
 pub mod reactor;
 pub mod ready_queue;
 pub mod running;
 pub mod sync;
+pub mod text;
 pub mod thread_id;
 pub mod timer_heap;
 pub mod wakeup;

@@ -1,6 +1,8 @@
 //! Which thread is this? One register read where the ABI offers one, because
 //! every call of the hot path asks.
 
+use crate::text::Text;
+
 /// A number no other living thread has; never 0.
 #[inline(always)]
 pub fn current() -> usize {
@@ -49,19 +51,19 @@ pub fn is_main() -> bool {
 }
 
 /// The thread's name as asyncio prints it: `MainThread`, or the OS's name.
-pub fn current_name() -> String {
+pub fn current_name() -> Text<64> {
     if is_main() {
-        return "MainThread".to_owned();
+        return Text::of("MainThread");
     }
     let mut buffer = [0 as libc::c_char; 64];
     // SAFETY: the buffer's length is passed, and the result is NUL-terminated on success.
     let name = unsafe {
         if libc::pthread_getname_np(libc::pthread_self(), buffer.as_mut_ptr(), buffer.len()) != 0 {
-            return "unknown".to_owned();
+            return Text::of("unknown");
         }
         std::ffi::CStr::from_ptr(buffer.as_ptr())
     };
-    name.to_string_lossy().into_owned()
+    Text::of_c_str(name)
 }
 
 #[cfg(test)]
@@ -84,6 +86,6 @@ mod tests {
             .unwrap()
             .join()
             .unwrap();
-        assert_eq!(name, "worker-7");
+        assert_eq!(name.to_string(), "worker-7");
     }
 }

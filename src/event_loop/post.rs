@@ -106,6 +106,10 @@ impl EventLoop {
 
     /// The context hooks, for whatever thread schedules.
     pub(super) fn shared_context_hooks(&self) -> Option<Arc<ContextHooks>> {
+        if self.is_forked() {
+            // A thread of the parent may hold the lock for ever.
+            return self.context_hooks.try_lock().ok().and_then(|hooks| hooks.clone());
+        }
         self.context_hooks.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Core, EventLoop};
 use crate::callback::{Callback, CallbackFn};
-use crate::context;
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::handle_table::HandleId;
@@ -196,34 +196,37 @@ impl EventLoop {
         self.clock.now()
     }
 
-    /// Puts a callback in the context the host names. Without context hooks
-    /// that is refused.
-    pub fn in_context(&self, callback: Callback, given: Option<*mut c_void>) -> Result<Callback> {
-        self.check()?;
-        let hooks = self.shared_context_hooks();
-        match (hooks, given) {
-            (None, Some(_)) => Err(Error::Invalid("the loop has no context hooks")),
-            (None, None) => Ok(callback),
-            (Some(hooks), Some(context)) => Ok(context::wrap(callback, hooks, context)),
-            (Some(hooks), None) => match hooks.capture {
-                // SAFETY: the host's hook with the host's data.
-                Some(capture) => {
-                    let context = unsafe { capture(hooks.user_data.get()) };
-                    Ok(context::wrap(callback, hooks, context))
-                }
-                None => Ok(callback),
-            },
+    /// Takes charge of a context reference. Without context hooks that is
+    /// refused, and only then the reference stays the caller's.
+    pub fn context(&self, context: *mut c_void) -> Result<Context> {
+        match self.shared_context_hooks() {
+            Some(hooks) => Ok(Context::new(hooks, context)),
+            None => Err(Error::Invalid("the loop has no context hooks")),
         }
     }
 
     /// Puts a callback in the caller's present context, if the host has hooks
     /// for that; nearly always it has not, and nothing is done.
     #[inline(always)]
-    pub fn capture_context(&self, callback: Callback) -> Result<Callback> {
+    pub fn in_present_context(&self, callback: Callback) -> Result<Callback> {
         if self.has_context_hooks.load(Relaxed) {
-            self.in_context(callback, None)
+            self.capture_context(callback)
         } else {
             Ok(callback)
+        }
+    }
+
+    #[cold]
+    fn capture_context(&self, callback: Callback) -> Result<Callback> {
+        self.check()?;
+        let hooks = self.shared_context_hooks();
+        match hooks.as_ref().and_then(|hooks| Some((hooks, hooks.capture?))) {
+            Some((hooks, capture)) => {
+                // SAFETY: the host's hook with the host's data.
+                let context = unsafe { capture(hooks.user_data.get()) };
+                Context::new(hooks.clone(), context).wrap(callback)
+            }
+            None => Ok(callback),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Error codes, their texts, and the last failure of each thread.
 
 use crate::error::Error;
+use crate::text::Text;
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{c_char, c_int};
 
 /// The loop was closed: "Event loop is closed".
 pub const LOOP_ECLOSED: c_int = -1001;
@@ -31,7 +32,7 @@ pub const LOOP_EINTERNAL: c_int = -1012;
 
 thread_local! {
     static LAST: Cell<Option<Error>> = const { Cell::new(None) };
-    static TEXT: RefCell<CString> = RefCell::new(CString::default());
+    static TEXT: RefCell<Text<256>> = const { RefCell::new(Text::new()) };
 }
 
 /// Remembers a failure for `loop_last_error`; returns its code.
@@ -75,12 +76,11 @@ pub extern "C" fn loop_last_error() -> *const c_char {
     let Ok(Some(error)) = LAST.try_with(Cell::get) else {
         return c"".as_ptr();
     };
-    let message = CString::new(error.to_string()).unwrap_or_default();
     TEXT.try_with(|text| {
-        *text.borrow_mut() = message;
+        *text.borrow_mut() = Text::of(error);
         text.borrow().as_ptr()
     })
-    .unwrap_or(<&CStr>::default().as_ptr())
+    .unwrap_or(c"".as_ptr())
 }
 
 versioned!("loop_strerror", "loop_last_error");

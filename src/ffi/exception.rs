@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::event_loop::{
     ExceptionContext, ExceptionHandler, SlowCallbackHook, default_exception_handler,
 };
+use crate::memory::try_arc;
 use std::ffi::{c_char, c_int, c_void};
-use std::sync::Arc;
 
 unsafe fn record<'a>(context: *const loop_exception_context_t) -> Result<&'a ExceptionContext> {
     // SAFETY: both structs have the same fields in the same order (types.rs).
@@ -32,10 +32,15 @@ pub unsafe extern "C" fn loop_set_exception_handler(
 ) -> c_int {
     guard(|| {
         let user_data = UserData::new(user_data, destroy);
-        let handler = handler.map(|handler| {
-            // SAFETY: the types differ in the pointees' names only (types.rs).
-            Arc::new(ExceptionHandler { func: unsafe { std::mem::transmute(handler) }, user_data })
-        });
+        let handler = handler
+            .map(|handler| {
+                // SAFETY: the types differ in the pointees' names only (types.rs).
+                try_arc(ExceptionHandler {
+                    func: unsafe { std::mem::transmute(handler) },
+                    user_data,
+                })
+            })
+            .transpose()?;
         unsafe { event_loop(r#loop)? }.set_exception_handler(handler).map(|()| 0)
     })
 }
@@ -92,10 +97,12 @@ pub unsafe extern "C" fn loop_set_slow_callback_hook(
 ) -> c_int {
     guard(|| {
         let user_data = UserData::new(user_data, destroy);
-        let hook = hook.map(|hook| {
-            // SAFETY: the types differ in the pointees' names only (types.rs).
-            Arc::new(SlowCallbackHook { func: unsafe { std::mem::transmute(hook) }, user_data })
-        });
+        let hook = hook
+            .map(|hook| {
+                // SAFETY: the types differ in the pointees' names only (types.rs).
+                try_arc(SlowCallbackHook { func: unsafe { std::mem::transmute(hook) }, user_data })
+            })
+            .transpose()?;
         unsafe { event_loop(r#loop)? }.set_slow_callback_hook(hook).map(|()| 0)
     })
 }

@@ -6,8 +6,8 @@ use crate::callback::UserData;
 use crate::context::ContextHooks;
 use crate::error::Error;
 use crate::event_loop::{LoopHook, LoopHookFn, WaitHooks};
+use crate::memory::try_arc;
 use std::ffi::{c_int, c_void};
-use std::sync::Arc;
 
 type RawHook = unsafe extern "C-unwind" fn(*mut loop_t, *mut c_void);
 
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn loop_set_wait_hooks(
             after: after_wait.map(hook_fn),
             user_data,
         });
-        unsafe { event_loop(r#loop)? }.set_wait_hooks(hooks.map(Arc::new)).map(|()| 0)
+        unsafe { event_loop(r#loop)? }.set_wait_hooks(hooks.map(try_arc).transpose()?).map(|()| 0)
     })
 }
 
@@ -53,15 +53,19 @@ pub unsafe extern "C" fn loop_set_wake_hook(
 ) -> c_int {
     guard(|| {
         let user_data = UserData::new(user_data, destroy);
-        let hook = hook.map(|hook| Arc::new(LoopHook { func: hook_fn(hook), user_data }));
+        let hook =
+            hook.map(|hook| try_arc(LoopHook { func: hook_fn(hook), user_data })).transpose()?;
         unsafe { event_loop(r#loop)? }.set_wake_hook(hook).map(|()| 0)
     })
 }
 
 /// Sets how contexts are captured, entered, left and released (copied); NULL
 /// ends it for callbacks scheduled from then on. Callbacks that wait keep the
-/// hooks they were scheduled with. LOOP_EINVAL also for a wrong size.
-/// [loop thread] asyncio: the context= of the scheduling functions.
+/// hooks they were scheduled with. `destroy` runs when the hooks are replaced
+/// or the loop is freed (not yet when it closes: contexts may still come and
+/// must be released), and nothing waits with them any more. LOOP_EINVAL also
+/// for a wrong size. [loop thread]
+/// asyncio: the context= of the scheduling functions.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_context_hooks(
     r#loop: *mut loop_t,
@@ -76,13 +80,13 @@ pub unsafe extern "C" fn loop_set_context_hooks(
             Some(hooks) if hooks.size != size_of::<loop_context_hooks_t>() => {
                 return Err(Error::Invalid("loop_context_hooks_t.size is wrong"));
             }
-            Some(hooks) => Some(Arc::new(ContextHooks {
+            Some(hooks) => Some(try_arc(ContextHooks {
                 capture: hooks.capture,
                 enter: hooks.enter,
                 exit: hooks.exit,
                 release: hooks.release,
                 user_data,
-            })),
+            })?),
         };
         unsafe { event_loop(r#loop)? }.set_context_hooks(hooks).map(|()| 0)
     })

@@ -23,7 +23,7 @@ pub unsafe extern "C" fn loop_add_reader(
     guard(|| {
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = event_loop.capture_context(cb)?;
+        let cb = event_loop.in_present_context(cb)?;
         event_loop.add_watch(fd, Direction::Read, cb).map(|()| 0)
     })
 }
@@ -39,9 +39,9 @@ pub unsafe extern "C" fn loop_add_reader_context(
     context: *mut c_void,
 ) -> c_int {
     guard(|| {
-        let cb = make_callback(callback, user_data, destroy)?;
+        let cb = make_callback(callback, user_data, destroy);
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = event_loop.in_context(cb, Some(context))?;
+        let cb = event_loop.context(context)?.wrap(cb?)?;
         event_loop.add_watch(fd, Direction::Read, cb).map(|()| 0)
     })
 }
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn loop_add_writer(
     guard(|| {
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = event_loop.capture_context(cb)?;
+        let cb = event_loop.in_present_context(cb)?;
         event_loop.add_watch(fd, Direction::Write, cb).map(|()| 0)
     })
 }
@@ -91,9 +91,9 @@ pub unsafe extern "C" fn loop_add_writer_context(
     context: *mut c_void,
 ) -> c_int {
     guard(|| {
-        let cb = make_callback(callback, user_data, destroy)?;
+        let cb = make_callback(callback, user_data, destroy);
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = event_loop.in_context(cb, Some(context))?;
+        let cb = event_loop.context(context)?.wrap(cb?)?;
         event_loop.add_watch(fd, Direction::Write, cb).map(|()| 0)
     })
 }

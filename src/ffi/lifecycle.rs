@@ -5,6 +5,8 @@ use super::types::*;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event_loop::{Backend, EventLoop, Options};
+use crate::memory::try_arc;
+use crate::text::Text;
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 
@@ -56,8 +58,8 @@ fn to_options(given: *const loop_options_t) -> Result<Options> {
 #[unsafe(no_mangle)]
 pub extern "C" fn loop_new() -> *mut loop_t {
     guard_or(std::ptr::null_mut(), || {
-        let event_loop = EventLoop::new(Options::default())?;
-        Ok(Arc::into_raw(Arc::new(event_loop)).cast::<loop_t>().cast_mut())
+        let event_loop = try_arc(EventLoop::new(Options::default())?)?;
+        Ok(Arc::into_raw(event_loop).cast::<loop_t>().cast_mut())
     })
 }
 
@@ -73,7 +75,7 @@ pub unsafe extern "C" fn loop_create(
         if ret_loop.is_null() {
             return Err(Error::Invalid("ret_loop is NULL"));
         }
-        let event_loop = Arc::new(EventLoop::new(to_options(options)?)?);
+        let event_loop = try_arc(EventLoop::new(to_options(options)?)?)?;
         unsafe { store(ret_loop, Arc::into_raw(event_loop).cast::<loop_t>().cast_mut())? };
         Ok(0)
     })
@@ -174,7 +176,7 @@ pub unsafe extern "C" fn loop_time_cached(r#loop: *mut loop_t) -> u64 {
 }
 
 /// Debug mode: refuses scheduling from wrong threads and reports slow
-/// callbacks. [any thread] asyncio: loop.set_debug().
+/// callbacks. [any thread], also after close. asyncio: loop.set_debug().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_debug(r#loop: *mut loop_t, enabled: c_int) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.set_debug(enabled != 0).map(|()| 0))
@@ -212,7 +214,8 @@ pub unsafe extern "C" fn loop_describe(
     size: usize,
 ) -> c_int {
     guard(|| {
-        let text = unsafe { event_loop(r#loop)? }.to_string();
+        let text = Text::<128>::of(unsafe { event_loop(r#loop)? });
+        let text = text.as_bytes();
         if size != 0 {
             if buffer.is_null() {
                 return Err(Error::Invalid("buffer is NULL"));

@@ -7,6 +7,7 @@ use super::types::loop_t;
 use crate::callback::UserData;
 use crate::error::Error;
 use crate::event_loop::EventLoop;
+use crate::memory::try_arc;
 use crate::policy::{self, Failure, Functions, HostResult, LoopRef, Mode, Policy};
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
@@ -88,7 +89,7 @@ pub unsafe extern "C" fn policy_get_event_loop(ret_loop: *mut *mut loop_t) -> c_
 pub unsafe extern "C" fn policy_set_event_loop(r#loop: *mut loop_t) -> c_int {
     guard(|| {
         let event_loop = unsafe { loop_ref_of(r#loop) };
-        Ok(policy::get().set_event_loop(event_loop).map_or_else(code, |()| 0))
+        Ok(policy::get()?.set_event_loop(event_loop).map_or_else(code, |()| 0))
     })
 }
 
@@ -96,7 +97,7 @@ pub unsafe extern "C" fn policy_set_event_loop(r#loop: *mut loop_t) -> c_int {
 /// [any thread] asyncio: new_event_loop().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn policy_new_event_loop(ret_loop: *mut *mut loop_t) -> c_int {
-    answer(ret_loop, || policy::get().new_event_loop())
+    answer(ret_loop, || policy::get()?.new_event_loop())
 }
 
 /// Sets the default policy's mode, POLICY_LEGACY or POLICY_STRICT, for the
@@ -154,7 +155,7 @@ pub unsafe extern "C" fn policy_new(
                 new: std::mem::transmute(new),
             }
         };
-        let policy = Arc::new(Policy::Host(functions, user_data));
+        let policy = try_arc(Policy::Host(functions, user_data))?;
         unsafe { store(ret_policy, Arc::into_raw(policy).cast_mut().cast())? };
         Ok(0)
     })
@@ -186,7 +187,7 @@ pub unsafe extern "C" fn policy_unref(policy: *mut policy_t) {
 pub unsafe extern "C" fn policy_set(policy: *mut policy_t) -> c_int {
     guard(|| {
         let raw = unsafe { policy_ref(policy) }.cast_const().cast::<Policy>();
-        policy::set((!raw.is_null()).then(|| unsafe { Arc::from_raw(raw) }));
+        policy::set((!raw.is_null()).then(|| unsafe { Arc::from_raw(raw) }))?;
         Ok(0)
     })
 }
@@ -195,7 +196,7 @@ pub unsafe extern "C" fn policy_set(policy: *mut policy_t) -> c_int {
 /// policy_set. [any thread] asyncio: get_event_loop_policy().
 #[unsafe(no_mangle)]
 pub extern "C" fn policy_get() -> *mut policy_t {
-    guard_or(std::ptr::null_mut(), || Ok(Arc::as_ptr(&policy::get()).cast_mut().cast()))
+    guard_or(std::ptr::null_mut(), || Ok(Arc::as_ptr(&policy::get()?).cast_mut().cast()))
 }
 
 /// policy_get_event_loop of one policy, without asking what runs. LOOP_EINVAL.

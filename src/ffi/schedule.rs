@@ -3,8 +3,6 @@
 
 use super::guard::{callback as make_callback, event_loop, guard};
 use super::types::*;
-use crate::callback::Callback;
-use crate::error::Result;
 use crate::event_loop::EventLoop;
 use crate::handle_table::HandleId;
 use std::ffi::{c_int, c_void};
@@ -16,16 +14,6 @@ unsafe fn done(ret_handle: *mut loop_handle_t, id: HandleId) -> c_int {
         unsafe { ret_handle.write(id.0) };
     }
     0
-}
-
-/// The callback in its context, if the loop has context hooks.
-#[inline]
-fn in_context(
-    event_loop: &EventLoop,
-    callback: Callback,
-    context: Option<*mut c_void>,
-) -> Result<Callback> {
-    event_loop.in_context(callback, context)
 }
 
 /// Runs `callback` in the loop's next turn, after everything scheduled before.
@@ -63,16 +51,18 @@ extern "C" fn call_soon(
     guard(|| {
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = event_loop.capture_context(cb)?;
+        let cb = event_loop.in_present_context(cb)?;
         let id = event_loop.call_soon(cb, !ret_handle.is_null())?;
         Ok(unsafe { done(ret_handle, id) })
     })
 }
 
-/// loop_call_soon in a context: asyncio's context=. One reference to `context` passes to
-/// the loop, which releases it by the hook of loop_set_context_hooks once the
-/// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
-/// then the reference stays the caller's. All else as loop_call_soon.
+/// loop_call_soon in a context: asyncio's context=. One reference to
+/// `context` passes to the loop, which releases it by the hook of
+/// loop_set_context_hooks once the callback has run or was dropped, and also
+/// when this call fails. Only if the loop never had such hooks, or is NULL, the
+/// call is refused with LOOP_EINVAL and the reference stays the caller's. All
+/// else as loop_call_soon.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_soon_context(
     r#loop: *mut loop_t,
@@ -83,9 +73,9 @@ pub unsafe extern "C" fn loop_call_soon_context(
     ret_handle: *mut loop_handle_t,
 ) -> c_int {
     guard(|| {
-        let cb = make_callback(callback, user_data, destroy)?;
+        let cb = make_callback(callback, user_data, destroy);
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = in_context(event_loop, cb, Some(context))?;
+        let cb = event_loop.context(context)?.wrap(cb?)?;
         let id = event_loop.call_soon(cb, !ret_handle.is_null())?;
         Ok(unsafe { done(ret_handle, id) })
     })
@@ -124,16 +114,18 @@ extern "C" fn call_soon_threadsafe(
     guard(|| {
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = event_loop.capture_context(cb)?;
+        let cb = event_loop.in_present_context(cb)?;
         let id = event_loop.call_soon_threadsafe(cb, !ret_handle.is_null())?;
         Ok(unsafe { done(ret_handle, id) })
     })
 }
 
-/// loop_call_soon_threadsafe in a context: asyncio's context=. One reference to `context` passes to
-/// the loop, which releases it by the hook of loop_set_context_hooks once the
-/// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
-/// then the reference stays the caller's. All else as loop_call_soon_threadsafe.
+/// loop_call_soon_threadsafe in a context: asyncio's context=. One reference to
+/// `context` passes to the loop, which releases it by the hook of
+/// loop_set_context_hooks once the callback has run or was dropped, and also
+/// when this call fails. Only if the loop never had such hooks, or is NULL, the
+/// call is refused with LOOP_EINVAL and the reference stays the caller's. All
+/// else as loop_call_soon_threadsafe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_soon_threadsafe_context(
     r#loop: *mut loop_t,
@@ -144,9 +136,9 @@ pub unsafe extern "C" fn loop_call_soon_threadsafe_context(
     ret_handle: *mut loop_handle_t,
 ) -> c_int {
     guard(|| {
-        let cb = make_callback(callback, user_data, destroy)?;
+        let cb = make_callback(callback, user_data, destroy);
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = in_context(event_loop, cb, Some(context))?;
+        let cb = event_loop.context(context)?.wrap(cb?)?;
         let id = event_loop.call_soon_threadsafe(cb, !ret_handle.is_null())?;
         Ok(unsafe { done(ret_handle, id) })
     })
@@ -168,16 +160,18 @@ pub unsafe extern "C" fn loop_call_later(
     guard(|| {
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = event_loop.capture_context(cb)?;
+        let cb = event_loop.in_present_context(cb)?;
         let id = event_loop.call_later(delay_ns, cb)?;
         Ok(unsafe { done(ret_handle, id) })
     })
 }
 
-/// loop_call_later in a context: asyncio's context=. One reference to `context` passes to
-/// the loop, which releases it by the hook of loop_set_context_hooks once the
-/// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
-/// then the reference stays the caller's. All else as loop_call_later.
+/// loop_call_later in a context: asyncio's context=. One reference to
+/// `context` passes to the loop, which releases it by the hook of
+/// loop_set_context_hooks once the callback has run or was dropped, and also
+/// when this call fails. Only if the loop never had such hooks, or is NULL, the
+/// call is refused with LOOP_EINVAL and the reference stays the caller's. All
+/// else as loop_call_later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_later_context(
     r#loop: *mut loop_t,
@@ -189,9 +183,9 @@ pub unsafe extern "C" fn loop_call_later_context(
     ret_handle: *mut loop_handle_t,
 ) -> c_int {
     guard(|| {
-        let cb = make_callback(callback, user_data, destroy)?;
+        let cb = make_callback(callback, user_data, destroy);
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = in_context(event_loop, cb, Some(context))?;
+        let cb = event_loop.context(context)?.wrap(cb?)?;
         let id = event_loop.call_later(delay_ns, cb)?;
         Ok(unsafe { done(ret_handle, id) })
     })
@@ -212,16 +206,18 @@ pub unsafe extern "C" fn loop_call_at(
     guard(|| {
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = event_loop.capture_context(cb)?;
+        let cb = event_loop.in_present_context(cb)?;
         let id = event_loop.call_at(when_ns, cb)?;
         Ok(unsafe { done(ret_handle, id) })
     })
 }
 
-/// loop_call_at in a context: asyncio's context=. One reference to `context` passes to
-/// the loop, which releases it by the hook of loop_set_context_hooks once the
-/// callback has run or was dropped. LOOP_EINVAL if the loop has no such hooks;
-/// then the reference stays the caller's. All else as loop_call_at.
+/// loop_call_at in a context: asyncio's context=. One reference to
+/// `context` passes to the loop, which releases it by the hook of
+/// loop_set_context_hooks once the callback has run or was dropped, and also
+/// when this call fails. Only if the loop never had such hooks, or is NULL, the
+/// call is refused with LOOP_EINVAL and the reference stays the caller's. All
+/// else as loop_call_at.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_at_context(
     r#loop: *mut loop_t,
@@ -233,9 +229,9 @@ pub unsafe extern "C" fn loop_call_at_context(
     ret_handle: *mut loop_handle_t,
 ) -> c_int {
     guard(|| {
-        let cb = make_callback(callback, user_data, destroy)?;
+        let cb = make_callback(callback, user_data, destroy);
         let event_loop = unsafe { event_loop(r#loop)? };
-        let cb = in_context(event_loop, cb, Some(context))?;
+        let cb = event_loop.context(context)?.wrap(cb?)?;
         let id = event_loop.call_at(when_ns, cb)?;
         Ok(unsafe { done(ret_handle, id) })
     })

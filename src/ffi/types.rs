@@ -137,8 +137,8 @@ pub type loop_slow_callback_hook_t = Option<
 pub struct loop_context_hooks_t {
     /// sizeof(loop_context_hooks_t).
     pub size: usize,
-    /// Yields a reference to the caller's present context, for calls on the
-    /// loop's thread that name none.
+    /// Yields a reference to the caller's present context, for calls that name
+    /// none; runs on the calling thread.
     pub capture: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void) -> *mut c_void>,
     /// Makes a context current, just before its callback runs.
     pub enter: Option<unsafe extern "C-unwind" fn(context: *mut c_void, user_data: *mut c_void)>,

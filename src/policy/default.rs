@@ -7,6 +7,7 @@
 use super::LoopRef;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Options};
+use crate::memory::try_arc;
 use crate::{fork_generation, thread_id};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -87,5 +88,5 @@ pub fn set(event_loop: Option<LoopRef>) {
 
 /// A new loop with default options.
 pub fn new() -> Result<LoopRef> {
-    EventLoop::new(Options::default()).map(Arc::new)
+    EventLoop::new(Options::default()).and_then(try_arc)
 }

@@ -6,8 +6,9 @@ mod default;
 pub use default::{Mode, mode, set_mode};
 
 use crate::callback::UserData;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
+use crate::memory::try_arc;
 use crate::running;
 use parking_lot::{Mutex, MutexGuard, RawMutex, lock_api::RawMutex as _};
 use std::cell::UnsafeCell;
@@ -60,15 +61,20 @@ impl From<Error> for Failure {
 static CURRENT: Mutex<Option<Arc<Policy>>> = Mutex::new(None);
 
 /// The process's policy.
-pub fn get() -> Arc<Policy> {
-    CURRENT.lock().get_or_insert_with(|| Arc::new(Policy::Default)).clone()
+pub fn get() -> Result<Arc<Policy>> {
+    let mut current = CURRENT.lock();
+    if let Some(policy) = &*current {
+        return Ok(policy.clone());
+    }
+    Ok(current.insert(try_arc(Policy::Default)?).clone())
 }
 
 /// Replaces the process's policy; none means the default one.
-pub fn set(policy: Option<Arc<Policy>>) {
-    let new = policy.unwrap_or_else(|| Arc::new(Policy::Default));
+pub fn set(policy: Option<Arc<Policy>>) -> Result<()> {
+    let new = policy.map_or_else(|| try_arc(Policy::Default), Ok)?;
     let old = CURRENT.lock().replace(new);
     drop(old);
+    Ok(())
 }
 
 /// A child must find the lock free and the value whole, so the forking thread
@@ -115,7 +121,7 @@ pub fn get_event_loop() -> HostResult<*const EventLoop> {
     if !running.is_null() {
         return Ok(running.cast());
     }
-    get().get_event_loop()
+    get()?.get_event_loop()
 }
 
 impl Policy {
