@@ -527,9 +527,8 @@ int loop_call_soon(struct loop_t *loop,
  * loop_call_soon in a context: asyncio's context=. One reference to
  * `context` passes to the loop, which releases it by the hook of
  * loop_set_context_hooks once the callback has run or was dropped, and also
- * when this call fails. Only if the loop never had such hooks, or is NULL, the
- * call is refused with LOOP_EINVAL and the reference stays the caller's. All
- * else as loop_call_soon.
+ * when this call fails. Only if the loop is NULL or has no such hooks the
+ * reference stays the caller's: LOOP_EINVAL. All else as loop_call_soon.
  */
 int loop_call_soon_context(struct loop_t *loop,
                            loop_callback_t callback,
@@ -555,9 +554,8 @@ int loop_call_soon_threadsafe(struct loop_t *loop,
  * loop_call_soon_threadsafe in a context: asyncio's context=. One reference to
  * `context` passes to the loop, which releases it by the hook of
  * loop_set_context_hooks once the callback has run or was dropped, and also
- * when this call fails. Only if the loop never had such hooks, or is NULL, the
- * call is refused with LOOP_EINVAL and the reference stays the caller's. All
- * else as loop_call_soon_threadsafe.
+ * when this call fails. Only if the loop is NULL or has no such hooks the
+ * reference stays the caller's: LOOP_EINVAL. All else as loop_call_soon_threadsafe.
  */
 int loop_call_soon_threadsafe_context(struct loop_t *loop,
                                       loop_callback_t callback,
@@ -583,9 +581,8 @@ int loop_call_later(struct loop_t *loop,
  * loop_call_later in a context: asyncio's context=. One reference to
  * `context` passes to the loop, which releases it by the hook of
  * loop_set_context_hooks once the callback has run or was dropped, and also
- * when this call fails. Only if the loop never had such hooks, or is NULL, the
- * call is refused with LOOP_EINVAL and the reference stays the caller's. All
- * else as loop_call_later.
+ * when this call fails. Only if the loop is NULL or has no such hooks the
+ * reference stays the caller's: LOOP_EINVAL. All else as loop_call_later.
  */
 int loop_call_later_context(struct loop_t *loop,
                             int64_t delay_ns,
@@ -611,9 +608,8 @@ int loop_call_at(struct loop_t *loop,
  * loop_call_at in a context: asyncio's context=. One reference to
  * `context` passes to the loop, which releases it by the hook of
  * loop_set_context_hooks once the callback has run or was dropped, and also
- * when this call fails. Only if the loop never had such hooks, or is NULL, the
- * call is refused with LOOP_EINVAL and the reference stays the caller's. All
- * else as loop_call_at.
+ * when this call fails. Only if the loop is NULL or has no such hooks the
+ * reference stays the caller's: LOOP_EINVAL. All else as loop_call_at.
  */
 int loop_call_at_context(struct loop_t *loop,
                          uint64_t when_ns,

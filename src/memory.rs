@@ -9,7 +9,8 @@ use std::sync::Arc;
 pub fn probe(layout: Layout) -> Result<()> {
     // SAFETY: not empty, and given back with the same layout.
     unsafe {
-        let place = alloc(layout);
+        // The compiler may otherwise leave out a pair of calls without effect.
+        let place = std::hint::black_box(alloc(layout));
         if place.is_null() {
             return Err(Error::NO_MEMORY);
         }

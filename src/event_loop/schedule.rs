@@ -201,7 +201,10 @@ impl EventLoop {
     pub fn context(&self, context: *mut c_void) -> Result<Context> {
         match self.shared_context_hooks() {
             Some(hooks) => Ok(Context::new(hooks, context)),
-            None => Err(Error::Invalid("the loop has no context hooks")),
+            None => {
+                self.check()?;
+                Err(Error::Invalid("the loop has no context hooks"))
+            }
         }
     }
 

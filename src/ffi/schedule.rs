@@ -60,9 +60,8 @@ extern "C" fn call_soon(
 /// loop_call_soon in a context: asyncio's context=. One reference to
 /// `context` passes to the loop, which releases it by the hook of
 /// loop_set_context_hooks once the callback has run or was dropped, and also
-/// when this call fails. Only if the loop never had such hooks, or is NULL, the
-/// call is refused with LOOP_EINVAL and the reference stays the caller's. All
-/// else as loop_call_soon.
+/// when this call fails. Only if the loop is NULL or has no such hooks the
+/// reference stays the caller's: LOOP_EINVAL. All else as loop_call_soon.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_soon_context(
     r#loop: *mut loop_t,
@@ -123,9 +122,8 @@ extern "C" fn call_soon_threadsafe(
 /// loop_call_soon_threadsafe in a context: asyncio's context=. One reference to
 /// `context` passes to the loop, which releases it by the hook of
 /// loop_set_context_hooks once the callback has run or was dropped, and also
-/// when this call fails. Only if the loop never had such hooks, or is NULL, the
-/// call is refused with LOOP_EINVAL and the reference stays the caller's. All
-/// else as loop_call_soon_threadsafe.
+/// when this call fails. Only if the loop is NULL or has no such hooks the
+/// reference stays the caller's: LOOP_EINVAL. All else as loop_call_soon_threadsafe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_soon_threadsafe_context(
     r#loop: *mut loop_t,
@@ -169,9 +167,8 @@ pub unsafe extern "C" fn loop_call_later(
 /// loop_call_later in a context: asyncio's context=. One reference to
 /// `context` passes to the loop, which releases it by the hook of
 /// loop_set_context_hooks once the callback has run or was dropped, and also
-/// when this call fails. Only if the loop never had such hooks, or is NULL, the
-/// call is refused with LOOP_EINVAL and the reference stays the caller's. All
-/// else as loop_call_later.
+/// when this call fails. Only if the loop is NULL or has no such hooks the
+/// reference stays the caller's: LOOP_EINVAL. All else as loop_call_later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_later_context(
     r#loop: *mut loop_t,
@@ -215,9 +212,8 @@ pub unsafe extern "C" fn loop_call_at(
 /// loop_call_at in a context: asyncio's context=. One reference to
 /// `context` passes to the loop, which releases it by the hook of
 /// loop_set_context_hooks once the callback has run or was dropped, and also
-/// when this call fails. Only if the loop never had such hooks, or is NULL, the
-/// call is refused with LOOP_EINVAL and the reference stays the caller's. All
-/// else as loop_call_at.
+/// when this call fails. Only if the loop is NULL or has no such hooks the
+/// reference stays the caller's: LOOP_EINVAL. All else as loop_call_at.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_call_at_context(
     r#loop: *mut loop_t,

@@ -31,8 +31,10 @@ struct epoll_text epoll_text(pid_t process, int epoll_fd);
 
 /* A callback nobody may run. */
 void never(void *user_data);
-/* A loop that runs in another thread until it is stopped. */
+/* A thread's body: runs the loop until it is stopped. */
 void *run_loop(void *loop);
+/* Makes the loop open every descriptor it may need: it waits for a timer. */
+void wait_once(loop_t *loop);
 
 /* A loop with a reader, a writer and a timer, all waiting. */
 struct witness {

@@ -52,6 +52,15 @@ int in_valgrind(void) {
     return value != NULL && *value != '\0';
 }
 
+long resident_kib(void) {
+    long size = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file != NULL);
+    CHECK_INT(fscanf(file, "%ld %ld", &size, &resident), 2);
+    fclose(file);
+    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
 int in_child(void (*body)(void *), void *argument) {
     fflush(NULL);
     pid_t pid = fork();

@@ -92,6 +92,8 @@ void leave_mark(void *mark);
 void open_pipe(int ends[2]);
 /* Under valgrind everything is some fifty times slower. */
 int in_valgrind(void);
+/* How much memory this process occupies, in KiB. */
+long resident_kib(void);
 /* Runs body in a forked child and yields its exit status (a failed CHECK: 1). */
 int in_child(void (*body)(void *), void *argument);
 

@@ -236,6 +236,76 @@ TEST(E4_a_wake_up_is_never_lost) {
     loop_thread_end(&runner);
 }
 
+/* A clock that lets another thread act at one chosen reading. */
+struct pausing_clock {
+    loop_t *loop;
+    int readings, chosen;
+    sem_t go, done;
+    int (*act)(loop_t *);
+};
+
+static uint64_t read_pausing_clock(void *data) {
+    struct pausing_clock *clock = data;
+    if (++clock->readings == clock->chosen) {
+        sem_post(&clock->go);
+        take(&clock->done);
+    }
+    return 1000;
+}
+
+static void *act_once(void *data) {
+    struct pausing_clock *clock = data;
+    take(&clock->go);
+    CHECK_INT(clock->act(clock->loop), 0);
+    sem_post(&clock->done);
+    return NULL;
+}
+
+static int post_a_stop(loop_t *loop) {
+    return loop_call_soon_threadsafe(loop, stop_loop, loop, NULL, NULL);
+}
+
+/* The loop reads the clock between its last look at what was posted and its
+ * sleep; what is posted just there must keep it from sleeping. */
+TEST(E4_a_post_on_the_way_to_sleep_is_seen) {
+    static int (*const acts[])(loop_t *) = {post_a_stop, loop_stop_threadsafe};
+    for (int round = 0; round < 6; round++) {
+        struct pausing_clock clock = {.act = acts[round % 2]};
+        loop_options_t options = {.size = sizeof options, .clock = read_pausing_clock,
+                                  .clock_data = &clock};
+        pthread_t thread;
+        int never = 0;
+        sem_init(&clock.go, 0, 0);
+        sem_init(&clock.done, 0, 0);
+        CHECK_INT(loop_create(&options, &clock.loop), 0);
+        CHECK_INT(pthread_create(&thread, NULL, act_once, &clock), 0);
+        CHECK_INT(loop_call_later(clock.loop, 3600 * 1000 * MS, count, &never, NULL, NULL), 0);
+        for (int turn = 0; turn < round; turn++)
+            CHECK_INT(loop_run_once(clock.loop, MS), 0);
+        clock.chosen = clock.readings + 1;
+        CHECK_INT(loop_run_forever(clock.loop), 0);
+        CHECK_INT(pthread_join(thread, NULL), 0);
+        CHECK_INT(never, 0);
+        loop_unref(clock.loop);
+    }
+}
+
+static void post_in_hook(loop_t *loop, void *posted) {
+    if (*(int *)posted)
+        return;
+    *(int *)posted = 1;
+    CHECK_INT(loop_call_soon_threadsafe(loop, stop_loop, loop, NULL, NULL), 0);
+}
+
+TEST(E4_a_post_between_the_decision_to_sleep_and_the_sleep_wakes) {
+    loop_t *loop = loop_new();
+    int posted = 0;
+    CHECK_INT(loop_set_wait_hooks(loop, post_in_hook, NULL, &posted, NULL), 0);
+    CHECK_INT(loop_run_forever(loop), 0);
+    CHECK_INT(posted, 1);
+    loop_unref(loop);
+}
+
 static void *describe_for_a_while(void *data) {
     struct loop_thread *runner = data;
     char text[100];
