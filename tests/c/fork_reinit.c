@@ -370,7 +370,6 @@ static void reinit_and_count(void *user_data) {
         }
         CHECK_INT(loop_reinit_after_fork(counted->loop, flags), 0);
         wait_once(counted->loop);
-        CHECK_INT(open_fds(), inherited);
         CHECK_INT(loop_close(counted->loop), 0);
         CHECK_INT(open_fds(), inherited - counted->own);
         break;
