@@ -15,7 +15,8 @@ WARN   := -std=c11 -Wall -Wextra -pedantic -Werror
 LINK   := -Iinclude -L$(LIB) -lcoloop -Wl,-rpath,$(abspath $(LIB)) -pthread
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all demo test bench header model test-rust test-header test-c test-python test-contract
+.PHONY: all demo test bench header model test-rust test-header test-c test-python test-contract \
+        test-samples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -40,7 +41,7 @@ target/demo/%: examples/c/%.c include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 
-test: $(VENV)/.installed test-rust model test-header test-c test-python test-contract demo
+test: $(VENV)/.installed test-rust model test-header test-c test-python test-contract test-samples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -64,6 +65,9 @@ test-python: $(VENV)/.installed $(LIB)/libcoloop.so
 
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
+
+test-samples: $(LIB)/libcoloop.so
+	$(PYTHON) tests/samples.py $(LIB) README.md docs/guide.md
 
 $(VENV)/.installed: scripts/setup.sh scripts/requirements.txt
 	scripts/setup.sh test
