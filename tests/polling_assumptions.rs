@@ -13,7 +13,8 @@ use std::os::unix::net::UnixStream;
 fn wait(poller: &Poller, timeout_ms: i32) -> Vec<(u64, u32)> {
     let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
     // SAFETY: the buffer holds 16 events.
-    let count = unsafe { libc::epoll_wait(poller.as_raw_fd(), events.as_mut_ptr(), 16, timeout_ms) };
+    let count =
+        unsafe { libc::epoll_wait(poller.as_raw_fd(), events.as_mut_ptr(), 16, timeout_ms) };
     assert!(count >= 0);
     events[..count as usize].iter().map(|event| (event.u64, event.events)).collect()
 }
