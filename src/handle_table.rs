@@ -268,8 +268,14 @@ impl HandleTable {
 
     /// The callback will be wanted soon.
     #[inline(always)]
-    pub fn prefetch(&self, slot: u32) {
+    pub fn prefetch_body(&self, slot: u32) {
         prefetch(&self.bodies, slot as usize);
+    }
+
+    /// The timer's standing will be wanted soon.
+    #[inline(always)]
+    pub fn prefetch_head(&self, slot: u32) {
+        prefetch(&self.heads, slot as usize);
     }
 
     /// What is a heap entry with this slot and sequence worth?

@@ -83,6 +83,12 @@ impl TimerHeap {
         if self.len == 0 { None } else { Some(&self.groups[0].0[ROOT]) }
     }
 
+    /// Slots of which one is probably the next `first` after a `pop`.
+    #[inline(always)]
+    pub fn next_slots(&self) -> [u32; ARITY] {
+        self.groups.get(1).map_or([0; ARITY], |group| group.0.map(|entry| entry.slot))
+    }
+
     /// Makes sure that the next `push` needs no memory.
     #[inline]
     pub fn reserve_one(&mut self) -> Result<()> {

@@ -126,8 +126,11 @@ impl Core {
                 continue;
             }
             self.ready.reserve_one()?;
+            for slot in self.timers.next_slots() {
+                self.handles.prefetch_head(slot);
+            }
             self.timers.pop();
-            self.handles.prefetch(first.slot);
+            self.handles.prefetch_body(first.slot);
             let id = self.handles.timer_to_ready(first.slot);
             self.ready.push(Entry::keyed(Kind::Handle, id.0))?;
         }
