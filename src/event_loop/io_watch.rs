@@ -119,7 +119,7 @@ impl EventLoop {
             Some((index, watch)) => {
                 if self.inbox().is_pending() {
                     // Posted before this event was seen, so it comes first.
-                    lacking = lacking.and(self.take_inbox(ready, taken));
+                    lacking = lacking.and(self.take_inbox(ready, taken).map(|_| ()));
                 }
                 let pairs = [
                     (event.readable, Direction::Read, Kind::Reader),

@@ -112,6 +112,9 @@ struct Core {
     retired: Option<Callback>,
     /// Entries taken from the inbox; empty unless memory ran out.
     taken: Vec<Entry>,
+    /// The inbox held more than one post when it was last taken, and the loop
+    /// was not idle since.
+    took_stream: bool,
     /// Debug mode: the callback that ran last, for its report.
     last_run: Option<exception::Identity>,
     hooks: hooks::Hooks,
@@ -147,6 +150,7 @@ impl Core {
             running_serial: 0,
             retired: None,
             taken: Vec::new(),
+            took_stream: false,
             last_run: None,
             hooks: hooks::Hooks::new(),
         }

@@ -87,8 +87,14 @@ impl EventLoop {
 
     /// Moves what was posted to the ready queue, once: what arrives meanwhile
     /// waits for the next time, or a flood of posts would hold the loop here.
+    /// Yields how many there were.
     #[inline(never)]
-    pub(super) fn take_inbox(&self, ready: &mut ReadyQueue, taken: &mut Vec<Entry>) -> Result<()> {
+    pub(super) fn take_inbox(
+        &self,
+        ready: &mut ReadyQueue,
+        taken: &mut Vec<Entry>,
+    ) -> Result<usize> {
+        let mut count = 0;
         // What memory did not suffice for the last time comes first.
         let left = !taken.is_empty();
         for _ in 0..1 + usize::from(left) {
@@ -99,9 +105,10 @@ impl EventLoop {
                 self.inbox().keep_pending();
                 return Err(error);
             }
+            count += taken.len();
             taken.clear();
         }
-        Ok(())
+        Ok(count)
     }
 
     /// The context hooks, for whatever thread schedules.
