@@ -27,7 +27,8 @@ class Results:
         return statistics.median(values) if values else None
 
     def best_peer(self, row):
-        medians = [(self.median(row, lib), lib) for lib in LIBRARIES if lib not in BOUND_ONLY]
+        peers = [lib for lib in LIBRARIES if lib not in BOUND_ONLY and lib not in row.lacking]
+        medians = [(self.median(row, lib), lib) for lib in peers]
         return min((pair for pair in medians if pair[0] is not None), default=(None, None))
 
     def early(self, row):
@@ -172,7 +173,8 @@ def markdown(results, rounds, quick):
     lines += [f"- medians of {rounds} interleaved rounds"
               + (" (shortened runs: indicative only)" if quick else ""), "",
               "The ratio is coloop's median by the best peer's. raw is epoll by hand, a bound and",
-              "no peer. The bounds of lateness and of memory are bounds",
+              "no peer; nor is mio where it has no such feature (timers: a BTreeMap of the benchmark",
+              "beside its poller). The bounds of lateness and of memory are bounds",
               "of the value itself, all others of the ratio. `ok` and `missed` say whether it holds.", "",
               *markdown_table(HEADINGS, (cells(results, row) for row in ROWS)), "",
               "## Spread", "", "Minimum and maximum over the rounds.", ""]

@@ -25,6 +25,9 @@ class Row:
     own_scenario: str | None = None
     never_early: bool = False
     deterministic: bool = False  # two rounds are enough
+    #: Libraries without this feature: the benchmark's own code beside their poller is
+    #: measured, shown, and no peer.
+    lacking: tuple[str, ...] = ()
 
     def scenario(self, library):
         if library in BOUND_ONLY:  # both have the cached and the fresh variants
@@ -46,27 +49,27 @@ ROWS = [
     Row("pingpong", "two loops, two threads, one cpu: round trip", 1.0, 0.9),
     # libev's 50 ns, from which the bound was derived, is the cost of the near shape.
     Row("timer_cancel_cached", "create and cancel at once, 1000 pending",
-        own_scenario="timer_cancel", peer_scenario="timer_cancel"),
+        own_scenario="timer_cancel", peer_scenario="timer_cancel", lacking=("mio",)),
     Row("timer_cancel_fresh", "the same, coloop reads the clock in each call",
-        peer_scenario="timer_cancel"),
+        peer_scenario="timer_cancel", lacking=("mio",)),
     Row("timer_cancel_near_cached", "the same, due before nearly all of the others", 0.5, 0.3,
-        own_scenario="timer_cancel_near", peer_scenario="timer_cancel_near"),
+        own_scenario="timer_cancel_near", peer_scenario="timer_cancel_near", lacking=("mio",)),
     Row("timer_cancel_near_fresh", "the same, coloop reads the clock in each call",
-        peer_scenario="timer_cancel_near"),
+        peer_scenario="timer_cancel_near", lacking=("mio",)),
     Row("timer_batch_cached", "create 100k, cancel in random order", 1.0, 0.8,
-        own_scenario="timer_batch", peer_scenario="timer_batch"),
+        own_scenario="timer_batch", peer_scenario="timer_batch", lacking=("mio",)),
     Row("timer_batch_fresh", "the same, coloop reads the clock in each call",
-        peer_scenario="timer_batch"),
+        peer_scenario="timer_batch", lacking=("mio",)),
     Row("timer_reset_cached", "push one of 10k live timers to now + 60 s", 1.5, 0.7,
-        own_scenario="timer_reset", peer_scenario="timer_reset"),
+        own_scenario="timer_reset", peer_scenario="timer_reset", lacking=("mio",)),
     Row("timer_reset_fresh", "the same, coloop reads the clock in each call",
-        peer_scenario="timer_reset"),
+        peer_scenario="timer_reset", lacking=("mio",)),
     Row("timer_fire", "100k timers fire within 1 s, coloop with 1 ms slack", 1.0, 0.8,
-        never_early=True),
+        never_early=True, lacking=("mio",)),
     Row("timer_fire_precise", "the same without slack", peer_scenario="timer_fire",
-        never_early=True),
+        never_early=True, lacking=("mio",)),
     Row("timer_accuracy", "lateness of one 0.1-5 ms timer, median", 100, 30,
-        value="late_p50_us", absolute=True, never_early=True),
+        value="late_p50_us", absolute=True, never_early=True, lacking=("mio",)),
     Row("pipes_n100_a1", "100 socket pairs, 1 active: read + write", 1.0, 0.95),
     Row("pipes_n1000_a100", "1000 socket pairs, 100 active", 1.0, 0.95),
     Row("pipes_n9900_a1000", "9900 socket pairs, 1000 active", 1.0, 0.95),
@@ -74,7 +77,7 @@ ROWS = [
     Row("echo_c100", "TCP echo, 100 connections", 1.03, 1.0),
     Row("echo_c1000", "TCP echo, 1000 connections", 1.03, 1.0),
     Row("mem_timer", "memory per pending timer, with its handle", 96, 64,
-        value="bytes_per_item", absolute=True, deterministic=True),
+        value="bytes_per_item", absolute=True, deterministic=True, lacking=("mio",)),
     Row("mem_fd", "memory per watched descriptor", value="bytes_per_item",
         deterministic=True),
     Row("mem_loop", "memory per loop, of 1000, each ran a callback", 4628, 2048,

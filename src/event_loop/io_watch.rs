@@ -89,7 +89,7 @@ impl EventLoop {
         if !self.is_forked() {
             let core = self.core_of_run();
             core.running_serial = 0;
-            core.last_run = core.identity();
+            self.remember_for_report(core);
             core.current.callback = None;
             let retired = core.retired.take();
             drop(retired);

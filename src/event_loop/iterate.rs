@@ -258,7 +258,7 @@ impl EventLoop {
         callback.call();
         if fork_generation::raw() == self.generation.load(Relaxed) {
             let core = self.core_of_run();
-            core.last_run = core.identity();
+            self.remember_for_report(core);
             core.current.callback = None;
         }
         drop(callback);

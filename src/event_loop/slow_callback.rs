@@ -1,7 +1,7 @@
 //! Debug mode's report of callbacks that hold the loop up.
 
-use super::EventLoop;
 use super::exception::write_stderr;
+use super::{Core, EventLoop};
 use crate::callback::{CallbackFn, UserData};
 use crate::error::Result;
 use crate::fork_generation;
@@ -62,6 +62,14 @@ impl EventLoop {
     /// The present limit.
     pub fn slow_callback_duration(&self) -> u64 {
         self.slow_callback_ns.load(Relaxed)
+    }
+
+    /// Debug mode: what has just run, before its data may be gone.
+    #[inline(always)]
+    pub(super) fn remember_for_report(&self, core: &mut Core) {
+        if self.debug() {
+            core.last_run = core.identity();
+        }
     }
 
     /// `run_entry` with a watch on it.
