@@ -1,15 +1,19 @@
 """The C ABI as ctypes sees it: just what the tests call."""
 
 import ctypes
+import faulthandler
 import os
 import pathlib
+import signal
 
 LIBRARY = os.environ.get("COLOOP_LIBRARY") or str(
     pathlib.Path(__file__).resolve().parents[2] / "target/lib/libcoloop.so.0"
 )
 CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 NO_DESTROY = ctypes.cast(None, CALLBACK)
-ECLOSED, ENO_RUNNING, ENO_CURRENT, EFORKED, ESTALE = -1001, -1004, -1005, -1008, -1009
+ECLOSED, ERUNNING, EOTHER_RUNNING, ENO_RUNNING, ENO_CURRENT = -1001, -1002, -1003, -1004, -1005
+EFORKED, ESTALE, EINVAL = -1008, -1009, -1010
+RUN_LIMIT = 60  # seconds: no test runs a loop for nearly as long
 
 
 def load():
@@ -22,6 +26,7 @@ def load():
         "loop_new": (pointer, []),
         "loop_unref": (None, [pointer]),
         "loop_close": (integer, [pointer]),
+        "loop_is_closed": (integer, [pointer]),
         "loop_run_forever": (integer, [pointer]),
         "loop_stop": (integer, [pointer]),
         "loop_stop_threadsafe": (integer, [pointer]),
@@ -46,8 +51,22 @@ def load():
     return lib
 
 
+# A signal and not a thread: children are forked inside runs, and have no threads.
+faulthandler.register(signal.SIGALRM, chain=True)
+
+
+def run_limited(run):
+    """A loop that is never stopped shall end the tests, and show where, not hang them."""
+    signal.alarm(RUN_LIMIT)
+    try:
+        return run()
+    finally:
+        signal.alarm(0)
+
+
 class Loop:
-    """A loop whose callbacks are Python functions; what they raise ends the run."""
+    """A loop whose callbacks are Python functions; what they raise ends the run and comes out of
+    it. A negative result raises OSError(code, message)."""
 
     def __init__(self, lib, pointer=None):
         self.lib = lib
@@ -59,34 +78,33 @@ class Loop:
         def call(_):
             try:
                 function()
-            except BaseException as error:
-                self.error = error
-                self.lib.loop_stop(self.pointer)
+            except BaseException as error:  # ctypes would only print it
+                self.error = self.error or error
+                self.lib.loop_stop_threadsafe(self.pointer)
 
         callback = CALLBACK(call)
         self.kept.append(callback)
         return callback
 
-    def schedule(self, name, *arguments, function, wants_handle=False):
-        handle = ctypes.c_uint64()
-        result = getattr(self.lib, name)(
-            self.pointer, *arguments, self.wrap(function), None, NO_DESTROY,
-            ctypes.byref(handle) if wants_handle else None,
-        )
-        if result != 0:
+    def check(self, result):
+        if result < 0:
             raise OSError(result, self.lib.loop_last_error().decode())
+        return result
+
+    def schedule(self, name, *arguments, function):
+        handle = ctypes.c_uint64()
+        self.check(getattr(self.lib, name)(
+            self.pointer, *arguments, self.wrap(function), None, NO_DESTROY, ctypes.byref(handle)))
         return handle.value
 
     def watch(self, name, fd, function):
-        result = getattr(self.lib, name)(self.pointer, fd, self.wrap(function), None, NO_DESTROY)
-        if result != 0:
-            raise OSError(result, self.lib.loop_last_error().decode())
+        self.check(getattr(self.lib, name)(self.pointer, fd, self.wrap(function), None, NO_DESTROY))
 
     def run(self):
-        result = self.lib.loop_run_forever(self.pointer)
+        result = run_limited(lambda: self.lib.loop_run_forever(self.pointer))
         if self.error is not None:
             raise self.error
-        return result
+        return self.check(result)
 
     def close(self):
         self.lib.loop_close(self.pointer)
