@@ -17,7 +17,8 @@
  *               [signal-safe]: also in signal handlers.
  *   Close       a closed loop answers LOOP_ECLOSED where nothing else is said.
  *   Fork        a loop inherited through fork answers LOOP_EFORKED in the child
- *               where nothing else is said.
+ *               where nothing else is said; questions that change nothing
+ *               (loop_is_..., loop_get_..., names, times) are answered.
  */
 
 
@@ -113,7 +114,7 @@
 #define LOOP_EWRONG_THREAD -1006
 
 /**
- * The object belongs to another loop.
+ * The object belongs to another loop. Reserved.
  */
 #define LOOP_EWRONG_LOOP -1007
 
@@ -133,7 +134,7 @@
 #define LOOP_EINVAL -1010
 
 /**
- * This platform cannot do it.
+ * This platform cannot do it. Reserved.
  */
 #define LOOP_ENOTSUP -1011
 
@@ -162,7 +163,9 @@ typedef struct loop_t loop_t;
 typedef struct policy_t policy_t;
 
 /**
- * A clock: nanoseconds that never go back.
+ * A clock: nanoseconds that never go back. It is read on the loop's thread and
+ * by whoever calls loop_time. Waits end by real time: a clock that jumps needs
+ * loop_wakeup.
  */
 typedef uint64_t (*loop_clock_t)(void *clock_data);
 
@@ -200,7 +203,9 @@ typedef struct loop_options_t {
 } loop_options_t;
 
 /**
- * A callback. It runs on the loop's thread.
+ * A callback. It runs on the loop's thread. No callback, hook or destructor may
+ * leave by longjmp or by ending its thread; a C++ exception that leaves one
+ * ends the process with a message.
  */
 typedef void (*loop_callback_t)(void *user_data);
 
@@ -213,9 +218,10 @@ typedef void (*loop_callback_t)(void *user_data);
 typedef void (*loop_destroy_t)(void *user_data);
 
 /**
- * A scheduled callback. A plain number: copy it, forget it, nothing to free.
- * 0 is no handle. A handle kept too long is recognised and answered with
- * LOOP_ESTALE.
+ * A scheduled callback. A plain number, which means something together with its
+ * loop only: copy it, forget it, nothing to free. 0 is no handle. A handle kept
+ * too long, or given to another loop, is recognised and answered with
+ * LOOP_ESTALE (but for one in 268 million).
  */
 typedef uint64_t loop_handle_t;
 
@@ -225,7 +231,8 @@ typedef uint64_t loop_handle_t;
 typedef void (*loop_hook_t)(struct loop_t *loop, void *user_data);
 
 /**
- * How asyncio's context= is entered and left. Each may be NULL.
+ * How asyncio's context= is entered and left. Each hook may be NULL. The library
+ * never looks at a context: NULL is one like any other, and gets to the hooks.
  */
 typedef struct loop_context_hooks_t {
     /**
@@ -620,40 +627,45 @@ int loop_call_at_context(struct loop_t *loop,
                          loop_handle_t *ret_handle);
 
 /**
- * Wakes the loop if it sleeps, and nothing else: for signal handlers, which then
- * leave their news where a callback finds it. LOOP_ECLOSED, LOOP_EFORKED.
- * [any thread] [signal-safe]
+ * Wakes the loop if it sleeps, and runs nothing by itself: for signal handlers
+ * that have left their news where something on the loop's thread looks, such as
+ * the hook after a wait. The only function that a signal handler may call.
+ * LOOP_ECLOSED, LOOP_EFORKED. [any thread] [signal-safe]
  */
 int loop_wakeup(struct loop_t *loop);
 
 /**
- * Cancels: the callback will not start, and its user data is destroyed now. 0,
- * also when it was cancelled before and the loop remembers; LOOP_ESTALE when it
- * ran or was forgotten (harmless). Handles of loop_call_soon_threadsafe may be
- * cancelled by any thread; the call waits for a callback that is running,
- * unless that callback makes it. LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
- * [loop thread] otherwise. asyncio: handle.cancel().
+ * Cancels: the callback will not start, and its user data is destroyed now, on
+ * this thread. 0, also when it was cancelled before and the loop remembers;
+ * LOOP_ESTALE when it ran, runs or was forgotten (harmless). Handles of
+ * loop_call_soon_threadsafe may be cancelled by any thread; the call waits
+ * until a callback that is running has ended (so the caller must hold nothing
+ * that it needs), unless that callback makes it. LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD. [loop thread] otherwise. asyncio: handle.cancel().
  */
 int loop_handle_cancel(struct loop_t *loop, loop_handle_t handle);
 
 /**
  * 1 if it was cancelled, 0 if it waits to run. A cancelled handle is remembered
- * until the loop reuses its record; then, and once it has run, LOOP_ESTALE.
+ * until the loop reuses its record; then, and once it runs, LOOP_ESTALE.
  * Threads as loop_handle_cancel. asyncio: handle.cancelled().
  */
 int loop_handle_cancelled(struct loop_t *loop, loop_handle_t handle);
 
 /**
  * When a waiting timer is due, in *ret_when, on the clock of loop_time. 0;
- * LOOP_EINVAL if the handle is no waiting timer, LOOP_ESTALE, LOOP_ECLOSED,
- * LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: handle.when().
+ * LOOP_EINVAL if the handle is no waiting timer, LOOP_ESTALE if it ran, runs
+ * or was cancelled, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: handle.when().
  */
-int loop_handle_when(struct loop_t *loop, loop_handle_t handle, uint64_t *ret_when);
+int loop_handle_when(struct loop_t *loop,
+                     loop_handle_t handle,
+                     uint64_t *ret_when);
 
 /**
  * Moves a waiting timer to `when_ns`, in place: cheaper than cancelling and
- * scheduling again, and the handle stays. Among equal deadlines it stands where
- * a new timer would. Errors and threads as loop_handle_when; -ENOMEM.
+ * scheduling again, and the handle stays. A timer that runs no longer waits: to
+ * repeat it, schedule it anew. Among equal deadlines it stands where a new timer
+ * would. Errors and threads as loop_handle_when; -ENOMEM.
  */
 int loop_handle_reschedule(struct loop_t *loop, loop_handle_t handle, uint64_t when_ns);
 
@@ -663,7 +675,10 @@ int loop_handle_reschedule(struct loop_t *loop, loop_handle_t handle, uint64_t w
  * cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
  * (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
  * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
- * descriptor; if you cannot, a reused number never gets old events.
+ * descriptor. If you cannot: once the number is added again, nothing of its
+ * predecessor is delivered any more; until then, events of the old file go on as
+ * long as a duplicate keeps that file open. What a callback removes or replaces
+ * while it runs, itself, is destroyed when it returns.
  * [loop thread] asyncio: loop.add_reader().
  */
 int loop_add_reader(struct loop_t *loop,
@@ -695,7 +710,10 @@ int loop_remove_reader(struct loop_t *loop, int fd);
  * cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
  * (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
  * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
- * descriptor; if you cannot, a reused number never gets old events.
+ * descriptor. If you cannot: once the number is added again, nothing of its
+ * predecessor is delivered any more; until then, events of the old file go on as
+ * long as a duplicate keeps that file open. What a callback removes or replaces
+ * while it runs, itself, is destroyed when it returns.
  * [loop thread] asyncio: loop.add_writer().
  */
 int loop_add_writer(struct loop_t *loop,
@@ -723,15 +741,18 @@ int loop_remove_writer(struct loop_t *loop, int fd);
 
 /**
  * One turn: waits at most `timeout_ns` nanoseconds (negative: as long as it
- * takes) for something to do, and does it. How many callbacks were taken, or
- * the errors of loop_run_forever. [loop thread]
+ * takes) for something to do, and does it. How many callbacks were taken,
+ * cancelled ones included; 0 also when a signal ended the wait. loop_stop and
+ * loop_interrupt end this turn as they end a run, and no more: the host decides
+ * about the next. The errors of loop_run_forever. [loop thread]
  */
 int loop_run_once(struct loop_t *loop, int64_t timeout_ns);
 
 /**
  * A descriptor that becomes readable when the loop has I/O or, after
  * loop_prepare, anything else to do. It stays the loop's: wait on it, never
- * read or close it. -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+ * read or close it, and ask again after each turn, since the loop may have to
+ * replace it. -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
  * [loop thread]
  */
 int loop_backend_fd(struct loop_t *loop);
@@ -758,8 +779,8 @@ int loop_prepare(struct loop_t *loop, int64_t *ret_timeout_ns);
 int loop_poll(struct loop_t *loop, int64_t timeout_ns);
 
 /**
- * Step three: runs what was collected, posted and due. How many callbacks were
- * taken. Errors as loop_run_forever. [loop thread]
+ * Step three, always needed: runs what was collected, posted and due. How many
+ * callbacks were taken. Errors as loop_run_forever. [loop thread]
  */
 int loop_dispatch(struct loop_t *loop);
 

@@ -116,18 +116,26 @@ pub struct HandleTable {
     heads: Vec<Head>,
     bodies: Vec<Body>,
     free: FreeSlots,
+    /// The generation of slots that were never used.
+    first_generation: u32,
     live: usize,
     /// How many slots there is memory for.
     room: usize,
 }
 
 impl HandleTable {
-    /// An empty table that owns no memory yet.
-    pub const fn new() -> Self {
+    /// An empty table that owns no memory yet. Generations begin at `seed`.
+    pub const fn new(seed: u32) -> Self {
         HandleTable {
             heads: Vec::new(),
             bodies: Vec::new(),
             free: FreeSlots::new(),
+            // As `next` would have it: within its bits, and not 0.
+            first_generation: if seed << GENERATION_SHIFT == 0 {
+                1
+            } else {
+                seed << GENERATION_SHIFT >> GENERATION_SHIFT
+            },
             live: 0,
             room: 0,
         }
@@ -185,9 +193,11 @@ impl HandleTable {
             }
             None => {
                 let slot = self.heads.len();
-                self.heads.push(Head { tag: 1 << GENERATION_SHIFT | flags, token: sequence });
+                let generation = self.first_generation;
+                let tag = generation << GENERATION_SHIFT | flags;
+                self.heads.push(Head { tag, token: sequence });
                 self.bodies.push(body);
-                HandleId::new(slot as u32, 1)
+                HandleId::new(slot as u32, generation)
             }
         }
     }
@@ -373,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_reused_slot_refuses_the_old_handle() {
-        let mut table = HandleTable::new();
+        let mut table = HandleTable::new(1);
         table.reserve_one().unwrap();
         let first = table.insert_ready(callback());
         assert_eq!(table.state(first), Ok(State::Ready));
@@ -391,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_moved_timer_says_so_until_it_ends() {
-        let mut table = HandleTable::new();
+        let mut table = HandleTable::new(1);
         table.reserve_one().unwrap();
         let data = UserData::new(std::ptr::null_mut(), Some(nothing));
         let id = table.insert_timer(Callback::new(nothing, data), 5, 3);
@@ -414,7 +424,7 @@ mod tests {
 
     #[test]
     fn nonsense_ids_are_stale() {
-        let table = HandleTable::new();
+        let table = HandleTable::new(1);
         assert_eq!(table.state(HandleId(0)), Err(Error::Stale));
         assert_eq!(table.cancelled(HandleId(u64::MAX)), Err(Error::Stale));
     }

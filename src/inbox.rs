@@ -96,13 +96,13 @@ unsafe impl Send for Inbox {}
 unsafe impl Sync for Inbox {}
 
 impl Inbox {
-    /// An open, empty inbox.
-    pub fn new() -> Self {
+    /// An open, empty inbox. Generations of its handles begin after `seed`.
+    pub fn new(seed: u32) -> Self {
         Inbox {
             state: Apart(Mutex::new(State {
                 entries: Vec::new(),
                 shared: Slab::new(),
-                generation: 0,
+                generation: seed,
                 closed: false,
                 sleeper: Wake::No,
                 runner: 0,
@@ -185,10 +185,9 @@ impl Inbox {
     }
 
     /// Whose calls may bypass the inbox from now on: the key of the thread that
-    /// runs the loop, or 0. The loop is awake.
+    /// runs the loop, or 0.
     pub fn set_runner(&self, key: u64) {
         let mut state = self.lock();
-        state.sleeper = Wake::No;
         state.runner = key;
         self.set_pending(&state, self.pending.load(Ordering::Relaxed));
     }
@@ -289,7 +288,11 @@ impl Inbox {
 
     /// Is it cancelled, as far as the inbox remembers?
     pub fn cancelled(&self, id: HandleId) -> Result<bool> {
-        Ok(matches!(Self::find(&mut self.lock(), id)?.state, SharedState::Cancelled))
+        match Self::find(&mut self.lock(), id)?.state {
+            SharedState::Pending(_) => Ok(false),
+            SharedState::Cancelled => Ok(true),
+            SharedState::Running => Err(Error::Stale),
+        }
     }
 
     /// Refuses all further posts and yields what never ran.
@@ -310,7 +313,7 @@ impl Inbox {
         let entries = std::mem::take(&mut state.entries);
         state.sleeper = Wake::No;
         state.runner = 0;
-        (Inbox { state: Apart(Mutex::new(state)), ..Inbox::new() }, entries)
+        (Inbox { state: Apart(Mutex::new(state)), ..Inbox::new(0) }, entries)
     }
 
     /// Forgets every shared handle but those that run, and yields what they
@@ -376,7 +379,7 @@ mod tests {
 
     #[test]
     fn only_the_first_post_to_a_sleeper_wakes() {
-        let inbox = Inbox::new();
+        let inbox = Inbox::new(0);
         assert!(inbox.prepare_sleep(Wake::Loop));
         assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::Loop));
         assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::No));
@@ -392,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_quiet_post_leaves_the_wake_up_to_the_next_one() {
-        let inbox = Inbox::new();
+        let inbox = Inbox::new(0);
         assert!(inbox.prepare_sleep(Wake::Loop));
         assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), true), Ok(Wake::No));
         assert_eq!(inbox.post(Entry::keyed(Kind::Stop, 0), false), Ok(Wake::Loop));
@@ -400,7 +403,7 @@ mod tests {
 
     #[test]
     fn shared_handles_cancel_once_and_are_forgotten_after_the_queue() {
-        let inbox = Inbox::new();
+        let inbox = Inbox::new(0);
         let (id, _) = inbox.post_shared(callback(), false).ok().unwrap();
         assert_eq!(inbox.cancelled(id), Ok(false));
         assert!(matches!(inbox.cancel(id), Ok(Cancelled::Now(_))));
@@ -419,7 +422,7 @@ mod tests {
 
     #[test]
     fn a_closed_inbox_gives_everything_back() {
-        let inbox = Inbox::new();
+        let inbox = Inbox::new(0);
         let _ = inbox.post(Entry::keyed(Kind::Stop, 0), false);
         let _ = inbox.post_shared(callback(), false);
         let (entries, callbacks) = inbox.close();

@@ -57,7 +57,7 @@ fn counting(runs: &AtomicUsize, destroyed: &AtomicUsize) -> Callback {
 #[test]
 fn a_post_is_never_lost_and_keeps_each_threads_order() {
     model(|| {
-        let shared = Arc::new((Inbox::new(), Notify::new()));
+        let shared = Arc::new((Inbox::new(0), Notify::new()));
         let posters: Vec<_> = (0..2)
             .map(|poster| {
                 let shared = shared.clone();
@@ -95,7 +95,7 @@ fn a_post_is_never_lost_and_keeps_each_threads_order() {
 #[test]
 fn a_post_that_races_with_close_is_refused_or_given_back() {
     model(|| {
-        let inbox = Arc::new(Inbox::new());
+        let inbox = Arc::new(Inbox::new(0));
         let poster = {
             let inbox = inbox.clone();
             thread::spawn(move || inbox.post(Entry::keyed(Kind::Stop, 0), false).is_ok())
@@ -112,7 +112,7 @@ fn a_post_that_races_with_close_is_refused_or_given_back() {
 #[test]
 fn a_cancelled_callback_has_run_before_or_never_starts() {
     model(|| {
-        let inbox = Arc::new(Inbox::new());
+        let inbox = Arc::new(Inbox::new(0));
         let counters = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
         let (id, _) = inbox.post_shared(counting(&counters.0, &counters.1), false).ok().unwrap();
         let canceller = {
@@ -144,7 +144,7 @@ fn a_cancelled_callback_has_run_before_or_never_starts() {
 #[test]
 fn close_destroys_a_callback_that_was_neither_run_nor_cancelled() {
     model(|| {
-        let inbox = Arc::new(Inbox::new());
+        let inbox = Arc::new(Inbox::new(0));
         let counters = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
         let poster = {
             let (inbox, counters) = (inbox.clone(), counters.clone());

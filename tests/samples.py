@@ -11,7 +11,7 @@ import tempfile
 
 def main(library, *documents):
     root = pathlib.Path(__file__).resolve().parent.parent
-    compiler = [os.environ.get("CC", "cc"), "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g"]
+    compiler = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g"]
     link = [f"-I{root}/include", f"-L{library}", "-lcoloop", f"-Wl,-rpath,{os.path.abspath(library)}", "-pthread"]
     failed = count = 0
     with tempfile.TemporaryDirectory() as scratch:

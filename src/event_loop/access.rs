@@ -29,11 +29,30 @@ impl EventLoop {
             return Ok(Access { event_loop: self, claimed: false });
         }
         if owner == 0 && self.owner.compare_exchange(0, me, Acquire, Relaxed).is_ok() {
-            return Ok(Access { event_loop: self, claimed: true });
+            let access = Access { event_loop: self, claimed: true };
+            // Another thread may have closed the loop since the caller looked.
+            self.check()?;
+            return Ok(access);
+        }
+        Err(Error::WrongThread)
+    }
+
+    /// The same for what a thread does rarely and must not fail because another
+    /// one schedules something at this very moment.
+    pub(super) fn enter_patiently(&self) -> Result<Access<'_>> {
+        for _ in 0..PATIENCE {
+            match self.enter() {
+                Err(Error::WrongThread) if !self.running.load(Relaxed) => {}
+                result => return result,
+            }
+            std::thread::yield_now();
         }
         Err(Error::WrongThread)
     }
 }
+
+/// Single calls last far less than so many yields.
+const PATIENCE: u32 = 1000;
 
 impl Access<'_> {
     /// The core. The reference must be gone before foreign code runs.

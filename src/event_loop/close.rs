@@ -23,10 +23,11 @@ impl EventLoop {
         if self.running.load(Relaxed) {
             return Err(Error::CloseWhileRunning);
         }
-        let mut access = self.enter()?;
+        let mut access = self.enter_patiently()?;
+        self.refuse_inside_wait().map_err(|_| Error::CloseWhileRunning)?;
         self.generation.store(CLOSED, Relaxed);
         let (entries, shared) = self.inbox().close();
-        let core = std::mem::replace(access.core(), Core::new());
+        let core = std::mem::replace(access.core(), Core::new(0));
         drop(access);
         let hook = self.wake_hook.lock().unwrap_or_else(|e| e.into_inner()).take();
         drop_contents(core, entries, shared);
@@ -51,7 +52,7 @@ impl EventLoop {
         }
         self.wakeup.close(true);
         if whole {
-            let mut old = std::mem::replace(core, Core::new());
+            let mut old = std::mem::replace(core, Core::new(0));
             let (entries, shared) = self.inbox().close();
             let hook = self.wake_hook.try_lock().ok().and_then(|mut hook| hook.take());
             old.drain_watches().for_each(drop);
@@ -62,9 +63,9 @@ impl EventLoop {
             drop(hook);
         } else {
             // Caught in the middle of another thread's change: leak it.
-            std::mem::forget(std::mem::replace(core, Core::new()));
+            std::mem::forget(std::mem::replace(core, Core::new(0)));
             // SAFETY: no other thread uses the loop in this child.
-            std::mem::forget(unsafe { std::ptr::replace(self.inbox.get(), Inbox::new()) });
+            std::mem::forget(unsafe { std::ptr::replace(self.inbox.get(), Inbox::new(0)) });
             let _ = self.inbox().close();
         }
     }

@@ -27,6 +27,7 @@ impl EventLoop {
             return Err(Error::Running);
         }
         let mut access = self.enter()?;
+        self.refuse_inside_wait()?;
         self.ensure_reactor()?;
         let mut limit = self.wait_limit()?;
         if limit != 0 && (!self.inbox().prepare_sleep(Wake::Host) || self.wakeup.take_requests()) {
@@ -49,6 +50,7 @@ impl EventLoop {
             return Err(Error::Running);
         }
         let mut access = self.enter()?;
+        self.refuse_inside_wait()?;
         let before = access.core().ready.len();
         access.core().armed = None;
         self.inbox().awake();
@@ -101,7 +103,7 @@ impl EventLoop {
 }
 
 /// The shorter of two waits, of which a negative one has no limit.
-fn shorter(one: i64, other: i64) -> i64 {
+pub(super) fn shorter(one: i64, other: i64) -> i64 {
     match (one < 0, other < 0) {
         (true, _) => other.max(-1),
         (_, true) => one,

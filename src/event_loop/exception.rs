@@ -131,8 +131,10 @@ pub fn default_exception_handler(record: &ExceptionContext) {
     write_stderr(&out);
 }
 
-/// One write, so that lines of several threads do not mix.
+/// One write, so that lines of several threads do not mix; and without the
+/// standard library's lock, which a forked child might find taken for ever.
 pub(super) fn write_stderr(line: &str) {
-    use std::io::Write;
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    let line = format!("{line}\n");
+    // SAFETY: our own bytes. What cannot be written is lost.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }

@@ -58,7 +58,7 @@ impl EventLoop {
         self.wakeup.close(true);
 
         // SAFETY: no other thread uses the loop in this child.
-        let inbox = unsafe { std::ptr::replace(self.inbox.get(), Inbox::new()) };
+        let inbox = unsafe { std::ptr::replace(self.inbox.get(), Inbox::new(0)) };
         let (inbox, posted) = inbox.after_fork();
         // SAFETY: as above.
         unsafe { *self.inbox.get() = inbox };
@@ -90,6 +90,7 @@ impl EventLoop {
         self.pid.store(fork_generation::pid(), Relaxed);
         self.stopping.store(false, Relaxed);
         self.running.store(false, Relaxed);
+        self.waiting.store(false, Relaxed);
         self.owner.store(0, Relaxed);
         self.generation.store(fork_generation::current(), Release);
         debug_assert_ne!(self.generation.load(Relaxed), CLOSED);

@@ -62,6 +62,7 @@ impl EventLoop {
     /// Sets the hook that calls the host of an embedded loop.
     pub fn set_wake_hook(&self, hook: Option<Arc<LoopHook>>) -> Result<()> {
         self.check()?;
+        drop(self.enter()?);
         let old = {
             let mut slot = self.wake_hook.lock().unwrap_or_else(|e| e.into_inner());
             self.has_wake_hook.store(hook.is_some(), Relaxed);

@@ -47,7 +47,8 @@ impl EventLoop {
         };
         let interest = watch.interest();
         let key = core.fds.key(index);
-        if let Some(reactor) = &core.reactor {
+        // A number that was closed may be one of our own by now.
+        if let Some(reactor) = core.reactor.as_ref().filter(|reactor| !reactor.owns(fd)) {
             // A descriptor that was closed meanwhile is no error here.
             if interest.is_none() || reactor.modify(fd, key, interest).is_err() {
                 reactor.delete(fd);
@@ -79,21 +80,21 @@ impl EventLoop {
             return;
         }
         let (func, data) = registration.callback.parts();
+        // Not 0 and none only in a forked child that runs the loop again inside.
+        let outer = (core.running_serial, core.retired.take());
         core.running_serial = serial;
         core.current = Current { callback: Some((func, data)), handle: 0, fd, ..core.current };
         // SAFETY: the host promised that the function may be called with its
         // data, which lives at least until `retired` is dropped below.
         unsafe { func(data) };
-        // A child of a fork inside the callback has nothing to tidy up, unless
-        // it closed the loop or made it its own there.
-        if !self.is_forked() {
-            let core = self.core_of_run();
-            core.running_serial = 0;
-            self.remember_for_report(core);
-            core.current.callback = None;
-            let retired = core.retired.take();
-            drop(retired);
-        }
+        // Also in a child that was forked inside: this thread's own copy of the
+        // core is whole. SAFETY: as in `core_of_run`.
+        let core = unsafe { &mut *self.core.get() };
+        self.remember_for_report(core);
+        core.current.callback = None;
+        core.running_serial = outer.0;
+        let retired = std::mem::replace(&mut core.retired, outer.1);
+        drop(retired);
     }
 
     /// Makes the kernel objects that a wait needs.
@@ -137,7 +138,9 @@ impl EventLoop {
             None => stray = true,
         })?;
         if stray {
-            self.rebuild_reactor()?;
+            // Without descriptors for another set the stray event comes again,
+            // and so does this attempt.
+            let _ = self.rebuild_reactor();
         }
         lacking
     }

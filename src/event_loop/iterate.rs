@@ -7,6 +7,7 @@
 //! 3. queue what was posted since, then every timer that is due;
 //! 4. run what is queued now; what that schedules belongs to the next turn.
 
+use super::embed::shorter;
 use super::{Current, EventLoop};
 use crate::callback::Callback;
 use crate::clock::Clock;
@@ -75,6 +76,12 @@ impl EventLoop {
             return Ok(0);
         }
         core.ready.trim();
+        self.timer_limit()
+    }
+
+    /// How long until the next timer: nanoseconds, or -1 without one.
+    fn timer_limit(&self) -> Result<i64> {
+        let core = self.core_of_run();
         let Some(deadline) = core.next_deadline() else {
             return Ok(-1);
         };
@@ -122,13 +129,24 @@ impl EventLoop {
                 unsafe { hook(self, hooks.user_data.get()) }
             }
         };
-        call(hooks.as_ref().and_then(|hooks| hooks.before));
-        self.check_generation(generation)?;
+        let mut timeout_ns = timeout_ns;
+        self.waiting.store(true, Relaxed);
+        if let Some(before) = hooks.as_ref().and_then(|hooks| hooks.before) {
+            call(Some(before));
+            self.check_generation(generation)?;
+            // The hook may have given the loop something to do.
+            let core = self.core_of_run();
+            let has_work = core.poll_soon || !core.ready.is_empty();
+            let limit = if has_work { 0 } else { self.timer_limit()? };
+            timeout_ns = shorter(limit, timeout_ns);
+        }
         let result = self.gather_events(timeout_ns, self.precise_end(timeout_ns));
         // A signal handler may have forked as well.
         self.check_generation(generation)?;
         call(hooks.as_ref().and_then(|hooks| hooks.after));
+        drop(hooks);
         self.check_generation(generation)?;
+        self.waiting.store(false, Relaxed);
         self.inbox().awake();
         self.wakeup.drain();
         self.wakeup.take_requests();
@@ -146,6 +164,11 @@ impl EventLoop {
         let deadline = core.timers.first()?.when;
         // `wait_limit` has made this equal if the timeout comes from there.
         (deadline.wrapping_sub(core.now) as i64 == timeout_ns).then_some(deadline)
+    }
+
+    /// Does a wait go on, in one of whose hooks we are?
+    pub(super) fn refuse_inside_wait(&self) -> Result<()> {
+        if self.waiting.load(Relaxed) { Err(Error::Running) } else { Ok(()) }
     }
 
     /// Is this still the process in which the run began? A child that was
@@ -256,11 +279,10 @@ impl EventLoop {
             ..self.core_of_run().current
         };
         callback.call();
-        if fork_generation::raw() == self.generation.load(Relaxed) {
-            let core = self.core_of_run();
-            self.remember_for_report(core);
-            core.current.callback = None;
-        }
+        // SAFETY: as in `core_of_run`; also in a child that was forked inside.
+        let core = unsafe { &mut *self.core.get() };
+        self.remember_for_report(core);
+        core.current.callback = None;
         drop(callback);
     }
 }

@@ -22,6 +22,7 @@ mod io_watch;
 mod iterate;
 mod options;
 mod post;
+mod reference;
 mod run;
 mod schedule;
 mod slow_callback;
@@ -31,6 +32,7 @@ pub use exception::{ExceptionContext, ExceptionHandler, default_exception_handle
 pub use fork::{KEEP_IO, KEEP_READY};
 pub use hooks::{LoopHook, LoopHookFn, WaitHooks};
 pub use options::{Backend, Options};
+pub use reference::{Kept, LoopRef};
 pub use slow_callback::{SlowCallback, SlowCallbackHook};
 
 use crate::callback::Callback;
@@ -48,7 +50,9 @@ use crate::timer_heap::TimerHeap;
 use crate::wakeup::Wakeup;
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 use std::sync::{Arc, Mutex};
 
 /// `generation` of a closed loop; no fork generation ever gets there.
@@ -56,6 +60,8 @@ const CLOSED: u64 = u64::MAX;
 
 /// One event loop.
 pub struct EventLoop {
+    /// How many references the host has.
+    references: AtomicUsize,
     /// The fork generation the loop lives in, or `CLOSED`.
     generation: AtomicU64,
     /// The process of that generation.
@@ -63,6 +69,8 @@ pub struct EventLoop {
     /// The thread that may touch `core`; 0 is none.
     owner: AtomicUsize,
     running: AtomicBool,
+    /// A wait is under way: no turn may begin inside its hooks.
+    waiting: AtomicBool,
     stopping: AtomicBool,
     debug: AtomicBool,
     slow_callback_ns: AtomicU64,
@@ -130,7 +138,7 @@ struct Current {
 }
 
 impl Core {
-    const fn new() -> Self {
+    const fn new(seed: u32) -> Self {
         Core {
             ready: ReadyQueue::new(),
             turn_end: 0,
@@ -141,7 +149,7 @@ impl Core {
             armed: None,
             current: Current { entry: None, callback: None, handle: 0, fd: -1 },
             pacer: Pacer::new(),
-            handles: HandleTable::new(),
+            handles: HandleTable::new(seed),
             timers: TimerHeap::new(),
             stale_timers: 0,
             next_sequence: 0,
@@ -157,6 +165,13 @@ impl Core {
     }
 }
 
+/// Where the generations of a loop's handles begin: far from those of other
+/// loops, so that a handle given to the wrong loop is stale there.
+fn handle_seed() -> u32 {
+    static LOOPS: AtomicU32 = AtomicU32::new(0);
+    LOOPS.fetch_add(1, Relaxed).wrapping_mul(0x9E37_79B9)
+}
+
 impl EventLoop {
     /// A new loop. Kernel objects are made when it first has to wait.
     pub fn new(options: Options) -> Result<Self> {
@@ -164,11 +179,14 @@ impl EventLoop {
             return Err(Error::Invalid("this backend is not available on this platform"));
         }
         let generation = fork_generation::current();
+        let seed = handle_seed();
         Ok(EventLoop {
+            references: AtomicUsize::new(1),
             generation: AtomicU64::new(generation),
             pid: AtomicI32::new(fork_generation::pid()),
             owner: AtomicUsize::new(0),
             running: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             debug: AtomicBool::new(false),
             slow_callback_ns: AtomicU64::new(slow_callback::DEFAULT_DURATION),
@@ -177,10 +195,10 @@ impl EventLoop {
             wake_hook: Mutex::new(None),
             has_context_hooks: AtomicBool::new(false),
             context_hooks: Mutex::new(None),
-            inbox: UnsafeCell::new(Inbox::new()),
+            inbox: UnsafeCell::new(Inbox::new(seed)),
             clock: options.clock,
             timer_slack_ns: options.timer_slack_ns,
-            core: UnsafeCell::new(Core::new()),
+            core: UnsafeCell::new(Core::new(seed)),
         })
     }
 

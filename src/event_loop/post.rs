@@ -113,10 +113,16 @@ impl EventLoop {
 
     /// The context hooks, for whatever thread schedules.
     pub(super) fn shared_context_hooks(&self) -> Option<Arc<ContextHooks>> {
-        if self.is_forked() {
-            // A thread of the parent may hold the lock for ever.
-            return self.context_hooks.try_lock().ok().and_then(|hooks| hooks.clone());
+        if self.check().is_ok() {
+            return self.context_hooks.lock().unwrap_or_else(|e| e.into_inner()).clone();
         }
-        self.context_hooks.lock().unwrap_or_else(|e| e.into_inner()).clone()
+        // In a forked child a thread of the parent may hold the lock for ever.
+        for _ in 0..1000 {
+            if let Ok(hooks) = self.context_hooks.try_lock() {
+                return hooks.clone();
+            }
+            std::thread::yield_now();
+        }
+        None
     }
 }

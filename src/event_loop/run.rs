@@ -33,13 +33,15 @@ impl EventLoop {
         if !running::get().is_null() {
             return Err(Error::OtherRunning);
         }
-        let access = self.enter()?;
+        let access = self.enter_patiently()?;
+        self.refuse_inside_wait()?;
         let claimed = access.claimed;
         // The run keeps the claim.
         std::mem::forget(access);
         self.running.store(true, Release);
         // An embedding host that waits for us no longer does.
         self.core_of_run().armed = None;
+        self.inbox().awake();
         self.update_runner();
         Ok(Run {
             event_loop: self,
@@ -68,6 +70,10 @@ impl EventLoop {
             Err(_) => Ok(()),
             Ok(()) => {
                 self.stopping.store(true, Release);
+                if self.is_owner() {
+                    // Also when a hook calls it that runs just before a wait.
+                    self.core_of_run().poll_soon = true;
+                }
                 Ok(())
             }
         }

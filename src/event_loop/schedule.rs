@@ -1,6 +1,7 @@
 //! Scheduling from the loop's own thread: `call_soon`, `call_later`, `call_at`
 //! and what can be done with a handle.
 
+use super::access::Access;
 use super::{Core, EventLoop};
 use crate::callback::{Callback, CallbackFn};
 use crate::context::Context;
@@ -54,7 +55,11 @@ impl EventLoop {
             id
         };
         if access.claimed {
-            self.disturb_host(access.core(), 0);
+            let nearer = access.core().is_nearer(0);
+            drop(access);
+            if nearer {
+                self.disturb_host();
+            }
         }
         Ok(id)
     }
@@ -71,28 +76,37 @@ impl EventLoop {
     /// behind what is ready already.
     #[inline(always)]
     pub fn call_later(&self, delay_ns: i64, callback: Callback) -> Result<HandleId> {
+        // First, because the clock may be the host's.
+        let now = self.clock.now();
         self.check()?;
         let mut access = self.enter()?;
-        let now = self.clock.now();
         access.core().saw(now);
         let when = now.saturating_add_signed(delay_ns);
-        self.insert_timer(access.core(), when, callback)
+        self.insert_timer(access, when, callback)
     }
 
     /// Runs `callback` at `when`, on the clock of `time`.
     #[inline(always)]
     pub fn call_at(&self, when: u64, callback: Callback) -> Result<HandleId> {
         self.check()?;
-        let mut access = self.enter()?;
-        self.insert_timer(access.core(), when, callback)
+        let access = self.enter()?;
+        self.insert_timer(access, when, callback)
     }
 
     #[inline(always)]
-    fn insert_timer(&self, core: &mut Core, when: u64, callback: Callback) -> Result<HandleId> {
+    fn insert_timer(
+        &self,
+        mut access: Access<'_>,
+        when: u64,
+        callback: Callback,
+    ) -> Result<HandleId> {
+        let core = access.core();
         core.reserve_timer()?;
         let id = core.insert_timer(when, callback);
-        if core.armed.is_some() {
-            self.disturb_host(core, when);
+        let nearer = core.is_nearer(when);
+        drop(access);
+        if nearer {
+            self.disturb_host();
         }
         Ok(id)
     }
@@ -120,8 +134,12 @@ impl EventLoop {
         match self.inbox().cancel(id)? {
             Cancelled::Now(callback) => drop(callback),
             Cancelled::Already => {}
-            Cancelled::Running if self.is_owner() => {}
-            Cancelled::Running => self.inbox().wait_until_ended(id),
+            Cancelled::Running => {
+                if !self.is_owner() {
+                    self.inbox().wait_until_ended(id);
+                }
+                return Err(Error::Stale);
+            }
         }
         Ok(())
     }
@@ -167,8 +185,10 @@ impl EventLoop {
         let mut access = self.enter()?;
         let core = access.core();
         core.reschedule(id, when)?;
-        if core.armed.is_some() {
-            self.disturb_host(core, when);
+        let nearer = core.is_nearer(when);
+        drop(access);
+        if nearer {
+            self.disturb_host();
         }
         Ok(())
     }
@@ -233,13 +253,23 @@ impl EventLoop {
         }
     }
 
-    /// A host that waits for us was told to wait until `armed`; something must
-    /// happen before (`when` 0: at once).
+    /// A host that waits for us was told to wait longer than that. Nothing of
+    /// the loop may be held: the hook is the host's.
     #[cold]
-    fn disturb_host(&self, core: &mut Core, when: u64) {
-        if core.armed.is_some_and(|armed| when < armed) {
-            core.armed = None;
-            self.wake(self.inbox().disturb());
+    fn disturb_host(&self) {
+        self.wake(self.inbox().disturb());
+    }
+}
+
+impl Core {
+    /// Something must happen at `when` (0: at once): is that before what a host
+    /// that waits was told? Then it must be disturbed, once.
+    #[inline(always)]
+    fn is_nearer(&mut self, when: u64) -> bool {
+        let nearer = self.armed.is_some_and(|armed| when < armed);
+        if nearer {
+            self.armed = None;
         }
+        nearer
     }
 }

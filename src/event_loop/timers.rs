@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn equal_deadlines_run_in_the_order_of_their_last_scheduling() {
-        let mut core = Core::new();
+        let mut core = Core::new(1);
         let ids: Vec<_> = (0..5).map(|_| add(&mut core, 10)).collect();
         core.reschedule(ids[1], 10).unwrap();
         core.reschedule(ids[0], 20).unwrap();
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn lazy_entries_never_fire_early_or_twice() {
-        let mut core = Core::new();
+        let mut core = Core::new(1);
         let late = add(&mut core, 10);
         let early = add(&mut core, 1000);
         core.reschedule(late, 500).unwrap();
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn cancelled_timers_do_not_pile_up() {
-        let mut core = Core::new();
+        let mut core = Core::new(1);
         let keep = add(&mut core, 7);
         for when in 0..10_000u64 {
             let first = add(&mut core, 100 + when);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn sequence_numbers_start_again_in_order() {
-        let mut core = Core::new();
+        let mut core = Core::new(1);
         core.next_sequence = u32::MAX - 2;
         let ids: Vec<_> = (0..6).map(|_| add(&mut core, 10)).collect();
         core.reschedule(ids[0], 10).unwrap();

@@ -10,8 +10,10 @@ fn count(callbacks: u64) -> c_int {
 }
 
 /// One turn: waits at most `timeout_ns` nanoseconds (negative: as long as it
-/// takes) for something to do, and does it. How many callbacks were taken, or
-/// the errors of loop_run_forever. [loop thread]
+/// takes) for something to do, and does it. How many callbacks were taken,
+/// cancelled ones included; 0 also when a signal ended the wait. loop_stop and
+/// loop_interrupt end this turn as they end a run, and no more: the host decides
+/// about the next. The errors of loop_run_forever. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_run_once(r#loop: *mut loop_t, timeout_ns: i64) -> c_int {
     guard(|| unsafe { kept(r#loop)? }.run_once(timeout_ns).map(count))
@@ -19,7 +21,8 @@ pub unsafe extern "C" fn loop_run_once(r#loop: *mut loop_t, timeout_ns: i64) -> 
 
 /// A descriptor that becomes readable when the loop has I/O or, after
 /// loop_prepare, anything else to do. It stays the loop's: wait on it, never
-/// read or close it. -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+/// read or close it, and ask again after each turn, since the loop may have to
+/// replace it. -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
 /// [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_backend_fd(r#loop: *mut loop_t) -> c_int {
@@ -62,8 +65,8 @@ pub unsafe extern "C" fn loop_poll(r#loop: *mut loop_t, timeout_ns: i64) -> c_in
     guard(|| unsafe { kept(r#loop)? }.poll_once(timeout_ns).map(count))
 }
 
-/// Step three: runs what was collected, posted and due. How many callbacks were
-/// taken. Errors as loop_run_forever. [loop thread]
+/// Step three, always needed: runs what was collected, posted and due. How many
+/// callbacks were taken. Errors as loop_run_forever. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_dispatch(r#loop: *mut loop_t) -> c_int {
     guard(|| unsafe { kept(r#loop)? }.dispatch().map(count))

@@ -5,10 +5,9 @@ use super::error::set_last_error;
 use super::types::{loop_callback_t, loop_destroy_t, loop_t};
 use crate::callback::{Callback, UserData};
 use crate::error::{Error, Result};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, Kept};
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 /// Gives an export its version node in the Linux shared library.
 macro_rules! versioned {
@@ -60,13 +59,9 @@ pub unsafe fn event_loop<'a>(pointer: *const loop_t) -> Result<&'a EventLoop> {
 ///
 /// # Safety
 /// As `event_loop`.
-pub unsafe fn kept(pointer: *const loop_t) -> Result<Arc<EventLoop>> {
+pub unsafe fn kept(pointer: *const loop_t) -> Result<Kept> {
     let event_loop = unsafe { event_loop(pointer)? };
-    // SAFETY: every EventLoop that C can name lives in an Arc.
-    unsafe {
-        Arc::increment_strong_count(event_loop);
-        Ok(Arc::from_raw(event_loop))
-    }
+    Ok(unsafe { Kept::new(event_loop) })
 }
 
 /// A callback with its data. When the function is missing, the data is still

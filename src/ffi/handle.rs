@@ -5,19 +5,20 @@ use super::types::*;
 use crate::handle_table::HandleId;
 use std::ffi::c_int;
 
-/// Cancels: the callback will not start, and its user data is destroyed now. 0,
-/// also when it was cancelled before and the loop remembers; LOOP_ESTALE when it
-/// ran or was forgotten (harmless). Handles of loop_call_soon_threadsafe may be
-/// cancelled by any thread; the call waits for a callback that is running,
-/// unless that callback makes it. LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
-/// [loop thread] otherwise. asyncio: handle.cancel().
+/// Cancels: the callback will not start, and its user data is destroyed now, on
+/// this thread. 0, also when it was cancelled before and the loop remembers;
+/// LOOP_ESTALE when it ran, runs or was forgotten (harmless). Handles of
+/// loop_call_soon_threadsafe may be cancelled by any thread; the call waits
+/// until a callback that is running has ended (so the caller must hold nothing
+/// that it needs), unless that callback makes it. LOOP_ECLOSED, LOOP_EFORKED,
+/// LOOP_EWRONG_THREAD. [loop thread] otherwise. asyncio: handle.cancel().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_handle_cancel(r#loop: *mut loop_t, handle: loop_handle_t) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.handle_cancel(HandleId(handle)).map(|()| 0))
 }
 
 /// 1 if it was cancelled, 0 if it waits to run. A cancelled handle is remembered
-/// until the loop reuses its record; then, and once it has run, LOOP_ESTALE.
+/// until the loop reuses its record; then, and once it runs, LOOP_ESTALE.
 /// Threads as loop_handle_cancel. asyncio: handle.cancelled().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_handle_cancelled(
@@ -31,8 +32,8 @@ pub unsafe extern "C" fn loop_handle_cancelled(
 }
 
 /// When a waiting timer is due, in *ret_when, on the clock of loop_time. 0;
-/// LOOP_EINVAL if the handle is no waiting timer, LOOP_ESTALE, LOOP_ECLOSED,
-/// LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: handle.when().
+/// LOOP_EINVAL if the handle is no waiting timer, LOOP_ESTALE if it ran, runs
+/// or was cancelled, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: handle.when().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_handle_when(
     r#loop: *mut loop_t,
@@ -47,8 +48,9 @@ pub unsafe extern "C" fn loop_handle_when(
 }
 
 /// Moves a waiting timer to `when_ns`, in place: cheaper than cancelling and
-/// scheduling again, and the handle stays. Among equal deadlines it stands where
-/// a new timer would. Errors and threads as loop_handle_when; -ENOMEM.
+/// scheduling again, and the handle stays. A timer that runs no longer waits: to
+/// repeat it, schedule it anew. Among equal deadlines it stands where a new timer
+/// would. Errors and threads as loop_handle_when; -ENOMEM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_handle_reschedule(
     r#loop: *mut loop_t,

@@ -10,7 +10,10 @@ use std::ffi::{c_int, c_void};
 /// cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
 /// (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
-/// descriptor; if you cannot, a reused number never gets old events.
+/// descriptor. If you cannot: once the number is added again, nothing of its
+/// predecessor is delivered any more; until then, events of the old file go on as
+/// long as a duplicate keeps that file open. What a callback removes or replaces
+/// while it runs, itself, is destroyed when it returns.
 /// [loop thread] asyncio: loop.add_reader().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_add_reader(
@@ -62,7 +65,10 @@ pub unsafe extern "C" fn loop_remove_reader(r#loop: *mut loop_t, fd: c_int) -> c
 /// cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
 /// (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
-/// descriptor; if you cannot, a reused number never gets old events.
+/// descriptor. If you cannot: once the number is added again, nothing of its
+/// predecessor is delivered any more; until then, events of the old file go on as
+/// long as a duplicate keeps that file open. What a callback removes or replaces
+/// while it runs, itself, is destroyed when it returns.
 /// [loop thread] asyncio: loop.add_writer().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_add_writer(

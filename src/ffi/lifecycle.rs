@@ -4,11 +4,9 @@ use super::guard::{event_loop, guard, guard_or, kept, store};
 use super::types::*;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::event_loop::{Backend, EventLoop, Options};
-use crate::memory::try_arc;
+use crate::event_loop::{Backend, EventLoop, LoopRef, Options};
 use crate::text::Text;
 use std::ffi::{c_char, c_int};
-use std::sync::Arc;
 
 fn to_options(given: *const loop_options_t) -> Result<Options> {
     if given.is_null() {
@@ -58,8 +56,8 @@ fn to_options(given: *const loop_options_t) -> Result<Options> {
 #[unsafe(no_mangle)]
 pub extern "C" fn loop_new() -> *mut loop_t {
     guard_or(std::ptr::null_mut(), || {
-        let event_loop = try_arc(EventLoop::new(Options::default())?)?;
-        Ok(Arc::into_raw(event_loop).cast::<loop_t>().cast_mut())
+        let event_loop = LoopRef::new(EventLoop::new(Options::default())?)?;
+        Ok(event_loop.into_raw().cast::<loop_t>().cast_mut())
     })
 }
 
@@ -75,8 +73,8 @@ pub unsafe extern "C" fn loop_create(
         if ret_loop.is_null() {
             return Err(Error::Invalid("ret_loop is NULL"));
         }
-        let event_loop = try_arc(EventLoop::new(to_options(options)?)?)?;
-        unsafe { store(ret_loop, Arc::into_raw(event_loop).cast::<loop_t>().cast_mut())? };
+        let event_loop = LoopRef::new(EventLoop::new(to_options(options)?)?)?;
+        unsafe { store(ret_loop, event_loop.into_raw().cast::<loop_t>().cast_mut())? };
         Ok(0)
     })
 }
@@ -86,7 +84,7 @@ pub unsafe extern "C" fn loop_create(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_ref(r#loop: *mut loop_t) -> *mut loop_t {
     if !r#loop.is_null() {
-        unsafe { Arc::increment_strong_count(r#loop.cast::<EventLoop>()) };
+        unsafe { LoopRef::another(r#loop.cast()) }.into_raw();
     }
     r#loop
 }
@@ -97,7 +95,7 @@ pub unsafe extern "C" fn loop_ref(r#loop: *mut loop_t) -> *mut loop_t {
 pub unsafe extern "C" fn loop_unref(r#loop: *mut loop_t) {
     if !r#loop.is_null() {
         guard(|| {
-            unsafe { Arc::decrement_strong_count(r#loop.cast::<EventLoop>()) };
+            drop(unsafe { LoopRef::from_raw(r#loop.cast()) });
             Ok(0)
         });
     }

@@ -6,9 +6,9 @@ use super::types::loop_destroy_t;
 use super::types::loop_t;
 use crate::callback::UserData;
 use crate::error::Error;
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, LoopRef};
 use crate::memory::try_arc;
-use crate::policy::{self, Failure, Functions, HostResult, LoopRef, Mode, Policy};
+use crate::policy::{self, Failure, Functions, HostResult, Mode, Policy};
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
@@ -62,10 +62,7 @@ fn answer(ret_loop: *mut *mut loop_t, get: impl FnOnce() -> HostResult<*const Ev
 
 unsafe fn loop_ref_of(r#loop: *mut loop_t) -> Option<LoopRef> {
     let event_loop = r#loop.cast_const().cast::<EventLoop>();
-    (!event_loop.is_null()).then(|| unsafe {
-        Arc::increment_strong_count(event_loop);
-        Arc::from_raw(event_loop)
-    })
+    (!event_loop.is_null()).then(|| unsafe { LoopRef::another(event_loop) })
 }
 
 unsafe fn policy_of<'a>(pointer: *const policy_t) -> Result<&'a Policy, Error> {

@@ -233,9 +233,10 @@ pub unsafe extern "C" fn loop_call_at_context(
     })
 }
 
-/// Wakes the loop if it sleeps, and nothing else: for signal handlers, which then
-/// leave their news where a callback finds it. LOOP_ECLOSED, LOOP_EFORKED.
-/// [any thread] [signal-safe]
+/// Wakes the loop if it sleeps, and runs nothing by itself: for signal handlers
+/// that have left their news where something on the loop's thread looks, such as
+/// the hook after a wait. The only function that a signal handler may call.
+/// LOOP_ECLOSED, LOOP_EFORKED. [any thread] [signal-safe]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_wakeup(r#loop: *mut loop_t) -> c_int {
     // No guard: nothing here can panic, and a signal handler may be the caller.

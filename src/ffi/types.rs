@@ -15,12 +15,15 @@ use std::ffi::{c_int, c_void};
 /// the parent, except where its description says otherwise.
 pub struct loop_t(#[allow(dead_code)] EventLoop);
 
-/// A scheduled callback. A plain number: copy it, forget it, nothing to free.
-/// 0 is no handle. A handle kept too long is recognised and answered with
-/// LOOP_ESTALE.
+/// A scheduled callback. A plain number, which means something together with its
+/// loop only: copy it, forget it, nothing to free. 0 is no handle. A handle kept
+/// too long, or given to another loop, is recognised and answered with
+/// LOOP_ESTALE (but for one in 268 million).
 pub type loop_handle_t = u64;
 
-/// A callback. It runs on the loop's thread.
+/// A callback. It runs on the loop's thread. No callback, hook or destructor may
+/// leave by longjmp or by ending its thread; a C++ exception that leaves one
+/// ends the process with a message.
 pub type loop_callback_t = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// Ends the life of user data. Runs exactly once for each call that was given
@@ -33,7 +36,9 @@ pub type loop_destroy_t = Option<unsafe extern "C-unwind" fn(user_data: *mut c_v
 pub type loop_hook_t =
     Option<unsafe extern "C-unwind" fn(r#loop: *mut loop_t, user_data: *mut c_void)>;
 
-/// A clock: nanoseconds that never go back.
+/// A clock: nanoseconds that never go back. It is read on the loop's thread and
+/// by whoever calls loop_time. Waits end by real time: a clock that jumps needs
+/// loop_wakeup.
 pub type loop_clock_t = Option<unsafe extern "C-unwind" fn(clock_data: *mut c_void) -> u64>;
 
 /// What loop_create takes. Set `size` to sizeof(loop_options_t) and everything
@@ -131,7 +136,8 @@ pub type loop_slow_callback_hook_t = Option<
     ),
 >;
 
-/// How asyncio's context= is entered and left. Each may be NULL.
+/// How asyncio's context= is entered and left. Each hook may be NULL. The library
+/// never looks at a context: NULL is one like any other, and gets to the hooks.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct loop_context_hooks_t {

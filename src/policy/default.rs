@@ -4,13 +4,10 @@
 //! one (or none); in STRICT mode nobody does. In a forked child every slot is
 //! fresh: what the parent had set is not the child's.
 
-use super::LoopRef;
 use crate::error::{Error, Result};
-use crate::event_loop::{EventLoop, Options};
-use crate::memory::try_arc;
+use crate::event_loop::{EventLoop, LoopRef, Options};
 use crate::{fork_generation, thread_id};
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// May the policy make a loop that nobody asked for?
@@ -65,7 +62,7 @@ fn with_slot<T>(body: impl FnOnce(&mut Slot) -> T) -> Result<T> {
 /// This thread's loop, borrowed from its slot.
 pub fn get() -> Result<*const EventLoop> {
     let (present, may_create) = with_slot(|slot| {
-        (slot.event_loop.as_ref().map(Arc::as_ptr), !slot.was_set && slot.event_loop.is_none())
+        (slot.event_loop.as_ref().map(LoopRef::as_ptr), !slot.was_set && slot.event_loop.is_none())
     })?;
     if let Some(event_loop) = present {
         return Ok(event_loop);
@@ -73,20 +70,21 @@ pub fn get() -> Result<*const EventLoop> {
     if !may_create || mode() == Mode::Strict || !thread_id::is_main() {
         return Err(Error::NoCurrent);
     }
-    set(Some(new()?));
-    with_slot(|slot| slot.event_loop.as_ref().map(Arc::as_ptr))?.ok_or(Error::NoCurrent)
+    set(Some(new()?))?;
+    with_slot(|slot| slot.event_loop.as_ref().map(LoopRef::as_ptr))?.ok_or(Error::NoCurrent)
 }
 
 /// Fills or empties this thread's slot.
-pub fn set(event_loop: Option<LoopRef>) {
+pub fn set(event_loop: Option<LoopRef>) -> Result<()> {
     let old = with_slot(|slot| {
         slot.was_set = true;
         std::mem::replace(&mut slot.event_loop, event_loop)
-    });
+    })?;
     drop(old);
+    Ok(())
 }
 
 /// A new loop with default options.
 pub fn new() -> Result<LoopRef> {
-    EventLoop::new(Options::default()).and_then(try_arc)
+    EventLoop::new(Options::default()).and_then(LoopRef::new)
 }

@@ -7,16 +7,13 @@ pub use default::{Mode, mode, set_mode};
 
 use crate::callback::UserData;
 use crate::error::{Error, Result};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, LoopRef};
 use crate::memory::try_arc;
 use crate::running;
 use parking_lot::{Mutex, MutexGuard, RawMutex, lock_api::RawMutex as _};
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
-
-/// A reference to a loop that counts.
-pub type LoopRef = Arc<EventLoop>;
 
 /// What a host's policy does. Each returns a public code, 0 or negative.
 pub struct Functions {
@@ -142,11 +139,11 @@ impl Policy {
     pub fn set_event_loop(&self, event_loop: Option<LoopRef>) -> HostResult<()> {
         match self {
             Policy::Default => {
-                default::set(event_loop);
+                default::set(event_loop)?;
                 Ok(())
             }
             Policy::Host(functions, data) => {
-                let raw = event_loop.as_ref().map_or(std::ptr::null(), Arc::as_ptr);
+                let raw = event_loop.as_ref().map_or(std::ptr::null(), LoopRef::as_ptr);
                 // SAFETY: as above; the host takes its own reference if it keeps the loop.
                 match unsafe { (functions.set)(data.get(), raw.cast_mut()) } {
                     0.. => Ok(()),
@@ -156,10 +153,10 @@ impl Policy {
         }
     }
 
-    /// A new loop, the caller's own: an address from `Arc::into_raw`.
+    /// A new loop, the caller's own: an address from `LoopRef::into_raw`.
     pub fn new_event_loop(&self) -> HostResult<*const EventLoop> {
         match self {
-            Policy::Default => Ok(Arc::into_raw(default::new()?)),
+            Policy::Default => Ok(default::new()?.into_raw()),
             Policy::Host(functions, data) => {
                 let mut out = std::ptr::null_mut();
                 // SAFETY: as above.
