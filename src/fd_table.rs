@@ -176,7 +176,8 @@ impl FdTable {
 
     /// A serial for a new registration.
     pub fn take_serial(&mut self) -> u32 {
-        self.next_serial = self.next_serial.wrapping_add(1);
+        // 0 means that nothing runs.
+        self.next_serial = self.next_serial.wrapping_add(1).max(1);
         self.next_serial
     }
 }

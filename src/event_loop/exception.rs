@@ -5,6 +5,7 @@ use crate::callback::{CallbackFn, UserData};
 use crate::context;
 use crate::error::{Error, Result};
 use crate::ready_queue::Decoded;
+use crate::text::Text;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -107,9 +108,10 @@ pub fn default_exception_handler(record: &ExceptionContext) {
     let text = |pointer: *const c_char| {
         (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_string_lossy())
     };
-    let mut out = String::new();
+    let mut out = Text::<2048>::new();
     let message = text(record.message);
-    out.push_str(message.as_deref().unwrap_or("Unhandled exception in event loop"));
+    let message = message.as_deref().unwrap_or("Unhandled exception in event loop");
+    let _ = out.write_str(message);
     if let Some(callback) = record.callback {
         let _ = write!(out, "\ncallback: {:p}", callback as *const ());
     }
@@ -128,13 +130,14 @@ pub fn default_exception_handler(record: &ExceptionContext) {
     if record.callback.is_some() {
         let _ = write!(out, "\nuser_data: {:p}", record.user_data);
     }
-    write_stderr(&out);
+    write_stderr(out);
 }
 
 /// One write, so that lines of several threads do not mix; and without the
 /// standard library's lock, which a forked child might find taken for ever.
-pub(super) fn write_stderr(line: &str) {
-    let line = format!("{line}\n");
+pub(super) fn write_stderr(line: Text<2048>) {
+    let line = Text::<2049>::of(format_args!("{line}\n"));
+    let bytes = line.as_bytes();
     // SAFETY: our own bytes. What cannot be written is lost.
-    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+    unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
 }

@@ -228,7 +228,11 @@ impl EventLoop {
             position = position.wrapping_add(1);
             core.current.entry = Some(entry);
             run(self, entry);
-            self.check_generation(generation)?;
+            if let Err(forked) = self.check_generation(generation) {
+                // SAFETY: as in `core_of_run`: the child's own copy.
+                unsafe { (*self.core.get()).current.entry = None };
+                return Err(forked);
+            }
         }
     }
 

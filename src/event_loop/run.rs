@@ -91,6 +91,8 @@ impl EventLoop {
         }
         let core = access.core();
         core.interrupt = code;
+        // Also when a hook calls it that runs just before a wait.
+        core.poll_soon = true;
         core.turn_end = core.ready.head();
         Ok(())
     }
@@ -115,7 +117,9 @@ impl Drop for Run<'_> {
             return;
         }
         let event_loop = self.event_loop;
-        event_loop.core_of_run().current.entry = None;
+        let core = event_loop.core_of_run();
+        core.current.entry = None;
+        core.interrupt = 0;
         event_loop.stopping.store(false, Release);
         event_loop.running.store(false, Release);
         event_loop.update_runner();

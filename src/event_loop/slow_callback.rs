@@ -6,6 +6,7 @@ use crate::callback::{CallbackFn, UserData};
 use crate::error::Result;
 use crate::fork_generation;
 use crate::ready_queue::Entry;
+use crate::text::Text;
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -100,14 +101,14 @@ impl EventLoop {
         match core.hooks.slow_callback.clone() {
             // SAFETY: the host's function with the host's data.
             Some(hook) => unsafe { (hook.func)(self, &record, hook.user_data.get()) },
-            None => write_stderr(&format!(
+            None => write_stderr(Text::of(format_args!(
                 "Executing <callback {:p} user_data={:p} handle={:#x} fd={}> took {:.3} seconds",
                 func as *const (),
                 data,
                 handle,
                 fd,
                 duration_ns as f64 / 1e9
-            )),
+            ))),
         }
     }
 }

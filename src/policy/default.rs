@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, LoopRef, Options};
 use crate::{fork_generation, thread_id};
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// May the policy make a loop that nobody asked for?
@@ -32,14 +33,25 @@ pub fn set_mode(mode: Mode) {
 }
 
 struct Slot {
-    event_loop: Option<LoopRef>,
+    event_loop: ManuallyDrop<Option<LoopRef>>,
     was_set: bool,
     generation: u64,
 }
 
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // The main thread's slot ends before the process's exit handlers, which
+        // may still use a loop they borrowed.
+        if !thread_id::is_main() {
+            // SAFETY: once, here.
+            unsafe { ManuallyDrop::drop(&mut self.event_loop) };
+        }
+    }
+}
+
 thread_local! {
     static SLOT: RefCell<Slot> =
-        const { RefCell::new(Slot { event_loop: None, was_set: false, generation: 0 }) };
+        const { RefCell::new(Slot { event_loop: ManuallyDrop::new(None), was_set: false, generation: 0 }) };
 }
 
 /// Runs `body` on this thread's slot, fresh after a fork. Loops that leave the
@@ -51,7 +63,8 @@ fn with_slot<T>(body: impl FnOnce(&mut Slot) -> T) -> Result<T> {
         if slot.generation != generation {
             // The parent's loop: its copy here is not ours to close.
             std::mem::forget(slot.event_loop.take());
-            *slot = Slot { event_loop: None, was_set: false, generation };
+            slot.was_set = false;
+            slot.generation = generation;
         }
         body(slot)
     })
@@ -78,7 +91,7 @@ pub fn get() -> Result<*const EventLoop> {
 pub fn set(event_loop: Option<LoopRef>) -> Result<()> {
     let old = with_slot(|slot| {
         slot.was_set = true;
-        std::mem::replace(&mut slot.event_loop, event_loop)
+        std::mem::replace(&mut *slot.event_loop, event_loop)
     })?;
     drop(old);
     Ok(())
