@@ -23,7 +23,11 @@ impl EventLoop {
         if self.running.load(Relaxed) {
             return Err(Error::CloseWhileRunning);
         }
-        let mut access = self.enter_patiently()?;
+        let mut access = match self.enter_patiently() {
+            // Another thread was quicker.
+            Err(Error::Closed) => return Ok(()),
+            access => access?,
+        };
         self.refuse_inside_wait().map_err(|_| Error::CloseWhileRunning)?;
         self.generation.store(CLOSED, Relaxed);
         let (entries, shared) = self.inbox().close();
