@@ -111,19 +111,24 @@ impl EventLoop {
         Ok(id)
     }
 
+    /// `handle_cancel` as it nearly always is: what has no destructor, on the
+    /// loop's own thread. On false nothing was done.
+    #[inline(always)]
+    pub fn handle_forget(&self, id: HandleId) -> bool {
+        self.inbox().may_bypass(fork_generation::runner_key())
+            // SAFETY: this thread owns the core, and no foreign code runs here.
+            && unsafe { &mut *self.core.get() }.forget(id)
+    }
+
     /// Cancels: the callback will not start, its data is destroyed now. A
     /// shared handle may be cancelled by any thread, which then waits for a
     /// callback that is running (unless that callback is the caller).
-    #[inline(always)]
     pub fn handle_cancel(&self, id: HandleId) -> Result<()> {
         self.check()?;
         if id.is_shared() {
             return self.cancel_shared(id);
         }
         let mut access = self.enter()?;
-        if access.core().forget(id) {
-            return Ok(());
-        }
         let cancelled = access.core().cancel(id)?;
         drop(access);
         drop(cancelled);

@@ -14,6 +14,14 @@ use std::ffi::c_int;
 /// LOOP_EWRONG_THREAD. [loop thread] otherwise. asyncio: handle.cancel().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_handle_cancel(r#loop: *mut loop_t, handle: loop_handle_t) -> c_int {
+    match unsafe { event_loop(r#loop) } {
+        Ok(event_loop) if event_loop.handle_forget(HandleId(handle)) => 0,
+        _ => cancel(r#loop, handle),
+    }
+}
+
+#[inline(never)]
+extern "C" fn cancel(r#loop: *mut loop_t, handle: loop_handle_t) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.handle_cancel(HandleId(handle)).map(|()| 0))
 }
 
