@@ -9,15 +9,14 @@
  * the exit status is 1 if anything was wrong. */
 #include "coloop.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -29,7 +28,7 @@
 
 enum {
     BUFFER_SIZE = 16 * 1024,  /* what a connection may hold back */
-    SOCKET_BUFFER = 32 * 1024,
+    SOCKET_BUFFER = 32 * 1024, /* fixed: the system's own would grow with a big message */
     POSTERS = 2,
     POSTS = 50000,            /* by each poster */
     BURST = 500,              /* posts for each tick of the periodic timer */
@@ -43,10 +42,11 @@ enum {
 
 struct demo {
     loop_t *loop;
-    int listener, client_pipe;
-    bool client_gone;
-    int accepted, open, peak; /* connections */
-    long long bytes, full_sockets;
+    int listener;
+    int clients; /* a socket to their process, which closes it when it exits */
+    bool clients_gone;
+    int open, peak; /* connections */
+    long long bytes, waits;
     struct poster {
         struct demo *demo;
         pthread_t thread;
@@ -72,14 +72,6 @@ static void fail(struct demo *demo, const char *what) {
     demo->failures++;
 }
 
-/* Every function of coloop answers with a negative number when it fails. */
-#define LOOP(call) require((call) >= 0, #call, loop_last_error())
-#define SYSTEM(call) require((call) >= 0, #call, strerror_of_errno())
-
-static const char *strerror_of_errno(void) {
-    return loop_strerror(-errno);
-}
-
 static void require(bool succeeded, const char *call, const char *message) {
     if (!succeeded) {
         fprintf(stderr, "echo: %s: %s\n", call, message);
@@ -87,13 +79,21 @@ static void require(bool succeeded, const char *call, const char *message) {
     }
 }
 
-static void set_nonblocking(int fd) {
-    SYSTEM(fcntl(fd, F_SETFL, O_NONBLOCK));
+static void require_loop(int result, const char *call) {
+    require(result >= 0, call, loop_last_error());
 }
+
+static void require_system(long result, const char *call) {
+    require(result >= 0, call, strerror(errno));
+}
+
+/* coloop's functions and the system's answer with a negative number when they fail. */
+#define LOOP(call) require_loop(call, #call)
+#define SYSTEM(call) require_system(call, #call)
 
 /* The run ends when every part of the demo has seen its end. */
 static void stop_if_done(struct demo *demo) {
-    bool done = demo->client_gone && demo->open == 0 && demo->timers_fired == TIMERS;
+    bool done = demo->clients_gone && demo->open == 0 && demo->timers_fired == TIMERS;
     for (int i = 0; i < POSTERS; i++)
         done = done && demo->posters[i].received == POSTS;
     if (done)
@@ -138,7 +138,8 @@ static void set_writing(struct connection *connection, bool writing) {
     connection->writing = writing;
     connection->registrations++;
     if (writing) {
-        connection->demo->full_sockets++;
+        if (connection->demo->waits++ == 0)
+            SYSTEM(send(connection->demo->clients, "", 1, MSG_NOSIGNAL));
         LOOP(loop_add_writer(loop, connection->fd, on_writable, connection, release));
         LOOP(loop_remove_reader(loop, connection->fd));
     } else {
@@ -148,11 +149,8 @@ static void set_writing(struct connection *connection, bool writing) {
 }
 
 static void hang_up(struct connection *connection) {
-    loop_t *loop = connection->demo->loop;
-    if (connection->writing)
-        LOOP(loop_remove_writer(loop, connection->fd));
-    else
-        LOOP(loop_remove_reader(loop, connection->fd));
+    LOOP(loop_remove_reader(connection->demo->loop, connection->fd));
+    LOOP(loop_remove_writer(connection->demo->loop, connection->fd));
 }
 
 static bool try_again_later(void) {
@@ -195,28 +193,24 @@ static void on_readable(void *user_data) {
 static void on_listener(void *user_data) {
     struct demo *demo = user_data;
     int fd, size = SOCKET_BUFFER;
-    while ((fd = accept(demo->listener, NULL, NULL)) >= 0) {
+    while ((fd = accept4(demo->listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         struct connection *connection = calloc(1, sizeof *connection);
         require(connection != NULL, "calloc", "out of memory");
-        set_nonblocking(fd);
-        /* A fixed size: the system's own would grow until a big message fits. */
         SYSTEM(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
         connection->demo = demo;
         connection->fd = fd;
         connection->registrations = 1;
-        demo->accepted++;
         if (++demo->open > demo->peak)
             demo->peak = demo->open;
         LOOP(loop_add_reader(demo->loop, fd, on_readable, connection, release));
     }
-    require(try_again_later() || errno == ECONNABORTED, "accept", strerror_of_errno());
+    require(try_again_later() || errno == ECONNABORTED, "accept", strerror(errno));
 }
 
-/* The child holds the other end of this pipe until it exits. */
-static void on_client_gone(void *user_data) {
+static void on_clients_gone(void *user_data) {
     struct demo *demo = user_data;
-    LOOP(loop_remove_reader(demo->loop, demo->client_pipe));
-    demo->client_gone = true;
+    LOOP(loop_remove_reader(demo->loop, demo->clients));
+    demo->clients_gone = true;
     stop_if_done(demo);
 }
 
@@ -240,8 +234,7 @@ static void *post_all(void *argument) {
         while (i % BURST == 0 && sem_wait(&poster->bursts) != 0) {
         }
         struct post *post = &poster->posts[i];
-        post->poster = poster;
-        post->sequence = i;
+        *post = (struct post){poster, i};
         LOOP(loop_call_soon_threadsafe(poster->demo->loop, on_post, post, NULL, NULL));
     }
     return NULL;
@@ -298,55 +291,64 @@ static unsigned char pattern(int client, size_t place) {
 }
 
 struct client {
-    int fd, message;
-    size_t begin, sent, received, end; /* begin and end of the present message */
+    int fd, messages;
+    bool lazy; /* reads nothing yet */
+    size_t sent, received, end; /* of the stream; end: of the present message */
 };
 
-static void next_message(struct client *client, int number, int message) {
-    bool big = number % BIG_EVERY == 0 && message == MESSAGES / 2;
-    uint32_t random = scramble((uint32_t)(number * MESSAGES + message));
-    client->message = message;
-    client->begin = client->end;
+static void next_message(struct client *client, int number) {
+    bool big = number % BIG_EVERY == 0 && client->messages == 0;
+    uint32_t random = scramble((uint32_t)(number * MESSAGES + client->messages++));
     client->end += big ? BIG_MESSAGE : 1 + random % SMALL_MESSAGE;
 }
 
-/* Writes while it can and reads only then, so big messages fill every buffer on
- * the way. The next message follows once this one came back whole. */
+/* The next message follows once this one came back whole. */
 static void exchange(struct client *client, int number) {
     unsigned char bytes[8192];
     while (client->sent < client->end) {
         size_t size = 0;
         for (; size < sizeof bytes && client->sent + size < client->end; size++)
             bytes[size] = pattern(number, client->sent + size);
-        ssize_t sent = send(client->fd, bytes, size, MSG_NOSIGNAL);
-        require(sent >= 0 || try_again_later(), "client: send", strerror_of_errno());
+        ssize_t sent = send(client->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        require(sent >= 0 || try_again_later(), "client: send", strerror(errno));
         if (sent < 0)
             break;
         client->sent += (size_t)sent;
     }
-    ssize_t got = recv(client->fd, bytes, sizeof bytes, 0);
+    if (client->lazy)
+        return;
+    ssize_t got = recv(client->fd, bytes, sizeof bytes, MSG_DONTWAIT);
     require(got > 0 || (got < 0 && try_again_later()), "client: recv", "the server hung up");
     for (ssize_t i = 0; i < got; i++)
         require(bytes[i] == pattern(number, client->received++), "client", "a wrong byte");
     require(client->received <= client->sent, "client", "more came back than was sent");
-    if (client->received == client->end && client->message + 1 < MESSAGES)
-        next_message(client, number, client->message + 1);
+    if (client->received == client->end && client->messages < MESSAGES)
+        next_message(client, number);
 }
 
-static void run_clients(const struct sockaddr_in *address, int count) {
+/* The first client reads nothing until the server says that a socket was full:
+ * so every run comes to the point where the server must wait for room. */
+static void run_clients(const struct sockaddr_in *address, int count, int server) {
     struct client *clients = calloc((size_t)count, sizeof *clients);
-    struct pollfd *polls = calloc((size_t)count, sizeof *polls);
+    struct pollfd *polls = calloc((size_t)count + 1, sizeof *polls);
     require(clients != NULL && polls != NULL, "client: calloc", "out of memory");
-    for (int i = 0; i < count; i++) {
+    for (int i = 0, size = SOCKET_BUFFER; i < count; i++) {
         SYSTEM(clients[i].fd = polls[i].fd = socket(AF_INET, SOCK_STREAM, 0));
+        SYSTEM(setsockopt(clients[i].fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size));
         SYSTEM(connect(clients[i].fd, (const struct sockaddr *)address, sizeof *address));
-        set_nonblocking(clients[i].fd);
-        next_message(&clients[i], i, 0);
+        next_message(&clients[i], i);
     }
+    clients[0].lazy = true;
+    polls[count] = (struct pollfd){.fd = server, .events = POLLIN};
     for (int busy = count; busy > 0;) {
         for (int i = 0; i < count; i++)
-            polls[i].events = POLLIN | (clients[i].sent < clients[i].end ? POLLOUT : 0);
-        SYSTEM(poll(polls, (nfds_t)count, -1));
+            polls[i].events = (clients[i].lazy ? 0 : POLLIN) |
+                              (clients[i].sent < clients[i].end ? POLLOUT : 0);
+        SYSTEM(poll(polls, (nfds_t)count + 1, -1));
+        if (polls[count].revents != 0) {
+            clients[0].lazy = false;
+            polls[count].fd = -1;
+        }
         for (int i = 0; i < count; i++) {
             if (polls[i].fd < 0 || polls[i].revents == 0)
                 continue;
@@ -359,7 +361,6 @@ static void run_clients(const struct sockaddr_in *address, int count) {
     }
     for (int i = 0; i < count; i++) {
         char byte;
-        SYSTEM(fcntl(clients[i].fd, F_SETFL, 0));
         SYSTEM(shutdown(clients[i].fd, SHUT_WR));
         require(recv(clients[i].fd, &byte, 1, 0) == 0, "client", "the server did not hang up");
         close(clients[i].fd);
@@ -370,14 +371,11 @@ static void run_clients(const struct sockaddr_in *address, int count) {
 
 /* ---- All of it --------------------------------------------------------- */
 
-static void raise_descriptor_limit(int connections) {
+static void raise_descriptor_limit(rlim_t needed) {
     struct rlimit limit;
-    rlim_t needed = (rlim_t)connections + 64;
     SYSTEM(getrlimit(RLIMIT_NOFILE, &limit));
     if (limit.rlim_cur < needed) {
         limit.rlim_cur = needed;
-        if (limit.rlim_max < needed)
-            limit.rlim_max = needed; /* only for the privileged */
         SYSTEM(setrlimit(RLIMIT_NOFILE, &limit));
     }
 }
@@ -399,40 +397,39 @@ static void schedule_timers(struct demo *demo) {
 int main(int argc, char **argv) {
     int connections = argc > 1 ? atoi(argv[1]) : 1000;
     require(connections > 0, "echo [CONNECTIONS]", "the number must be positive");
-    raise_descriptor_limit(connections);
+    raise_descriptor_limit((rlim_t)connections + 64);
     struct demo *demo = calloc(1, sizeof *demo);
     require(demo != NULL, "calloc", "out of memory");
 
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t length = sizeof address;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    SYSTEM(demo->listener = socket(AF_INET, SOCK_STREAM, 0));
+    SYSTEM(demo->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
     SYSTEM(bind(demo->listener, (struct sockaddr *)&address, length));
     SYSTEM(listen(demo->listener, connections));
     SYSTEM(getsockname(demo->listener, (struct sockaddr *)&address, &length));
-    set_nonblocking(demo->listener);
 
     /* The child comes first: it shall inherit neither loop nor threads. */
     int ends[2];
-    SYSTEM(pipe(ends));
+    SYSTEM(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
     pid_t child = fork();
     SYSTEM(child);
     if (child == 0) {
         close(demo->listener);
         close(ends[0]);
         free(demo);
-        run_clients(&address, connections);
+        run_clients(&address, connections, ends[1]);
         return 0;
     }
     close(ends[1]);
-    demo->client_pipe = ends[0];
+    demo->clients = ends[0];
 
     loop_t *loop = demo->loop = loop_new();
     require(loop != NULL, "loop_new", loop_last_error());
     uint64_t start = loop_time(loop);
     LOOP(loop_call_later(loop, TIME_LIMIT, on_time_limit, NULL, NULL, NULL));
     LOOP(loop_add_reader(loop, demo->listener, on_listener, demo, NULL));
-    LOOP(loop_add_reader(loop, demo->client_pipe, on_client_gone, demo, NULL));
+    LOOP(loop_add_reader(loop, demo->clients, on_clients_gone, demo, NULL));
     schedule_timers(demo);
     for (int i = 0; i < POSTERS; i++) {
         struct poster *poster = &demo->posters[i];
@@ -450,24 +447,12 @@ int main(int argc, char **argv) {
     }
     int status;
     SYSTEM(waitpid(child, &status, 0));
-    long long expected = 0;
-    for (int i = 0; i < connections; i++) {
-        struct client client = {0};
-        for (int message = 0; message < MESSAGES; message++)
-            next_message(&client, i, message);
-        expected += (long long)client.end;
-    }
-
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         fail(demo, "the clients did not get all of their bytes back");
-    if (demo->accepted != connections || demo->peak != connections)
+    if (demo->peak != connections)
         fail(demo, "not all connections were open at once");
-    if (demo->bytes != expected)
-        fail(demo, "the server did not echo what the clients sent");
-    if (demo->full_sockets == 0)
-        fail(demo, "no big message filled a socket");
     printf("echo:   %d connections at once, %.1f MB echoed and verified, "
-           "%lld times a full socket\n", demo->peak, (double)demo->bytes / 1e6, demo->full_sockets);
+           "%lld waits for room\n", demo->peak, (double)demo->bytes / 1e6, demo->waits);
     printf("posts:  %d threads, %u and %u posts received in order\n", POSTERS,
            demo->posters[0].received, demo->posters[1].received);
     printf("timers: %d in order of their deadlines, %d ticks, none early, at most %.2f ms late\n",
@@ -480,7 +465,7 @@ int main(int argc, char **argv) {
     LOOP(loop_close(loop));
     loop_unref(loop);
     close(demo->listener);
-    close(demo->client_pipe);
+    close(demo->clients);
     free(demo);
     return failures == 0 ? 0 : 1;
 }
