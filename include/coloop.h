@@ -144,6 +144,39 @@
 #define LOOP_EINTERNAL -1012
 
 /**
+ * A future is done already, or is not done yet.
+ */
+#define LOOP_EINVALID_STATE -1013
+
+/**
+ * What was awaited was cancelled: asyncio's CancelledError.
+ */
+#define LOOP_ECANCELLED -1014
+
+/**
+ * The loop was stopped before the future it ran for was done.
+ */
+#define LOOP_ESTOPPED -1015
+
+/**
+ * The executor was shut down.
+ */
+#define LOOP_ESHUTDOWN -1016
+
+/**
+ * A result that is not there yet: asyncio's Future. Opaque, reference-counted:
+ * whoever gets one in a ret_ argument has one reference, which
+ * loop_future_unref gives back. It belongs to one loop and to that loop's
+ * thread; only references are counted on any thread. Its loop need not be kept
+ * alive for it; when the loop is closed it stays as it is.
+ *
+ * A future is pending, then cancelled or finished with a result or a failure:
+ * a negative code with a text. What the code reports stays with the future
+ * until its last reference goes, and so does a result with its destructor.
+ */
+typedef struct loop_future_t loop_future_t;
+
+/**
  * An event loop. Opaque and reference-counted: loop_new and its kin give one
  * reference, loop_unref takes it back.
  *
@@ -364,6 +397,12 @@ typedef struct policy_vtable_t {
      */
     int (*new_event_loop)(void *user_data, struct loop_t **ret_loop);
 } policy_vtable_t;
+
+/**
+ * Is told that a future is done, on the loop's thread. `future` is borrowed
+ * for the call.
+ */
+typedef void (*loop_future_callback_t)(struct loop_future_t *future, void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -957,6 +996,142 @@ int policy_object_set_event_loop(struct policy_t *policy, struct loop_t *loop);
  * policy_new_event_loop of one policy. LOOP_EINVAL.
  */
 int policy_object_new_event_loop(struct policy_t *policy, struct loop_t **ret_loop);
+
+/**
+ * A pending future of `loop` in *ret_future, with one reference. Whoever made
+ * it ends it with loop_future_set_result or _set_exception. 0, LOOP_EINVAL,
+ * LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM. [any thread] asyncio: loop.create_future().
+ */
+int loop_future_new(struct loop_t *loop, struct loop_future_t **ret_future);
+
+/**
+ * Takes one more reference; returns `future`. NULL is allowed. [any thread]
+ */
+struct loop_future_t *loop_future_ref(struct loop_future_t *future);
+
+/**
+ * Gives a reference back. With the last one the result's destructor and those
+ * of callbacks that never ran are called; a failure that nobody asked for goes
+ * to the exception handler: "Future exception was never retrieved". NULL is
+ * allowed. [any thread], also after close and after fork.
+ */
+void loop_future_unref(struct loop_future_t *future);
+
+/**
+ * The future's loop, borrowed: valid as long as the future. [any thread]
+ * asyncio: future.get_loop().
+ */
+struct loop_t *loop_future_get_loop(struct loop_future_t *future);
+
+/**
+ * 1 if the future is done (cancelled, too), 0 if not. LOOP_EINVAL,
+ * LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread] asyncio: future.done().
+ */
+int loop_future_done(struct loop_future_t *future);
+
+/**
+ * 1 if the future was cancelled, 0 if not. Errors as loop_future_done.
+ * asyncio: future.cancelled().
+ */
+int loop_future_cancelled(struct loop_future_t *future);
+
+/**
+ * How the future ended: 0 with its result in *ret_result (may be NULL), which
+ * stays the future's; the code of its failure, or LOOP_ECANCELLED, each with
+ * its text in loop_last_error; LOOP_EINVALID_STATE "Result is not set." while
+ * it is pending. A failure counts as retrieved. Other errors as
+ * loop_future_done. asyncio: future.result().
+ */
+int loop_future_result(struct loop_future_t *future, void **ret_result);
+
+/**
+ * The failure of a done future: 0 and NULL in *ret_message after a result,
+ * else 1 with its code in *ret_code and its text in *ret_message, which lives
+ * as long as the future (either pointer may be NULL). LOOP_ECANCELLED if it was
+ * cancelled, LOOP_EINVALID_STATE "Exception is not set." while it is pending.
+ * Other errors as loop_future_done. asyncio: future.exception().
+ */
+int loop_future_exception(struct loop_future_t *future,
+                          int *ret_code,
+                          const char **ret_message);
+
+/**
+ * What loop_future_set_exception_data attached to the failure; NULL otherwise.
+ * Borrowed: valid as long as the future. [loop thread]
+ */
+void *loop_future_exception_data(struct loop_future_t *future);
+
+/**
+ * Finishes the future with a result, which it destroys with its last
+ * reference, or at once if this call fails. Callbacks are scheduled in the
+ * order of their registration. LOOP_EINVALID_STATE if it is done already,
+ * LOOP_ECLOSED if there are callbacks and the loop is closed (it stays
+ * pending), others as loop_future_done. asyncio: future.set_result().
+ */
+int loop_future_set_result(struct loop_future_t *future,
+                           void *result,
+                           loop_destroy_t destroy);
+
+/**
+ * Finishes the future with a failure: a negative code and a text, which is
+ * copied; NULL: the text of loop_strerror. LOOP_EINVAL also for a code that is
+ * not negative; LOOP_ECANCELLED is for loop_future_cancel alone. Others as
+ * loop_future_set_result. asyncio: future.set_exception().
+ */
+int loop_future_set_exception(struct loop_future_t *future,
+                              int code,
+                              const char *message);
+
+/**
+ * The same with something of the host's own, such as an exception of its
+ * language, which is destroyed with the failure, or at once if this call fails.
+ */
+int loop_future_set_exception_data(struct loop_future_t *future,
+                                   int code,
+                                   const char *message,
+                                   void *data,
+                                   loop_destroy_t destroy);
+
+/**
+ * Cancels the future: 1 if it is or will be cancelled, 0 if it is done already
+ * or refuses. `message` (copied) may be NULL. What worked on it lets go before
+ * this returns: descriptors are unregistered, queued jobs are dropped. A task
+ * is told at its next step instead. Errors as loop_future_set_result.
+ * asyncio: future.cancel().
+ */
+int loop_future_cancel(struct loop_future_t *future, const char *message);
+
+/**
+ * Schedules `callback` by loop_call_soon once the future is done, which may be
+ * now; never called from inside this function. Callbacks run in the order of
+ * their registration, in the context of the caller if the loop has context
+ * hooks, and keep the future alive until they ran. `destroy` runs exactly once,
+ * also when this call fails. LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED,
+ * LOOP_ECLOSED (if it is done and the loop is closed), -ENOMEM. [loop thread]
+ * asyncio: future.add_done_callback().
+ */
+int loop_future_add_done_callback(struct loop_future_t *future,
+                                  loop_future_callback_t callback,
+                                  void *user_data,
+                                  loop_destroy_t destroy);
+
+/**
+ * The same in a context, by the rules of loop_call_soon_context.
+ */
+int loop_future_add_done_callback_context(struct loop_future_t *future,
+                                          loop_future_callback_t callback,
+                                          void *user_data,
+                                          loop_destroy_t destroy,
+                                          void *context);
+
+/**
+ * Takes back every registration of this function with this user data that was
+ * not scheduled yet, and destroys its data: how many there were. Errors as
+ * loop_future_done. asyncio: future.remove_done_callback().
+ */
+int loop_future_remove_done_callback(struct loop_future_t *future,
+                                     loop_future_callback_t callback,
+                                     void *user_data);
 
 /**
  * What an error code means, in English; never NULL. Static: valid for ever.

@@ -4,7 +4,10 @@
 //! A destructor is foreign code that may call back into the loop. Whoever drops
 //! a `Callback` must hold no reference into the loop's state at that moment.
 
+use crate::error::Result;
+use crate::memory::try_box;
 use std::ffi::c_void;
+use std::sync::Arc;
 
 /// The C function of a callback.
 pub type CallbackFn = unsafe extern "C-unwind" fn(*mut c_void);
@@ -58,6 +61,50 @@ impl Callback {
     #[inline]
     pub fn new(func: CallbackFn, user_data: UserData) -> Self {
         Callback { func, user_data }
+    }
+
+    /// Calls `func` on a shared value, for code of the library's own. `func`
+    /// must be a function or a closure that captures nothing.
+    pub fn on<T: Send + Sync + 'static, F: Fn(&Arc<T>) + Copy + 'static>(
+        target: Arc<T>,
+        func: F,
+    ) -> Self {
+        const { assert!(size_of::<F>() == 0, "the function must be known by its type") };
+        let _ = func;
+        unsafe extern "C-unwind" fn call<T, F: Fn(&Arc<T>) + Copy>(data: *mut c_void) {
+            // SAFETY: the data is what `on` put there and stays until `release`;
+            // a value without size can be made of nothing.
+            unsafe {
+                let target =
+                    std::mem::ManuallyDrop::new(Arc::from_raw(data.cast::<T>().cast_const()));
+                let func: F = std::ptr::NonNull::<F>::dangling().as_ptr().read();
+                func(&target);
+            }
+        }
+        unsafe extern "C-unwind" fn release<T>(data: *mut c_void) {
+            // SAFETY: the reference that `on` left.
+            drop(unsafe { Arc::from_raw(data.cast::<T>().cast_const()) });
+        }
+        let data = Arc::into_raw(target).cast_mut().cast();
+        Callback::new(call::<T, F>, UserData::new(data, Some(release::<T>)))
+    }
+
+    /// Calls a closure once; later calls do nothing. For code of the library's
+    /// own.
+    pub fn once<F: FnOnce() + 'static>(func: F) -> Result<Self> {
+        unsafe extern "C-unwind" fn call<F: FnOnce()>(data: *mut c_void) {
+            // SAFETY: made below, and alive until `release`. The closure is
+            // taken out before it runs, so it may end anything it likes.
+            if let Some(func) = unsafe { (*data.cast::<Option<F>>()).take() } {
+                func();
+            }
+        }
+        unsafe extern "C-unwind" fn release<F>(data: *mut c_void) {
+            // SAFETY: once, for what was made below.
+            drop(unsafe { Box::from_raw(data.cast::<Option<F>>()) });
+        }
+        let data = Box::into_raw(try_box(Some(func))?).cast();
+        Ok(Callback::new(call::<F>, UserData::new(data, Some(release::<F>))))
     }
 
     /// Function and data, to tell callbacks apart and to call without the

@@ -33,6 +33,16 @@ pub enum Error {
     BadDescriptor(i32),
     /// This build or platform cannot do it.
     Unsupported(&'static str),
+    /// A future is not in the state for this; asyncio's words.
+    InvalidState(&'static str),
+    /// What was awaited was cancelled.
+    Cancelled,
+    /// The loop was stopped before the future it ran for was done.
+    Stopped,
+    /// The executor accepts no more jobs.
+    Shutdown,
+    /// A future failed with this code; its message was kept for this thread.
+    Failed(i32),
     /// A defect inside the library was caught at its boundary.
     Internal,
     /// The operating system refused, with this errno.
@@ -61,6 +71,11 @@ impl Error {
             Error::Invalid(_) | Error::BadDescriptor(_) => -1010,
             Error::Unsupported(_) => -1011,
             Error::Internal => -1012,
+            Error::InvalidState(_) => -1013,
+            Error::Cancelled => -1014,
+            Error::Stopped => -1015,
+            Error::Shutdown => -1016,
+            Error::Failed(code) => code,
             Error::Sys(errno) => -errno,
         }
     }
@@ -102,7 +117,13 @@ impl fmt::Display for Error {
                 write!(f, "loop belongs to pid {pid}; it was inherited through fork")
             }
             Error::Stale => f.write_str("the handle has already run or was forgotten"),
-            Error::Invalid(what) | Error::Unsupported(what) => f.write_str(what),
+            Error::Invalid(what) | Error::Unsupported(what) | Error::InvalidState(what) => {
+                f.write_str(what)
+            }
+            Error::Cancelled => f.write_str("the future was cancelled"),
+            Error::Stopped => f.write_str("Event loop stopped before Future completed."),
+            Error::Shutdown => f.write_str("Executor shutdown has been called"),
+            Error::Failed(code) => write!(f, "failed with code {code}"),
             Error::BadDescriptor(fd) => write!(f, "Invalid file descriptor: {fd}"),
             Error::Internal => f.write_str("internal error in coloop"),
             Error::Sys(errno) => {

@@ -6,8 +6,9 @@
 //! |---|---|
 //! | the C ABI | `ffi` |
 //! | which loop is current | `policy` |
+//! | what asyncio gives beside the loop | `services` |
 //! | the loop | `event_loop` |
-//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `clock`, `thread_id`, `fork_generation`, `free_slots`, `memory`, `text`, `prefetch`, `at_load`, `sync`, `error` |
+//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `clock`, `thread_id`, `fork_generation`, `free_slots`, `loop_cell`, `memory`, `text`, `prefetch`, `at_load`, `sync`, `error` |
 //!
 //! The public interface is `include/coloop.h`. The Rust items are reachable for
 //! the project's own tests and promise nothing.
@@ -17,6 +18,8 @@ mod at_load;
 
 pub mod ffi;
 pub mod policy;
+
+pub mod services;
 
 pub mod event_loop;
 
@@ -29,6 +32,7 @@ pub mod fork_generation;
 pub mod free_slots;
 pub mod handle_table;
 pub mod inbox;
+pub mod loop_cell;
 pub mod memory;
 pub mod pacer;
 pub mod prefetch;

@@ -1,11 +1,21 @@
-//! Imports go downward only: ffi → policy → event_loop → leaves; a leaf uses
-//! leaves, and none of them in a circle. The map is in `src/lib.rs`.
+//! Imports go downward only: ffi → runner → policy → services → event_loop →
+//! leaves; a leaf uses leaves, and none of them in a circle. Among services the
+//! order is that of `SERVICES`. The map is in `src/lib.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-const LAYERS: [&str; 3] = ["ffi", "policy", "event_loop"];
+const LAYERS: [&str; 5] = ["ffi", "runner", "policy", "services", "event_loop"];
+
+/// Services, those that use others first: each may use only what stands in a
+/// later line.
+const SERVICES: [&[&str]; 4] = [
+    &["subprocess"],
+    &["transport", "dns", "sockets"],
+    &["task", "executor", "signals", "children", "statistics", "watchdog"],
+    &["future"],
+];
 
 /// 0 for a leaf, more for what stands above it.
 fn height(room: &str) -> usize {
@@ -65,6 +75,37 @@ fn imports_go_downward() {
                 (own, its) => own > its,
             };
             assert!(allowed, "src/{room} must not use crate::{other}");
+        }
+    }
+}
+
+#[test]
+fn services_use_only_what_stands_below_them() {
+    let services = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/services");
+    let rank = |name: &str| SERVICES.iter().position(|line| line.contains(&name));
+    let mut folders = vec![services.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let inside = path.strip_prefix(&services).unwrap().with_extension("");
+            let service = inside.iter().next().unwrap().to_str().unwrap().to_owned();
+            if service == "mod" || service.ends_with("_model") {
+                continue;
+            }
+            let own = rank(&service).unwrap_or_else(|| panic!("{service} is not in SERVICES"));
+            for after in fs::read_to_string(&path).unwrap().split("services::").skip(1) {
+                let other: String =
+                    after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                let other_rank = rank(&other).unwrap_or_else(|| panic!("{service} uses {other}"));
+                assert!(
+                    other == service || own < other_rank,
+                    "services/{service} must not use services::{other}"
+                );
+            }
         }
     }
 }

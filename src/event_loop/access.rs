@@ -13,7 +13,45 @@ pub(super) struct Access<'a> {
     pub claimed: bool,
 }
 
+/// Proof that this thread has the loop to itself, for what services keep beside
+/// it. Foreign code may run meanwhile and take holds of its own.
+pub struct Hold<'a>(#[allow(dead_code)] Access<'a>);
+
 impl EventLoop {
+    /// Gets the loop for this thread, or waits for whoever is inside for the
+    /// length of a call. Also of a closed loop: what outlives it has an owner, too.
+    #[inline]
+    pub fn hold(&self) -> Result<Hold<'_>> {
+        match self.check() {
+            Err(error @ Error::Forked(_)) => return Err(error),
+            _ if self.is_owner() => {
+                return Ok(Hold(Access { event_loop: self, claimed: false }));
+            }
+            _ => {}
+        }
+        self.claim_patiently()
+    }
+
+    #[cold]
+    fn claim_patiently(&self) -> Result<Hold<'_>> {
+        let me = thread_id::current();
+        for _ in 0..PATIENCE {
+            if self.owner.compare_exchange(0, me, Acquire, Relaxed).is_ok() {
+                return Ok(Hold(Access { event_loop: self, claimed: true }));
+            }
+            if self.running.load(Relaxed) {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        Err(Error::WrongThread)
+    }
+
+    /// Is the loop open, and this process's own?
+    pub fn check_open(&self) -> Result<()> {
+        self.check()
+    }
+
     /// Does this thread hold the loop already?
     #[inline(always)]
     pub(super) fn is_owner(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Closing: every queued callback is dropped without running, every destructor
 //! runs once, every descriptor of ours goes back.
 
+use super::attach::{Detach, detach};
 use super::{CLOSED, Core, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
@@ -31,8 +32,9 @@ impl EventLoop {
         self.refuse_inside_wait().map_err(|_| Error::CloseWhileRunning)?;
         self.generation.store(CLOSED, Relaxed);
         let (entries, shared) = self.inbox().close();
-        let core = std::mem::replace(access.core(), Core::new(0));
+        let mut core = std::mem::replace(access.core(), Core::new(0));
         drop(access);
+        detach(std::mem::take(&mut core.attachments), Detach::Closed);
         let hook = self.wake_hook.lock().unwrap_or_else(|e| e.into_inner()).take();
         drop_contents(core, entries, shared);
         self.wakeup.close(false);
@@ -59,6 +61,8 @@ impl EventLoop {
             let mut old = std::mem::replace(core, Core::new(0));
             let (entries, shared) = self.inbox().close();
             let hook = self.wake_hook.try_lock().ok().and_then(|mut hook| hook.take());
+            let attachments = std::mem::take(&mut old.attachments);
+            detach(attachments, Detach::ClosedInChild);
             old.drain_watches().for_each(drop);
             // A reader that runs at this moment must outlive its call.
             // SAFETY: as above.

@@ -1,5 +1,6 @@
 //! A loop inherited through fork starts again in the child.
 
+use super::attach::{Detach, detach};
 use super::{CLOSED, Core, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
@@ -85,6 +86,7 @@ impl EventLoop {
             }
             None => dropped.extend(core.drain_watches()),
         }
+        let attachments = core.take_mortal_attachments();
         core.armed = None;
         core.interrupt = 0;
         self.pid.store(fork_generation::pid(), Relaxed);
@@ -94,6 +96,7 @@ impl EventLoop {
         self.owner.store(0, Relaxed);
         self.generation.store(fork_generation::current(), Release);
         debug_assert_ne!(self.generation.load(Relaxed), CLOSED);
+        detach(attachments, Detach::Reinit);
         drop(dropped);
         Ok(())
     }

@@ -13,6 +13,7 @@
 //!   `close` and `reinit_after_fork` go on from there, knowing it.
 
 mod access;
+mod attach;
 mod close;
 mod embed;
 mod exception;
@@ -28,6 +29,8 @@ mod schedule;
 mod slow_callback;
 mod timers;
 
+pub use access::Hold;
+pub use attach::{Attachment, Detach};
 pub use exception::{ExceptionContext, ExceptionHandler, default_exception_handler};
 pub use fork::{KEEP_IO, KEEP_READY};
 pub use hooks::{LoopHook, LoopHookFn, WaitHooks};
@@ -126,6 +129,8 @@ struct Core {
     /// Debug mode: the callback that ran last, for its report.
     last_run: Option<exception::Identity>,
     hooks: hooks::Hooks,
+    /// What services keep for this loop.
+    attachments: Vec<attach::Attached>,
 }
 
 /// The callback that runs now, for reports.
@@ -161,6 +166,7 @@ impl Core {
             took_stream: false,
             last_run: None,
             hooks: hooks::Hooks::new(),
+            attachments: Vec::new(),
         }
     }
 }

@@ -61,7 +61,8 @@ impl Drop for LoopRef {
     }
 }
 
-/// Holds a loop's memory for the length of a call.
+/// Holds a loop's memory, for the length of a call or of an object's life.
+#[derive(Clone)]
 pub struct Kept(Arc<EventLoop>);
 
 impl Kept {
@@ -75,6 +76,14 @@ impl Kept {
             Arc::increment_strong_count(raw);
             Kept(Arc::from_raw(raw))
         }
+    }
+}
+
+impl EventLoop {
+    /// Holds this loop's memory; it does not keep the loop open.
+    pub fn keep(&self) -> Kept {
+        // SAFETY: every loop that anybody can call lives in an Arc.
+        unsafe { Kept::new(self) }
     }
 }
 

@@ -233,6 +233,19 @@ impl EventLoop {
         }
     }
 
+    /// The caller's present context, if the host has hooks for that: for what
+    /// is scheduled later and shall run where it was asked for.
+    pub fn present_context(&self) -> Option<Context> {
+        if !self.has_context_hooks.load(Relaxed) {
+            return None;
+        }
+        let hooks = self.shared_context_hooks()?;
+        let capture = hooks.capture?;
+        // SAFETY: the host's hook with the host's data.
+        let context = unsafe { capture(hooks.user_data.get()) };
+        Some(Context::new(hooks, context))
+    }
+
     /// Puts a callback in the caller's present context, if the host has hooks
     /// for that; nearly always it has not, and nothing is done.
     #[inline(always)]

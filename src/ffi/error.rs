@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::text::Text;
 use std::cell::{Cell, RefCell};
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 
 /// The loop was closed: "Event loop is closed".
 pub const LOOP_ECLOSED: c_int = -1001;
@@ -29,10 +29,33 @@ pub const LOOP_EINVAL: c_int = -1010;
 pub const LOOP_ENOTSUP: c_int = -1011;
 /// A defect of the library, caught at its boundary.
 pub const LOOP_EINTERNAL: c_int = -1012;
+/// A future is done already, or is not done yet.
+pub const LOOP_EINVALID_STATE: c_int = -1013;
+/// What was awaited was cancelled: asyncio's CancelledError.
+pub const LOOP_ECANCELLED: c_int = -1014;
+/// The loop was stopped before the future it ran for was done.
+pub const LOOP_ESTOPPED: c_int = -1015;
+/// The executor was shut down.
+pub const LOOP_ESHUTDOWN: c_int = -1016;
 
 thread_local! {
     static LAST: Cell<Option<Error>> = const { Cell::new(None) };
     static TEXT: RefCell<Text<256>> = const { RefCell::new(Text::new()) };
+    /// The message of an `Error::Failed`.
+    static OWN_TEXT: RefCell<Text<256>> = const { RefCell::new(Text::new()) };
+}
+
+/// Remembers a failure that has a message of its own; to be returned as it is.
+#[cold]
+pub(super) fn failed(code: c_int, message: Option<&CStr>) -> Error {
+    let _ = OWN_TEXT.try_with(|text| {
+        *text.borrow_mut() = match message {
+            Some(message) => Text::of_c_str(message),
+            // SAFETY: loop_strerror yields static strings.
+            None => Text::of_c_str(unsafe { CStr::from_ptr(loop_strerror(code)) }),
+        };
+    });
+    Error::Failed(code)
 }
 
 /// Remembers a failure for `loop_last_error`; returns its code.
@@ -62,6 +85,10 @@ pub extern "C" fn loop_strerror(code: c_int) -> *const c_char {
         LOOP_EINVAL => c"Invalid argument to a loop function",
         LOOP_ENOTSUP => c"Not supported on this platform",
         LOOP_EINTERNAL => c"Internal error in coloop",
+        LOOP_EINVALID_STATE => c"invalid state",
+        LOOP_ECANCELLED => c"The future was cancelled",
+        LOOP_ESTOPPED => c"Event loop stopped before Future completed.",
+        LOOP_ESHUTDOWN => c"Executor shutdown has been called",
         // SAFETY: strerror takes any number.
         _ => return unsafe { libc::strerror(code.wrapping_neg()) },
     };
@@ -77,7 +104,12 @@ pub extern "C" fn loop_last_error() -> *const c_char {
         return c"".as_ptr();
     };
     TEXT.try_with(|text| {
-        *text.borrow_mut() = Text::of(error);
+        *text.borrow_mut() = match error {
+            Error::Failed(_) => OWN_TEXT
+                .try_with(|own| Text::of(&*own.borrow()))
+                .unwrap_or_else(|_| Text::of(error)),
+            error => Text::of(error),
+        };
         text.borrow().as_ptr()
     })
     .unwrap_or(c"".as_ptr())
@@ -105,6 +137,10 @@ mod tests {
             (Error::Invalid(""), LOOP_EINVAL),
             (Error::Unsupported(""), LOOP_ENOTSUP),
             (Error::Internal, LOOP_EINTERNAL),
+            (Error::InvalidState(""), LOOP_EINVALID_STATE),
+            (Error::Cancelled, LOOP_ECANCELLED),
+            (Error::Stopped, LOOP_ESTOPPED),
+            (Error::Shutdown, LOOP_ESHUTDOWN),
         ];
         for (error, code) in pairs {
             assert_eq!(error.code(), code);

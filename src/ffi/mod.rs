@@ -36,4 +36,6 @@ pub mod exception;
 
 pub mod policy;
 
+pub mod future;
+
 pub mod error;

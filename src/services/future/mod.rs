@@ -1,0 +1,403 @@
+//! Futures: a result that is not there yet.
+//!
+//! A future's state belongs to whoever holds its loop, also when the loop is
+//! closed. It leaves `Pending` once. Whatever was working on it is told then,
+//! at once; done-callbacks are scheduled by `call_soon`, each in its context.
+
+mod done_callback;
+mod outcome;
+
+pub use done_callback::{DoneCallback, DoneFn};
+pub use outcome::{Failure, Outcome};
+
+use crate::callback::UserData;
+use crate::error::{Error, Result};
+use crate::event_loop::{EventLoop, ExceptionContext, Hold, Kept, default_exception_handler};
+use crate::loop_cell::LoopCell;
+use crate::memory::{try_arc, try_box};
+use done_callback::Registered;
+use std::ffi::{CStr, CString, c_void};
+use std::sync::Arc;
+
+/// Where a future is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not done.
+    Pending,
+    /// Done: cancelled.
+    Cancelled,
+    /// Done: with a result or a failure.
+    Finished,
+}
+
+/// What works on a future. It may refer to the future: it is dropped when the
+/// future is done.
+pub trait Operation {
+    /// Somebody cancels the future. None: it becomes cancelled, here and now.
+    /// Otherwise the operation has taken the request (Some(true)) or refused it,
+    /// and ends the future itself.
+    fn cancel(&mut self, _message: Option<&CStr>) -> Option<bool> {
+        None
+    }
+
+    /// The future is done, or is freed undone: let go of everything now, so
+    /// that descriptors may be used for other things at once.
+    fn ended(self: Box<Self>) {}
+}
+
+/// An operation that consists of letting go.
+struct OnEnd<F>(F);
+
+impl<F: FnOnce()> Operation for OnEnd<F> {
+    fn ended(self: Box<Self>) {
+        (self.0)()
+    }
+}
+
+/// A future. Shared by reference counts; used by the loop's thread.
+pub struct Future {
+    event_loop: Kept,
+    state: LoopCell<State>,
+}
+
+struct State {
+    phase: Phase,
+    outcome: Option<Outcome>,
+    callbacks: Vec<Registered>,
+    next_token: u64,
+    operation: Option<Box<dyn Operation>>,
+    /// Did somebody ask how it ended?
+    retrieved: bool,
+    /// What the reports call it.
+    kind: &'static CStr,
+}
+
+/// The reference to what was registered last by `on_done`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token(u64);
+
+impl Future {
+    /// A pending future. Without an operation, whoever made it ends it.
+    pub fn new(event_loop: &EventLoop) -> Result<Arc<Future>> {
+        event_loop.check_open()?;
+        try_arc(Future {
+            event_loop: event_loop.keep(),
+            state: LoopCell::new(State {
+                phase: Phase::Pending,
+                outcome: None,
+                callbacks: Vec::new(),
+                next_token: 1,
+                operation: None,
+                retrieved: false,
+                kind: c"Future exception was never retrieved",
+            }),
+        })
+    }
+
+    /// A pending future with a cleanup that runs at once when it is done.
+    pub fn with_cleanup(
+        event_loop: &EventLoop,
+        cleanup: impl FnOnce() + 'static,
+    ) -> Result<Arc<Future>> {
+        let future = Future::new(event_loop)?;
+        future.set_operation(try_box(OnEnd(cleanup))?)?;
+        Ok(future)
+    }
+
+    /// Its loop. The loop may be closed.
+    pub fn event_loop(&self) -> &EventLoop {
+        &self.event_loop
+    }
+
+    /// Runs `body` on the state. Nothing foreign may run in it.
+    fn with<R>(&self, _hold: &Hold<'_>, body: impl FnOnce(&mut State) -> R) -> R {
+        // SAFETY: the hold is that of the future's loop.
+        unsafe { self.state.with(body) }
+    }
+
+    fn hold(&self) -> Result<Hold<'_>> {
+        self.event_loop.hold()
+    }
+
+    /// Sets what works on it. If the future is done already, that ends at once.
+    pub fn set_operation(&self, operation: Box<dyn Operation>) -> Result<()> {
+        let hold = self.hold()?;
+        let mut operation = Some(operation);
+        let old = self.with(&hold, |state| match state.phase {
+            Phase::Pending => std::mem::replace(&mut state.operation, operation.take()),
+            _ => None,
+        });
+        if let Some(operation) = operation.or(old) {
+            operation.ended();
+        }
+        Ok(())
+    }
+
+    /// Says what the report of a failure that nobody retrieves begins with.
+    pub fn set_report(&self, kind: &'static CStr) -> Result<()> {
+        let hold = self.hold()?;
+        self.with(&hold, |state| state.kind = kind);
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn phase(&self) -> Result<Phase> {
+        let hold = self.hold()?;
+        Ok(self.with(&hold, |state| state.phase))
+    }
+
+    /// Is it done, in whatever way? A future that cannot be asked is not.
+    pub fn is_done(&self) -> bool {
+        matches!(self.phase(), Ok(Phase::Cancelled | Phase::Finished))
+    }
+
+    /// Ends it. The outcome is dropped where this fails: the future was done
+    /// already, or its loop is closed and there are callbacks to schedule.
+    pub fn finish(self: &Arc<Self>, outcome: Outcome) -> Result<()> {
+        let hold = self.hold()?;
+        let open = self.event_loop.check_open();
+        let mut outcome = Some(outcome);
+        let ended = self.with(&hold, |state| {
+            if state.phase != Phase::Pending {
+                return Err(Error::InvalidState("invalid state"));
+            }
+            if !state.callbacks.is_empty() {
+                open?;
+            }
+            state.phase = match outcome {
+                Some(Outcome::Cancelled(_)) => Phase::Cancelled,
+                _ => Phase::Finished,
+            };
+            state.outcome = outcome.take();
+            Ok((std::mem::take(&mut state.callbacks), state.operation.take()))
+        });
+        // What is not kept is dropped when nothing is borrowed any more.
+        let (callbacks, operation) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                drop(outcome);
+                return Err(error);
+            }
+        };
+        let scheduled = self.schedule_all(callbacks);
+        if let Some(operation) = operation {
+            operation.ended();
+        }
+        scheduled
+    }
+
+    /// `finish` for an operation whose future may have been cancelled meanwhile.
+    pub fn finish_if_pending(self: &Arc<Self>, outcome: Outcome) {
+        let _ = self.finish(outcome);
+    }
+
+    /// Ends it with a result that needs no destructor: a number or a borrowed
+    /// pointer.
+    pub fn succeed(self: &Arc<Self>, value: usize) {
+        self.finish_if_pending(Outcome::number(value));
+    }
+
+    /// Ends it with one of our own failures.
+    pub fn fail(self: &Arc<Self>, error: Error) {
+        self.finish_if_pending(Outcome::error(error));
+    }
+
+    fn schedule_all(self: &Arc<Self>, callbacks: Vec<Registered>) -> Result<()> {
+        let mut result = Ok(());
+        for callback in callbacks {
+            if let Err(error) = self.schedule(callback) {
+                result = Err(error);
+            }
+        }
+        result
+    }
+
+    fn schedule(self: &Arc<Self>, callback: Registered) -> Result<()> {
+        let callback = callback.into_callback(self.clone())?;
+        self.event_loop.call_soon(callback, false).map(drop)
+    }
+
+    /// Asks for the end. False if it is done already or the operation refuses.
+    /// A task ends some turns later; most others end here.
+    pub fn cancel(self: &Arc<Self>, message: Option<&CStr>) -> Result<bool> {
+        let hold = self.hold()?;
+        let Some(operation) = self
+            .with(&hold, |state| (state.phase == Phase::Pending).then(|| state.operation.take()))
+        else {
+            return Ok(false);
+        };
+        let answer = match operation {
+            Some(mut operation) => {
+                let answer = operation.cancel(message);
+                // It may have ended the future, or have been replaced.
+                let mut operation = Some(operation);
+                self.with(&hold, |state| {
+                    if state.phase == Phase::Pending && state.operation.is_none() {
+                        state.operation = operation.take();
+                    }
+                });
+                if let Some(operation) = operation {
+                    operation.ended();
+                }
+                answer
+            }
+            None => None,
+        };
+        match answer {
+            Some(answer) => Ok(answer),
+            None => {
+                let message = message.map(CString::from);
+                match self.finish(Outcome::Cancelled(message)) {
+                    Err(Error::InvalidState(_)) => Ok(false),
+                    result => result.map(|()| true),
+                }
+            }
+        }
+    }
+
+    /// Calls `callback` once the future is done, in the caller's present context.
+    pub fn add_done_callback(self: &Arc<Self>, callback: DoneCallback) -> Result<Token> {
+        let context = self.event_loop.present_context();
+        self.register(callback, context)
+    }
+
+    /// The same in a given context.
+    pub fn add_done_callback_in(
+        self: &Arc<Self>,
+        callback: DoneCallback,
+        context: crate::context::Context,
+    ) -> Result<Token> {
+        self.register(callback, Some(context))
+    }
+
+    /// For services: calls `func` by `call_soon` once the future is done.
+    pub fn on_done(self: &Arc<Self>, func: impl FnOnce(&Arc<Future>) + 'static) -> Result<Token> {
+        self.register(DoneCallback::Service(try_box(func)?), None)
+    }
+
+    fn register(
+        self: &Arc<Self>,
+        callback: DoneCallback,
+        context: Option<crate::context::Context>,
+    ) -> Result<Token> {
+        let hold = self.hold()?;
+        let mut registered = Some(Registered { callback, context, token: Token(0) });
+        let pending = self.with(&hold, |state| {
+            let token = Token(state.next_token);
+            if let Some(registered) = &mut registered {
+                registered.token = token;
+            }
+            if state.phase == Phase::Pending {
+                state.callbacks.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+                state.callbacks.extend(registered.take());
+            }
+            state.next_token += 1;
+            Ok::<_, Error>(token)
+        })?;
+        if let Some(registered) = registered {
+            self.schedule(registered)?;
+        }
+        Ok(pending)
+    }
+
+    /// Takes back what `on_done` registered, unless it was scheduled already.
+    pub fn forget_callback(&self, token: Token) {
+        let Ok(hold) = self.hold() else { return };
+        let removed = self.with(&hold, |state| {
+            let position = state.callbacks.iter().position(|entry| entry.token == token);
+            position.map(|position| state.callbacks.remove(position))
+        });
+        drop(removed);
+    }
+
+    /// Takes back every registration of a host's function and data; how many.
+    pub fn remove_done_callback(&self, func: DoneFn, data: *mut c_void) -> Result<usize> {
+        let hold = self.hold()?;
+        let removed: Vec<Registered> = self.with(&hold, |state| {
+            let (removed, kept) = std::mem::take(&mut state.callbacks)
+                .into_iter()
+                .partition(|entry| entry.callback.is_host(func, data));
+            state.callbacks = kept;
+            removed
+        });
+        Ok(removed.len())
+    }
+
+    /// How it ended, lent to `body`; counts as retrieved. `InvalidState` before.
+    /// Nothing foreign may run in `body`.
+    pub fn outcome<R>(&self, body: impl FnOnce(&Outcome) -> R) -> Result<R> {
+        let hold = self.hold()?;
+        self.with(&hold, |state| match &state.outcome {
+            Some(outcome) => {
+                state.retrieved = true;
+                Ok(body(outcome))
+            }
+            None => Err(Error::InvalidState("Result is not set.")),
+        })
+    }
+
+    /// How it ended, for another future; counts as retrieved.
+    pub fn share_outcome(&self) -> Result<Outcome> {
+        let hold = self.hold()?;
+        self.with(&hold, |state| match &mut state.outcome {
+            Some(outcome) => {
+                state.retrieved = true;
+                outcome.share()
+            }
+            None => Err(Error::InvalidState("Result is not set.")),
+        })
+    }
+
+    /// The failure of an ended future will not be reported.
+    pub fn consume(&self) {
+        if let Ok(hold) = self.hold() {
+            self.with(&hold, |state| state.retrieved = true);
+        }
+    }
+}
+
+impl Drop for Future {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let operation = state.operation.take();
+        let kind = state.kind;
+        let callbacks = std::mem::take(&mut state.callbacks);
+        let unheard = match &state.outcome {
+            Some(Outcome::Failed(failure)) if !state.retrieved => {
+                Some((failure.code, failure.message.clone()))
+            }
+            _ => None,
+        };
+        if let Some(operation) = operation {
+            operation.ended();
+        }
+        drop(callbacks);
+        if let Some((code, text)) = unheard {
+            report(&self.event_loop, kind, code, text.as_deref());
+        }
+    }
+}
+
+/// Reports what nobody asked for to the loop's exception handler; where that
+/// cannot be called, by the default one.
+pub fn report(event_loop: &EventLoop, message: &CStr, code: i32, exception: Option<&CStr>) {
+    let record = ExceptionContext {
+        size: size_of::<ExceptionContext>(),
+        message: message.as_ptr(),
+        code,
+        exception: exception.map_or(std::ptr::null(), CStr::as_ptr),
+        callback: None,
+        user_data: std::ptr::null_mut(),
+        handle: 0,
+        fd: -1,
+    };
+    match event_loop.call_exception_handler(&record) {
+        Ok(()) | Err(Error::Forked(_)) => {}
+        Err(_) => default_exception_handler(&record),
+    }
+}
+
+/// A result that is the host's pointer.
+pub fn host_result(data: *mut c_void, destroy: Option<crate::callback::DestroyFn>) -> Outcome {
+    Outcome::Result(UserData::new(data, destroy))
+}

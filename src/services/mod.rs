@@ -1,0 +1,5 @@
+//! What asyncio gives a program beside the loop itself. Each service keeps its
+//! state in objects of its own or attached to a loop, and uses the loop by its
+//! public methods only. Everything that takes time yields a `future`.
+
+pub mod future;
