@@ -404,6 +404,49 @@ typedef struct policy_vtable_t {
  */
 typedef void (*loop_future_callback_t)(struct loop_future_t *future, void *user_data);
 
+/**
+ * A connection: the result of loop_sock_accept. It belongs to its future and
+ * lives as long; so does its descriptor, unless loop_accepted_take takes it.
+ */
+typedef struct loop_accepted_t {
+    /**
+     * The descriptor: close-on-exec and non-blocking; -1 when it was taken.
+     */
+    int fd;
+    /**
+     * The length of the address.
+     */
+    size_t address_length;
+    /**
+     * The peer: a struct sockaddr, or NULL.
+     */
+    const void *address;
+} loop_accepted_t;
+
+/**
+ * What was received: the result of loop_sock_recv, loop_sock_recvfrom and
+ * loop_sock_recvfrom_into. It belongs to its future and lives as long.
+ */
+typedef struct loop_received_t {
+    /**
+     * How many bytes; 0 at the end of a stream.
+     */
+    size_t length;
+    /**
+     * The bytes: the future's own, or those of the buffer that was given.
+     */
+    const void *data;
+    /**
+     * The length of the address; 0 where none was asked for, or the sender
+     * has none.
+     */
+    size_t address_length;
+    /**
+     * From whom: a struct sockaddr, or NULL.
+     */
+    const void *address;
+} loop_received_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1132,6 +1175,150 @@ int loop_future_add_done_callback_context(struct loop_future_t *future,
 int loop_future_remove_done_callback(struct loop_future_t *future,
                                      loop_future_callback_t callback,
                                      void *user_data);
+
+/**
+ * Receives at most `length` bytes. The future's result is a loop_received_t,
+ * with 0 bytes at the end of the stream.
+ *
+ * What holds for every loop_sock_ function: `fd` is a non-blocking socket of
+ * the caller's, which must stay open until the future is done. The operation
+ * is tried at once; if the socket is not ready, again whenever it is. 0 with a
+ * reference in *ret_future, which may be done already. Whatever the system
+ * answers (-ECONNRESET, -ECONNREFUSED, -EPIPE, -EBADF, -EMFILE, ...) is the
+ * future's failure, never a signal. Cancelling the future unregisters the
+ * descriptor before loop_future_cancel returns: then it may be closed, and its
+ * number used for something else. Giving the reference back cancels nothing.
+ *
+ * One operation at a time may wait for each direction of a descriptor:
+ * receiving and accepting are one, sending, connecting and sendfile the other.
+ * While one waits, or a reader or writer of loop_add_reader or loop_add_writer
+ * stands, another is refused with -EBUSY. Replacing or removing the reader or
+ * writer of a waiting operation makes it fail with -ECANCELED, and so does a
+ * new operation on a number that was closed without cancelling.
+ *
+ * Operations that wait when the loop is closed stay pending for ever; what
+ * they use is let go of. In a forked child they belong to the parent.
+ *
+ * LOOP_EINVAL (NULL, negative fd; in debug mode a socket that blocks: "the
+ * socket must be non-blocking"), -EBUSY, LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD, -ENOMEM; then nothing was done. [loop thread]
+ * asyncio: loop.sock_recv().
+ */
+int loop_sock_recv(struct loop_t *loop,
+                   int fd,
+                   size_t length,
+                   struct loop_future_t **ret_future);
+
+/**
+ * Receives into the caller's buffer, which must live until the future is done
+ * or the loop is closed. The result is the number of bytes. See loop_sock_recv.
+ * asyncio: loop.sock_recv_into().
+ */
+int loop_sock_recv_into(struct loop_t *loop,
+                        int fd,
+                        void *buffer,
+                        size_t length,
+                        struct loop_future_t **ret_future);
+
+/**
+ * Receives a datagram of at most `length` bytes; what is longer is cut off. The
+ * result is a loop_received_t with the sender's address. See loop_sock_recv.
+ * asyncio: loop.sock_recvfrom().
+ */
+int loop_sock_recvfrom(struct loop_t *loop,
+                       int fd,
+                       size_t length,
+                       struct loop_future_t **ret_future);
+
+/**
+ * The same into the caller's buffer, which must live until the future is done
+ * or the loop is closed. The result is a loop_received_t. See loop_sock_recv.
+ * asyncio: loop.sock_recvfrom_into().
+ */
+int loop_sock_recvfrom_into(struct loop_t *loop,
+                            int fd,
+                            void *buffer,
+                            size_t length,
+                            struct loop_future_t **ret_future);
+
+/**
+ * Sends all of `length` bytes, in as many parts as it takes. They are not
+ * copied: they must live until `destroy` is called with `user_data`, which
+ * happens once, as soon as nothing is read from them any more, perhaps before
+ * this returns, and also when the call fails; without `destroy`, until the
+ * future is done or the loop is closed. The result is 0. After a failure or a
+ * cancellation nobody knows how much was sent. See loop_sock_recv.
+ * asyncio: loop.sock_sendall().
+ */
+int loop_sock_sendall(struct loop_t *loop,
+                      int fd,
+                      const void *data,
+                      size_t length,
+                      void *user_data,
+                      loop_destroy_t destroy,
+                      struct loop_future_t **ret_future);
+
+/**
+ * Sends one datagram to `address`, a struct sockaddr, which is copied. For the
+ * data holds what loop_sock_sendall says. The result is the number of bytes.
+ * LOOP_EINVAL also for an impossible address_length. See loop_sock_recv.
+ * asyncio: loop.sock_sendto().
+ */
+int loop_sock_sendto(struct loop_t *loop,
+                     int fd,
+                     const void *data,
+                     size_t length,
+                     void *user_data,
+                     loop_destroy_t destroy,
+                     const void *address,
+                     size_t address_length,
+                     struct loop_future_t **ret_future);
+
+/**
+ * Takes the next connection of a listening socket. The result is a
+ * loop_accepted_t. When the process has no descriptor left, the future fails
+ * with -EMFILE and the connection waits for the next accept. LOOP_EINVAL also
+ * for a socket that blocks, in debug mode or not. See loop_sock_recv.
+ * asyncio: loop.sock_accept().
+ */
+int loop_sock_accept(struct loop_t *loop, int fd, struct loop_future_t **ret_future);
+
+/**
+ * The accepted descriptor, now the caller's to close. LOOP_EINVALID_STATE if it
+ * was taken before, LOOP_EINVAL (NULL). [loop thread], also after close and
+ * after fork.
+ */
+int loop_accepted_take(struct loop_accepted_t *accepted);
+
+/**
+ * Connects a socket to `address`, a struct sockaddr, which is copied. The
+ * result is 0. A local socket whose peer's queue is full fails with -EAGAIN:
+ * nothing tells when there is room. LOOP_EINVAL also for a socket that blocks,
+ * in debug mode or not, and for an impossible address_length. See
+ * loop_sock_recv. asyncio: loop.sock_connect().
+ */
+int loop_sock_connect(struct loop_t *loop,
+                      int fd,
+                      const void *address,
+                      size_t address_length,
+                      struct loop_future_t **ret_future);
+
+/**
+ * Sends `count` bytes of a file from `offset` on, or, if `count` is -1, all up
+ * to its end; by sendfile where the system can, else by reading and sending.
+ * The result is the number of bytes sent, less than `count` if the file ends
+ * before. `file_fd` must stay open until the future is done; its position is
+ * neither used nor moved. A portion is read in each turn, on the loop's
+ * thread. LOOP_EINVAL also for negative numbers, for a socket that is no
+ * stream, and for one that blocks, in debug mode or not; -ENOTSOCK, -EBADF. See
+ * loop_sock_recv. asyncio: loop.sock_sendfile().
+ */
+int loop_sock_sendfile(struct loop_t *loop,
+                       int fd,
+                       int file_fd,
+                       int64_t offset,
+                       int64_t count,
+                       struct loop_future_t **ret_future);
 
 /**
  * What an error code means, in English; never NULL. Static: valid for ever.

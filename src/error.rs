@@ -31,6 +31,8 @@ pub enum Error {
     Invalid(&'static str),
     /// A number that cannot be a descriptor.
     BadDescriptor(i32),
+    /// Something else waits for this direction of the descriptor.
+    InUse(i32),
     /// This build or platform cannot do it.
     Unsupported(&'static str),
     /// A future is not in the state for this; asyncio's words.
@@ -76,6 +78,7 @@ impl Error {
             Error::Stopped => -1015,
             Error::Shutdown => -1016,
             Error::Failed(code) => code,
+            Error::InUse(_) => -libc::EBUSY,
             Error::Sys(errno) => -errno,
         }
     }
@@ -125,6 +128,7 @@ impl fmt::Display for Error {
             Error::Shutdown => f.write_str("Executor shutdown has been called"),
             Error::Failed(code) => write!(f, "failed with code {code}"),
             Error::BadDescriptor(fd) => write!(f, "Invalid file descriptor: {fd}"),
+            Error::InUse(fd) => write!(f, "File descriptor {fd} is used by another operation"),
             Error::Internal => f.write_str("internal error in coloop"),
             Error::Sys(errno) => {
                 let mut buffer = [0 as c_char; 128];

@@ -63,6 +63,24 @@ impl EventLoop {
         Ok(true)
     }
 
+    /// Is this direction of `fd` watched? A registration whose file was closed,
+    /// so that the number means another one by now, does not count.
+    pub fn has_watch(&self, fd: RawFd, direction: Direction) -> Result<bool> {
+        self.check()?;
+        let mut access = self.enter()?;
+        let core = access.core();
+        let Some(index) = core.fds.index_of(fd) else {
+            return Ok(false);
+        };
+        let watch = core.fds.get(index).ok_or(Error::Internal)?;
+        if watch.side(direction).is_none() {
+            return Ok(false);
+        }
+        let interest = watch.interest();
+        let key = core.fds.key(index);
+        Ok(core.reactor.as_ref().is_some_and(|r| r.modify(fd, key, interest).is_ok()))
+    }
+
     /// Runs the reader or writer an event was queued for, if it is still the
     /// same one.
     pub(super) fn run_watch(&self, kind: Kind, key: u64) {

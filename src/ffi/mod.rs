@@ -38,4 +38,6 @@ pub mod policy;
 
 pub mod future;
 
+pub mod sockets;
+
 pub mod error;

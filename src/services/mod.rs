@@ -3,3 +3,4 @@
 //! public methods only. Everything that takes time yields a `future`.
 
 pub mod future;
+pub mod sockets;
