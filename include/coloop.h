@@ -84,6 +84,48 @@
 #define POLICY_STRICT 1
 
 /**
+ * A step's answer: the task is over.
+ */
+#define LOOP_TASK_DONE 0
+
+
+
+
+
+/**
+ * loop_create_task_with: run the first step at once, inside the call, as
+ * asyncio's eager tasks.
+ */
+#define LOOP_TASK_EAGER 1
+
+/**
+ * loop_gather: failures are results like others, and end nothing.
+ */
+#define LOOP_RETURN_EXCEPTIONS 1
+
+/**
+ * loop_wait: until all are done.
+ */
+#define LOOP_ALL_COMPLETED 0
+
+/**
+ * loop_wait: until one is done.
+ */
+#define LOOP_FIRST_COMPLETED 1
+
+/**
+ * loop_wait: until one failed, or all are done.
+ */
+#define LOOP_FIRST_EXCEPTION 2
+
+/**
+ * In the main thread, while SIGINT has its default action: a first SIGINT
+ * cancels the main task, a second one ends the run at once. Either makes the
+ * run answer -EINTR.
+ */
+#define LOOP_RUN_SIGINT 1
+
+/**
  * The loop was closed: "Event loop is closed".
  */
 #define LOOP_ECLOSED -1001
@@ -164,6 +206,13 @@
 #define LOOP_ESHUTDOWN -1016
 
 /**
+ * A future that any thread may wait for: asyncio's concurrent.futures.Future,
+ * what run_coroutine_threadsafe returns. Opaque, reference-counted. In a forked
+ * child every function but loop_cfuture_unref answers LOOP_EFORKED.
+ */
+typedef struct loop_cfuture_t loop_cfuture_t;
+
+/**
  * A result that is not there yet: asyncio's Future. Opaque, reference-counted:
  * whoever gets one in a ret_ argument has one reference, which
  * loop_future_unref gives back. It belongs to one loop and to that loop's
@@ -175,6 +224,12 @@
  * until its last reference goes, and so does a result with its destructor.
  */
 typedef struct loop_future_t loop_future_t;
+
+/**
+ * Runs main tasks on a loop of its own: asyncio's Runner. Opaque; belongs to
+ * one thread.
+ */
+typedef struct loop_runner_t loop_runner_t;
 
 /**
  * An event loop. Opaque and reference-counted: loop_new and its kin give one
@@ -189,6 +244,25 @@ typedef struct loop_future_t loop_future_t;
  * the parent, except where its description says otherwise.
  */
 typedef struct loop_t loop_t;
+
+/**
+ * Tasks that end together: asyncio's TaskGroup. Opaque, reference-counted;
+ * belongs to its loop's thread.
+ */
+typedef struct loop_task_group_t loop_task_group_t;
+
+/**
+ * What runs step by step and waits for futures in between: asyncio's Task.
+ * Opaque, reference-counted; belongs to its loop's thread. The loop keeps a task
+ * alive until it is done. Closing the loop ends pending tasks with the report
+ * "Task was destroyed but it is pending!".
+ */
+typedef struct loop_task_t loop_task_t;
+
+/**
+ * A deadline for a part of a task: asyncio.timeout. Opaque.
+ */
+typedef struct loop_timeout_t loop_timeout_t;
 
 /**
  * A policy. Opaque and reference-counted.
@@ -405,6 +479,90 @@ typedef struct policy_vtable_t {
 typedef void (*loop_future_callback_t)(struct loop_future_t *future, void *user_data);
 
 /**
+ * One step of a task, on the loop's thread. `outcome` is 0 at the start and when
+ * what the task awaited ended well; the (negative) code of its failure; or
+ * LOOP_ECANCELLED when it or the task was cancelled. The step returns
+ *
+ * - LOOP_TASK_DONE: the task is over (see loop_task_return for a result);
+ * - `return loop_task_await(task, future)`: to be called again when it is done;
+ * - LOOP_TASK_YIELD: to be called again in the loop's next turn;
+ * - a negative code: the task failed. Handing on `outcome` hands on its text;
+ *   LOOP_ECANCELLED means that the task was cancelled.
+ *
+ * `user_data` is destroyed when the task is over.
+ */
+typedef int (*loop_task_step_t)(struct loop_task_t *task, int outcome, void *user_data);
+
+/**
+ * How a task begins. Set `size` to sizeof(loop_task_options_t), everything
+ * else to zero, then what you want to change.
+ */
+typedef struct loop_task_options_t {
+    /**
+     * sizeof(loop_task_options_t).
+     */
+    size_t size;
+    /**
+     * 0 or LOOP_TASK_EAGER.
+     */
+    uint32_t flags;
+    /**
+     * Not 0: `context` is a context to run the steps in; its reference passes
+     * to the loop as with loop_call_soon_context.
+     */
+    uint32_t has_context;
+    /**
+     * The context, if there is one.
+     */
+    void *context;
+    /**
+     * The task's name (copied); NULL: Task-N.
+     */
+    const char *name;
+} loop_task_options_t;
+
+/**
+ * Ends something before the loop ends: 0, and maybe a future to wait for in
+ * *ret_future, whose reference passes to the library; or a negative code.
+ */
+typedef int (*loop_finalizer_t)(struct loop_t *loop,
+                                struct loop_future_t **ret_future,
+                                void *user_data);
+
+/**
+ * How a runner runs. Set `size` to sizeof(loop_runner_options_t), everything
+ * else to zero, then what you want to change.
+ */
+typedef struct loop_runner_options_t {
+    /**
+     * sizeof(loop_runner_options_t).
+     */
+    size_t size;
+    /**
+     * 0 or LOOP_RUN_SIGINT.
+     */
+    uint32_t flags;
+    /**
+     * 0: as it is; 1: debug mode on; -1: off.
+     */
+    int32_t debug;
+} loop_runner_options_t;
+
+/**
+ * Starts something on the loop's thread: 0, and maybe a future to wait for in
+ * *ret_future, whose reference passes to the library; or a negative code.
+ */
+typedef int (*loop_submit_callback_t)(struct loop_t *loop,
+                                      struct loop_future_t **ret_future,
+                                      void *user_data);
+
+/**
+ * Is told that a thread's future is done: on the thread that ended it, or
+ * inside loop_cfuture_add_done_callback.
+ */
+typedef void (*loop_cfuture_callback_t)(struct loop_cfuture_t *cfuture, void *user_data);
+
+/**
  * A connection: the result of loop_sock_accept. It belongs to its future and
  * lives as long; so does its descriptor, unless loop_accepted_take takes it.
  */
@@ -446,6 +604,50 @@ typedef struct loop_received_t {
      */
     const void *address;
 } loop_received_t;
+
+/**
+ * The result of loop_gather's future; belongs to that future.
+ */
+typedef struct loop_gathered_t {
+    /**
+     * How many futures there were.
+     */
+    size_t count;
+    /**
+     * Their results in the order in which they were given; NULL where one failed.
+     */
+    void *const *results;
+    /**
+     * Their codes: 0, or how one failed.
+     */
+    const int *codes;
+    /**
+     * The futures themselves, borrowed; they keep the results alive.
+     */
+    struct loop_future_t *const *futures;
+} loop_gathered_t;
+
+/**
+ * The result of loop_wait's future; belongs to that future.
+ */
+typedef struct loop_waited_t {
+    /**
+     * How many are done.
+     */
+    size_t done_count;
+    /**
+     * They, borrowed, in the order in which they were given.
+     */
+    struct loop_future_t *const *done;
+    /**
+     * How many are not.
+     */
+    size_t pending_count;
+    /**
+     * They, borrowed.
+     */
+    struct loop_future_t *const *pending;
+} loop_waited_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1107,7 +1309,8 @@ void *loop_future_exception_data(struct loop_future_t *future);
 /**
  * Finishes the future with a result, which it destroys with its last
  * reference, or at once if this call fails. Callbacks are scheduled in the
- * order of their registration. LOOP_EINVALID_STATE if it is done already,
+ * order of their registration. LOOP_EINVALID_STATE if it is done already or a
+ * task's,
  * LOOP_ECLOSED if there are callbacks and the loop is closed (it stays
  * pending), others as loop_future_done. asyncio: future.set_result().
  */
@@ -1175,6 +1378,435 @@ int loop_future_add_done_callback_context(struct loop_future_t *future,
 int loop_future_remove_done_callback(struct loop_future_t *future,
                                      loop_future_callback_t callback,
                                      void *user_data);
+
+/**
+ * Starts a task on `loop`: its first step runs in the next turn. `destroy` runs
+ * exactly once, also when this call fails. `ret_task` may be NULL, otherwise it
+ * gets one reference, for loop_task_unref. 0, LOOP_EINVAL, LOOP_ECLOSED,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
+ * asyncio: loop.create_task().
+ */
+int loop_create_task(struct loop_t *loop,
+                     loop_task_step_t step,
+                     void *user_data,
+                     loop_destroy_t destroy,
+                     struct loop_task_t **ret_task);
+
+/**
+ * The same with options (NULL: the defaults).
+ */
+int loop_create_task_with(struct loop_t *loop,
+                          const struct loop_task_options_t *options,
+                          loop_task_step_t step,
+                          void *user_data,
+                          loop_destroy_t destroy,
+                          struct loop_task_t **ret_task);
+
+/**
+ * Takes one more reference; returns `task`. NULL is allowed. [any thread]
+ */
+struct loop_task_t *loop_task_ref(struct loop_task_t *task);
+
+/**
+ * Gives a reference back; the task goes on. NULL is allowed. [any thread], also
+ * after close and after fork.
+ */
+void loop_task_unref(struct loop_task_t *task);
+
+/**
+ * The future of the task's result, borrowed: valid as long as the task. Its
+ * loop_future_cancel cancels the task. NULL for NULL. [any thread]
+ */
+struct loop_future_t *loop_task_future(struct loop_task_t *task);
+
+/**
+ * For a step: the task waits for `future`, whose reference passes to the task,
+ * also when this fails. Returns what the step then returns: LOOP_TASK_AWAIT, or
+ * a negative code: LOOP_EINVAL "Task cannot await on itself" or NULL,
+ * LOOP_EWRONG_LOOP, LOOP_EINVALID_STATE outside a step. A future that is done
+ * already is followed by the next step at once. [loop thread]
+ */
+int loop_task_await(struct loop_task_t *task, struct loop_future_t *future);
+
+/**
+ * For a step: what the task awaited last, borrowed until the step returns, to
+ * read its result. NULL if it awaited nothing. [loop thread]
+ */
+struct loop_future_t *loop_task_awaited(struct loop_task_t *task);
+
+/**
+ * For a step: the task's result. Returns what the step then returns:
+ * LOOP_TASK_DONE, or LOOP_EINVALID_STATE outside a step. `destroy` as with
+ * loop_future_set_result. [loop thread]
+ */
+int loop_task_return(struct loop_task_t *task, void *result, loop_destroy_t destroy);
+
+/**
+ * For a step: the task's failure with a text of its own (copied). Returns what
+ * the step then returns: `code`, which must be negative (LOOP_EINVAL), or
+ * LOOP_EINVALID_STATE outside a step. [loop thread]
+ */
+int loop_task_fail(struct loop_task_t *task, int code, const char *message);
+
+/**
+ * Asks the task to end: what it awaits is cancelled, or its next step gets
+ * LOOP_ECANCELLED. It may go on nevertheless. 1, or 0 if it is done. `message`
+ * (copied) may be NULL. LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED.
+ * [loop thread] asyncio: task.cancel().
+ */
+int loop_task_cancel(struct loop_task_t *task, const char *message);
+
+/**
+ * Takes one request to cancel back; how many are left. Errors as
+ * loop_task_cancel. asyncio: task.uncancel().
+ */
+int loop_task_uncancel(struct loop_task_t *task);
+
+/**
+ * How many requests to cancel are pending. Errors as loop_task_cancel.
+ * asyncio: task.cancelling().
+ */
+int loop_task_cancelling(struct loop_task_t *task);
+
+/**
+ * Writes the task's name to `buffer` by the rules of snprintf: how long it is,
+ * without the NUL. Errors as loop_task_cancel. asyncio: task.get_name().
+ */
+int loop_task_get_name(struct loop_task_t *task, char *buffer, size_t size);
+
+/**
+ * Renames the task (the name is copied). LOOP_EINVAL for NULL, others as
+ * loop_task_cancel. asyncio: task.set_name().
+ */
+int loop_task_set_name(struct loop_task_t *task, const char *name);
+
+/**
+ * The task whose step runs now on this loop, borrowed for that step; NULL
+ * outside any. [loop thread] asyncio: current_task().
+ */
+struct loop_task_t *loop_current_task(struct loop_t *loop);
+
+/**
+ * The loop's tasks that are not done: how many there are. The first `capacity`
+ * of them are written to `tasks` (may be NULL), each with a reference for the
+ * caller. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+ * [loop thread] asyncio: all_tasks().
+ */
+int loop_all_tasks(struct loop_t *loop, struct loop_task_t **tasks, size_t capacity);
+
+/**
+ * A future that ends with `result` after `delay_ns` nanoseconds; 0 or less: in
+ * the next turn. `destroy` (may be NULL) ends the result's life, exactly once.
+ * LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
+ * [loop thread] asyncio: sleep().
+ */
+int loop_sleep(struct loop_t *loop,
+               int64_t delay_ns,
+               void *result,
+               loop_destroy_t destroy,
+               struct loop_future_t **ret_future);
+
+/**
+ * From now on `task` has `delay_ns` nanoseconds (negative: no limit yet) until
+ * loop_timeout_exit; then it is cancelled. *ret_timeout is to be given to
+ * loop_timeout_exit exactly once. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
+ */
+int loop_timeout_enter(struct loop_task_t *task,
+                       int64_t delay_ns,
+                       struct loop_timeout_t **ret_timeout);
+
+/**
+ * Moves the deadline to `delay_ns` from now (negative: no limit).
+ * LOOP_EINVALID_STATE once it has passed, others as loop_timeout_enter.
+ * [loop thread] asyncio: timeout.reschedule().
+ */
+int loop_timeout_reschedule(struct loop_timeout_t *timeout, int64_t delay_ns);
+
+/**
+ * Ends the part and frees `timeout`. `outcome` is how the part ended: returned
+ * as it is, or as -ETIMEDOUT if it was LOOP_ECANCELLED because of the deadline
+ * and of nothing else. [loop thread]
+ */
+int loop_timeout_exit(struct loop_timeout_t *timeout, int outcome);
+
+/**
+ * A group whose body is what `task` does until loop_task_group_exit. When a
+ * task of the group fails, the others are cancelled, and so is `task` if it is
+ * still in the body. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM.
+ * [loop thread] asyncio: TaskGroup.
+ */
+int loop_task_group_new(struct loop_task_t *task, struct loop_task_group_t **ret_group);
+
+/**
+ * Gives the reference back. Tasks of the group go on. NULL is allowed.
+ * [any thread]
+ */
+void loop_task_group_unref(struct loop_task_group_t *group);
+
+/**
+ * Starts a task in the group, by the rules of loop_create_task.
+ * LOOP_EINVALID_STATE once the group is over or shutting down. [loop thread]
+ * asyncio: TaskGroup.create_task().
+ */
+int loop_task_group_create_task(struct loop_task_group_t *group,
+                                loop_task_step_t step,
+                                void *user_data,
+                                loop_destroy_t destroy,
+                                struct loop_task_t **ret_task);
+
+/**
+ * Leaves the body, with how it ended (0, or a negative code: the tasks are
+ * cancelled then). *ret_future is what the task has to await: done when every
+ * task of the group is; it fails with the first failure's code and "unhandled
+ * errors in a TaskGroup (N sub-exceptions)", and is cancelled if the task was
+ * cancelled from outside. LOOP_EINVALID_STATE if it was left before, others as
+ * loop_task_group_new. [loop thread]
+ */
+int loop_task_group_exit(struct loop_task_group_t *group,
+                         int outcome,
+                         struct loop_future_t **ret_future);
+
+/**
+ * How many tasks of the group failed so far. The code and the text (a copy, by
+ * the rules of snprintf) of the one at `index` go to *ret_code and `buffer`, if
+ * they are not NULL and it exists. [loop thread]
+ * asyncio: the exceptions of the ExceptionGroup.
+ */
+int loop_task_group_errors(struct loop_task_group_t *group,
+                           size_t index,
+                           int *ret_code,
+                           char *buffer,
+                           size_t size);
+
+/**
+ * A future of the results of `count` futures, in their order, whatever order
+ * they end in: a loop_gathered_t. The first failure (or cancellation) ends it;
+ * the others go on. With LOOP_RETURN_EXCEPTIONS it waits for all of them and
+ * does not fail. Cancelling it cancels them all. It takes references of its
+ * own. LOOP_EINVAL, LOOP_EWRONG_LOOP, LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: gather().
+ */
+int loop_gather(struct loop_t *loop,
+                struct loop_future_t *const *futures,
+                size_t count,
+                uint32_t flags,
+                struct loop_future_t **ret_future);
+
+/**
+ * A future of which of `count` futures are done: a loop_waited_t. It ends when
+ * `return_when` (LOOP_ALL_COMPLETED, ...) says, or after `timeout_ns`
+ * nanoseconds (negative: no limit); it cancels none of them, and does not fail.
+ * LOOP_EINVAL also for none at all, others as loop_gather. [loop thread]
+ * asyncio: wait().
+ */
+int loop_wait(struct loop_t *loop,
+              struct loop_future_t *const *futures,
+              size_t count,
+              int64_t timeout_ns,
+              int return_when,
+              struct loop_future_t **ret_future);
+
+/**
+ * A future that ends as `future` does. If that takes longer than `timeout_ns`
+ * nanoseconds, `future` is cancelled, and once it is, this one fails with
+ * -ETIMEDOUT. Cancelling it cancels `future`. LOOP_EINVAL, LOOP_ECLOSED,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: wait_for().
+ */
+int loop_wait_for(struct loop_future_t *future,
+                  int64_t timeout_ns,
+                  struct loop_future_t **ret_future);
+
+/**
+ * A future that ends as `future` does; cancelling it leaves `future` alone.
+ * Errors as loop_wait_for. [loop thread] asyncio: shield().
+ */
+int loop_shield(struct loop_future_t *future, struct loop_future_t **ret_future);
+
+/**
+ * Runs the loop until `future` is done: 0 with its result in *ret_result (may
+ * be NULL), which stays the future's; the code of its failure, or
+ * LOOP_ECANCELLED, with its text in loop_last_error; a positive code of
+ * loop_interrupt; LOOP_ESTOPPED "Event loop stopped before Future completed.".
+ * At least one turn is run. LOOP_ECLOSED, LOOP_ERUNNING, LOOP_EOTHER_RUNNING,
+ * LOOP_EWRONG_LOOP (checked in this order), LOOP_EWRONG_THREAD, LOOP_EFORKED,
+ * LOOP_EINVAL. asyncio: loop.run_until_complete().
+ */
+int loop_run_until_complete(struct loop_t *loop,
+                            struct loop_future_t *future,
+                            void **ret_result);
+
+/**
+ * Registers a finalizer for loop_shutdown_asyncgens, and so for loop_run: the
+ * generators of a language, for example. *ret_id (may be NULL) is for
+ * loop_remove_finalizer. `destroy` runs exactly once: after the finalizer and
+ * what it waits for, when it is removed, when the loop is closed, or when this
+ * call fails. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
+ * -ENOMEM. [loop thread]
+ */
+int loop_add_finalizer(struct loop_t *loop,
+                       loop_finalizer_t finalizer,
+                       void *user_data,
+                       loop_destroy_t destroy,
+                       uint64_t *ret_id);
+
+/**
+ * Takes a finalizer back without calling it: 1, or 0 if there is none. Errors
+ * as loop_add_finalizer. [loop thread]
+ */
+int loop_remove_finalizer(struct loop_t *loop, uint64_t id);
+
+/**
+ * Calls every finalizer once; *ret_future is done when all they wait for is.
+ * Failures go to the exception handler. Errors as loop_add_finalizer.
+ * [loop thread] asyncio: loop.shutdown_asyncgens().
+ */
+int loop_shutdown_asyncgens(struct loop_t *loop, struct loop_future_t **ret_future);
+
+/**
+ * Runs a task with this step function on a new loop until it is done, then
+ * ends everything: other tasks are cancelled and awaited, finalizers are
+ * called, the default executor is shut down, this thread's loop is set to none,
+ * the loop is closed. Answers as loop_run_until_complete; the main task's
+ * future goes to *ret_future (may be NULL) with one reference, to read its
+ * result; it is written only if the task was started. `options` may be NULL.
+ * LOOP_EOTHER_RUNNING "asyncio.run() cannot be called from a running event
+ * loop", LOOP_EINVAL, -ENOMEM, or a host policy's code. `destroy` runs exactly
+ * once, also then. [any thread] that runs no loop. asyncio: run().
+ */
+int loop_run(const struct loop_runner_options_t *options,
+             loop_task_step_t step,
+             void *user_data,
+             loop_destroy_t destroy,
+             struct loop_future_t **ret_future);
+
+/**
+ * A runner in *ret_runner, for loop_runner_close. Its loop is new and becomes
+ * this thread's. Errors as loop_run. asyncio: Runner.
+ */
+int loop_runner_new(const struct loop_runner_options_t *options,
+                    struct loop_runner_t **ret_runner);
+
+/**
+ * The runner's loop, borrowed; NULL for NULL. asyncio: runner.get_loop().
+ */
+struct loop_t *loop_runner_get_loop(struct loop_runner_t *runner);
+
+/**
+ * Runs one main task to its end, as loop_run does; may be called again and
+ * again. asyncio: runner.run().
+ */
+int loop_runner_run(struct loop_runner_t *runner,
+                    loop_task_step_t step,
+                    void *user_data,
+                    loop_destroy_t destroy,
+                    struct loop_future_t **ret_future);
+
+/**
+ * Ends everything as loop_run does at its end, and frees the runner, also if
+ * that fails. NULL is allowed. LOOP_ERUNNING while it runs (then it stays).
+ * asyncio: runner.close().
+ */
+int loop_runner_close(struct loop_runner_t *runner);
+
+/**
+ * Calls `start` on the loop's thread. What it starts ends *ret_cfuture (one
+ * reference; NULL: nobody asks), and is cancelled with it. If the loop is
+ * closed before, it fails with LOOP_ECLOSED. `destroy` runs exactly once, after
+ * `start`, on the loop's thread, or on the one that closes the loop or calls
+ * this. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM. [any thread]
+ * asyncio: run_coroutine_threadsafe().
+ */
+int loop_submit_threadsafe(struct loop_t *loop,
+                           loop_submit_callback_t start,
+                           void *user_data,
+                           loop_destroy_t destroy,
+                           struct loop_cfuture_t **ret_cfuture);
+
+/**
+ * The same for a task with this step function, by the rules of
+ * loop_create_task. [any thread] asyncio: run_coroutine_threadsafe().
+ */
+int loop_create_task_threadsafe(struct loop_t *loop,
+                                loop_task_step_t step,
+                                void *user_data,
+                                loop_destroy_t destroy,
+                                struct loop_cfuture_t **ret_cfuture);
+
+/**
+ * A pending one that the caller ends himself, in *ret_cfuture with one
+ * reference. LOOP_EINVAL, -ENOMEM. [any thread]
+ */
+int loop_cfuture_new(struct loop_cfuture_t **ret_cfuture);
+
+/**
+ * Takes one more reference; returns `cfuture`. NULL is allowed. [any thread]
+ */
+struct loop_cfuture_t *loop_cfuture_ref(struct loop_cfuture_t *cfuture);
+
+/**
+ * Gives a reference back; what was submitted goes on. NULL is allowed.
+ * [any thread], also after fork.
+ */
+void loop_cfuture_unref(struct loop_cfuture_t *cfuture);
+
+/**
+ * 1 if it is done (cancelled, too), 0 if not. LOOP_EINVAL, LOOP_EFORKED.
+ * [any thread]
+ */
+int loop_cfuture_done(struct loop_cfuture_t *cfuture);
+
+/**
+ * Waits until it is done, at most `timeout_ns` nanoseconds (negative: for
+ * ever): 0 with its result in *ret_result (may be NULL), which lives as long as
+ * the future; the code of its failure, or LOOP_ECANCELLED; -ETIMEDOUT if it is
+ * not done: it goes on, and may be waited for again. LOOP_EINVAL, LOOP_EFORKED.
+ * Never call it without limit on the thread of the loop that is to end it.
+ * [any thread] asyncio: concurrent.futures.Future.result(timeout).
+ */
+int loop_cfuture_result(struct loop_cfuture_t *cfuture,
+                        int64_t timeout_ns,
+                        void **ret_result);
+
+/**
+ * Cancels it, and on the loop's thread what was submitted: 1, or 0 if it is
+ * done. `message` (copied) may be NULL. LOOP_EINVAL, LOOP_EFORKED. [any thread]
+ */
+int loop_cfuture_cancel(struct loop_cfuture_t *cfuture, const char *message);
+
+/**
+ * Ends it with a result, by the rules of loop_future_set_result. [any thread]
+ */
+int loop_cfuture_set_result(struct loop_cfuture_t *cfuture,
+                            void *result,
+                            loop_destroy_t destroy);
+
+/**
+ * Ends it with a failure, by the rules of loop_future_set_exception.
+ * [any thread]
+ */
+int loop_cfuture_set_exception(struct loop_cfuture_t *cfuture,
+                               int code,
+                               const char *message);
+
+/**
+ * Calls `callback` when it is done: now, if it is; else on the thread that ends
+ * it. `destroy` runs exactly once, also when this call fails. LOOP_EINVAL,
+ * LOOP_EFORKED, -ENOMEM. [any thread]
+ */
+int loop_cfuture_add_done_callback(struct loop_cfuture_t *cfuture,
+                                   loop_cfuture_callback_t callback,
+                                   void *user_data,
+                                   loop_destroy_t destroy);
+
+/**
+ * A future of `loop` in *ret_future that ends as `cfuture` does; cancelling it
+ * cancels `cfuture`. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM.
+ * [loop thread] asyncio: wrap_future().
+ */
+int loop_wrap_cfuture(struct loop_t *loop,
+                      struct loop_cfuture_t *cfuture,
+                      struct loop_future_t **ret_future);
 
 /**
  * Receives at most `length` bytes. The future's result is a loop_received_t,

@@ -46,6 +46,14 @@ impl Context {
         Ok(Callback::new(run, UserData::new(raw.cast(), Some(destroy as DestroyFn))))
     }
 
+    /// Runs `body` inside this context; for what comes back to it many times.
+    pub fn run<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.call(self.hooks.enter);
+        let result = body();
+        self.call(self.hooks.exit);
+        result
+    }
+
     fn call(&self, hook: ContextHook) {
         if let Some(hook) = hook {
             // SAFETY: the host's hook with the host's own arguments.

@@ -15,6 +15,8 @@ pub enum Error {
     CloseWhileRunning,
     /// Another loop runs in this thread.
     OtherRunning,
+    /// `run` inside a run.
+    RunInsideRun,
     /// No loop runs in this thread.
     NoRunning,
     /// This thread has no current loop.
@@ -63,7 +65,7 @@ impl Error {
         match self {
             Error::Closed => -1001,
             Error::Running | Error::CloseWhileRunning => -1002,
-            Error::OtherRunning => -1003,
+            Error::OtherRunning | Error::RunInsideRun => -1003,
             Error::NoRunning => -1004,
             Error::NoCurrent => -1005,
             Error::WrongThread => -1006,
@@ -103,6 +105,9 @@ impl fmt::Display for Error {
             Error::CloseWhileRunning => f.write_str("Cannot close a running event loop"),
             Error::OtherRunning => {
                 f.write_str("Cannot run the event loop while another loop is running")
+            }
+            Error::RunInsideRun => {
+                f.write_str("asyncio.run() cannot be called from a running event loop")
             }
             Error::NoRunning => f.write_str("no running event loop"),
             Error::NoCurrent => write!(

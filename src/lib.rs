@@ -5,6 +5,7 @@
 //! | layer | rooms |
 //! |---|---|
 //! | the C ABI | `ffi` |
+//! | running a main task | `runner` |
 //! | which loop is current | `policy` |
 //! | what asyncio gives beside the loop | `services` |
 //! | the loop | `event_loop` |
@@ -18,6 +19,7 @@ mod at_load;
 
 pub mod ffi;
 pub mod policy;
+pub mod runner;
 
 pub mod services;
 

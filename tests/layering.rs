@@ -10,10 +10,11 @@ const LAYERS: [&str; 5] = ["ffi", "runner", "policy", "services", "event_loop"];
 
 /// Services, those that use others first: each may use only what stands in a
 /// later line.
-const SERVICES: [&[&str]; 4] = [
+const SERVICES: &[&[&str]] = &[
     &["subprocess"],
     &["transport", "dns", "sockets"],
-    &["task", "executor", "signals", "children", "statistics", "watchdog"],
+    &["concurrent"],
+    &["task", "combine", "finalizers", "executor", "signals", "children", "statistics", "watchdog"],
     &["future"],
 ];
 

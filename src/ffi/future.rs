@@ -207,7 +207,8 @@ pub unsafe extern "C" fn loop_future_exception_data(future: *mut loop_future_t) 
 
 /// Finishes the future with a result, which it destroys with its last
 /// reference, or at once if this call fails. Callbacks are scheduled in the
-/// order of their registration. LOOP_EINVALID_STATE if it is done already,
+/// order of their registration. LOOP_EINVALID_STATE if it is done already or a
+/// task's,
 /// LOOP_ECLOSED if there are callbacks and the loop is closed (it stays
 /// pending), others as loop_future_done. asyncio: future.set_result().
 #[unsafe(no_mangle)]
@@ -218,7 +219,7 @@ pub unsafe extern "C" fn loop_future_set_result(
 ) -> c_int {
     guard(|| {
         let outcome = Outcome::Result(UserData::new(result, destroy));
-        unsafe { self::future(future)? }.finish(outcome).map(|()| 0)
+        unsafe { self::future(future)? }.finish_by_host(outcome).map(|()| 0)
     })
 }
 
@@ -252,7 +253,7 @@ pub unsafe extern "C" fn loop_future_set_exception_data(
         }
         let message = unsafe { text(message) }.map(CString::from);
         let failure = crate::memory::try_arc(Failure { code, message, payload })?;
-        unsafe { self::future(future)? }.finish(Outcome::Failed(failure)).map(|()| 0)
+        unsafe { self::future(future)? }.finish_by_host(Outcome::Failed(failure)).map(|()| 0)
     })
 }
 

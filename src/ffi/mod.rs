@@ -38,6 +38,16 @@ pub mod policy;
 
 pub mod future;
 
+pub mod task;
+
+pub mod task_group;
+
+pub mod combine;
+
+pub mod runner;
+
+pub mod concurrent;
+
 pub mod sockets;
 
 pub mod error;

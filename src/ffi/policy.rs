@@ -41,7 +41,7 @@ pub struct policy_vtable_t {
     >,
 }
 
-fn code(failure: Failure) -> c_int {
+pub(super) fn code(failure: Failure) -> c_int {
     match failure {
         Failure::Ours(error) => set_last_error(error),
         Failure::Host(code) => code,

@@ -2,5 +2,9 @@
 //! state in objects of its own or attached to a loop, and uses the loop by its
 //! public methods only. Everything that takes time yields a `future`.
 
+pub mod combine;
+pub mod concurrent;
+pub mod finalizers;
 pub mod future;
 pub mod sockets;
+pub mod task;

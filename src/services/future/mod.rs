@@ -40,6 +40,11 @@ pub trait Operation {
         None
     }
 
+    /// Why nobody but the operation may end the future; asyncio's words.
+    fn refuses_results(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The future is done, or is freed undone: let go of everything now, so
     /// that descriptors may be used for other things at once.
     fn ended(self: Box<Self>) {}
@@ -133,6 +138,15 @@ impl Future {
         Ok(())
     }
 
+    /// Takes away what works on it, unasked: the loop has closed.
+    pub fn abandon(&self) {
+        let Ok(hold) = self.hold() else { return };
+        let operation = self.with(&hold, |state| state.operation.take());
+        if let Some(operation) = operation {
+            operation.ended();
+        }
+    }
+
     /// Says what the report of a failure that nobody retrieves begins with.
     pub fn set_report(&self, kind: &'static CStr) -> Result<()> {
         let hold = self.hold()?;
@@ -184,6 +198,18 @@ impl Future {
             operation.ended();
         }
         scheduled
+    }
+
+    /// `finish` by the host, who may not end what a task ends.
+    pub fn finish_by_host(self: &Arc<Self>, outcome: Outcome) -> Result<()> {
+        let hold = self.hold()?;
+        let refused = self.with(&hold, |state| {
+            state.operation.as_ref().and_then(|operation| operation.refuses_results())
+        });
+        match refused {
+            Some(why) => Err(Error::InvalidState(why)),
+            None => self.finish(outcome),
+        }
     }
 
     /// `finish` for an operation whose future may have been cancelled meanwhile.
@@ -332,6 +358,15 @@ impl Future {
                 state.retrieved = true;
                 Ok(body(outcome))
             }
+            None => Err(Error::InvalidState("Result is not set.")),
+        })
+    }
+
+    /// The code it ended with, without counting as retrieved.
+    pub fn peek_code(&self) -> Result<i32> {
+        let hold = self.hold()?;
+        self.with(&hold, |state| match &state.outcome {
+            Some(outcome) => Ok(outcome.code()),
             None => Err(Error::InvalidState("Result is not set.")),
         })
     }

@@ -1,0 +1,140 @@
+//! Task groups.
+
+use super::future::{give, loop_future_t};
+use super::guard::{guard, store};
+use super::task::{into_raw, loop_task_step_t, loop_task_t, task, to_step};
+use super::types::*;
+use crate::error::{Error, Result};
+use crate::services::task::{Options, TaskGroup};
+use std::ffi::{c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+
+/// Tasks that end together: asyncio's TaskGroup. Opaque, reference-counted;
+/// belongs to its loop's thread.
+pub struct loop_task_group_t(#[allow(dead_code)] TaskGroup);
+
+unsafe fn group(pointer: *const loop_task_group_t) -> Result<ManuallyDrop<Arc<TaskGroup>>> {
+    if pointer.is_null() {
+        return Err(Error::Invalid("group is NULL"));
+    }
+    // SAFETY: `loop_task_group_t` is how C sees a `TaskGroup` in an Arc.
+    Ok(ManuallyDrop::new(unsafe { Arc::from_raw(pointer.cast::<TaskGroup>()) }))
+}
+
+/// A group whose body is what `task` does until loop_task_group_exit. When a
+/// task of the group fails, the others are cancelled, and so is `task` if it is
+/// still in the body. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, -ENOMEM.
+/// [loop thread] asyncio: TaskGroup.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_group_new(
+    task: *mut loop_task_t,
+    ret_group: *mut *mut loop_task_group_t,
+) -> c_int {
+    guard(|| {
+        if ret_group.is_null() {
+            return Err(Error::Invalid("ret_group is NULL"));
+        }
+        let group = TaskGroup::new(Arc::clone(&*unsafe { self::task(task)? }))?;
+        unsafe { store(ret_group, Arc::into_raw(group).cast_mut().cast())? };
+        Ok(0)
+    })
+}
+
+/// Gives the reference back. Tasks of the group go on. NULL is allowed.
+/// [any thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_group_unref(group: *mut loop_task_group_t) {
+    if !group.is_null() {
+        guard(|| {
+            drop(unsafe { Arc::from_raw(group.cast::<TaskGroup>()) });
+            Ok(0)
+        });
+    }
+}
+
+/// Starts a task in the group, by the rules of loop_create_task.
+/// LOOP_EINVALID_STATE once the group is over or shutting down. [loop thread]
+/// asyncio: TaskGroup.create_task().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_group_create_task(
+    group: *mut loop_task_group_t,
+    step: loop_task_step_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_task: *mut *mut loop_task_t,
+) -> c_int {
+    guard(|| {
+        let (step, user_data) = to_step(step, user_data, destroy)?;
+        let group = unsafe { self::group(group)? };
+        let task = group.create_task(step, user_data, Options::default())?;
+        if !ret_task.is_null() {
+            unsafe { ret_task.write(into_raw(task)) };
+        }
+        Ok(0)
+    })
+}
+
+/// Leaves the body, with how it ended (0, or a negative code: the tasks are
+/// cancelled then). *ret_future is what the task has to await: done when every
+/// task of the group is; it fails with the first failure's code and "unhandled
+/// errors in a TaskGroup (N sub-exceptions)", and is cancelled if the task was
+/// cancelled from outside. LOOP_EINVALID_STATE if it was left before, others as
+/// loop_task_group_new. [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_group_exit(
+    group: *mut loop_task_group_t,
+    outcome: c_int,
+    ret_future: *mut *mut loop_future_t,
+) -> c_int {
+    guard(|| {
+        if ret_future.is_null() {
+            return Err(Error::Invalid("ret_future is NULL"));
+        }
+        if outcome > 0 {
+            return Err(Error::Invalid("the outcome must be 0 or negative"));
+        }
+        let group = Arc::clone(&*unsafe { self::group(group)? });
+        unsafe { give(group.exit(outcome)?, ret_future) }
+    })
+}
+
+/// How many tasks of the group failed so far. The code and the text (a copy, by
+/// the rules of snprintf) of the one at `index` go to *ret_code and `buffer`, if
+/// they are not NULL and it exists. [loop thread]
+/// asyncio: the exceptions of the ExceptionGroup.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_group_errors(
+    group: *mut loop_task_group_t,
+    index: usize,
+    ret_code: *mut c_int,
+    buffer: *mut c_char,
+    size: usize,
+) -> c_int {
+    guard(|| {
+        let errors = unsafe { self::group(group)? }.errors()?;
+        if let Some(error) = errors.get(index) {
+            if !ret_code.is_null() {
+                unsafe { ret_code.write(error.code) };
+            }
+            if !buffer.is_null() && size > 0 {
+                let text = error.message.as_deref().map_or(&b""[..], |text| text.to_bytes());
+                let count = text.len().min(size - 1);
+                // SAFETY: `size` bytes are there, `count` + 1 of them are used.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, count);
+                    buffer.add(count).write(0);
+                }
+            }
+        }
+        Ok(errors.len() as c_int)
+    })
+}
+
+versioned!(
+    "loop_task_group_new",
+    "loop_task_group_unref",
+    "loop_task_group_create_task",
+    "loop_task_group_exit",
+    "loop_task_group_errors",
+);

@@ -1,0 +1,124 @@
+//! Running a main task: asyncio's `run` and `Runner`. A new loop, made the
+//! thread's current one; afterwards every task is cancelled, what registered
+//! for it is shut down, and the thread has no loop.
+
+mod until_complete;
+
+pub use until_complete::run_until_complete;
+
+use crate::callback::UserData;
+use crate::error::{Error, Result};
+use crate::event_loop::{EventLoop, LoopRef};
+use crate::policy::{self, HostResult};
+use crate::running;
+use crate::services::combine;
+use crate::services::finalizers;
+use crate::services::future::{Future, Outcome, report};
+use crate::services::task::{self, StepFn, Task};
+use std::sync::Arc;
+
+/// How a runner runs.
+#[derive(Clone, Copy, Default)]
+pub struct Options {
+    /// Switches debug mode.
+    pub debug: Option<bool>,
+    /// Lets SIGINT cancel the main task.
+    pub handle_sigint: bool,
+}
+
+/// A loop and what has been run on it.
+pub struct Runner {
+    event_loop: LoopRef,
+    closed: bool,
+}
+
+impl Runner {
+    /// A runner with a new loop of the policy's, which becomes the thread's.
+    pub fn new(options: Options) -> HostResult<Runner> {
+        if !running::get().is_null() {
+            return Err(Error::RunInsideRun.into());
+        }
+        let policy = policy::get()?;
+        // SAFETY: a new loop's only reference.
+        let event_loop = unsafe { LoopRef::from_raw(policy.new_event_loop()?) };
+        // SAFETY: just made.
+        policy.set_event_loop(Some(unsafe { LoopRef::another(event_loop.as_ptr()) }))?;
+        let runner = Runner { event_loop, closed: false };
+        if let Some(debug) = options.debug {
+            runner.event_loop().set_debug(debug)?;
+        }
+        Ok(runner)
+    }
+
+    /// Its loop.
+    pub fn event_loop(&self) -> &EventLoop {
+        // SAFETY: the reference keeps it.
+        unsafe { &*self.event_loop.as_ptr() }
+    }
+
+    /// Runs a main task to its end: its future, and 0 or a code of `interrupt`.
+    pub fn run(&self, step: StepFn, user_data: UserData) -> Result<(Arc<Future>, Result<i32>)> {
+        if self.closed {
+            return Err(Error::InvalidState("Runner is closed"));
+        }
+        if !running::get().is_null() {
+            return Err(Error::RunInsideRun);
+        }
+        let event_loop = self.event_loop();
+        let main = Task::create(event_loop, step, user_data, task::Options::default())?;
+        let code = run_until_complete(event_loop, main.future());
+        Ok((main.future().clone(), code))
+    }
+
+    /// Ends everything the loop has, then the loop.
+    pub fn close(&mut self) -> HostResult<()> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
+        let event_loop = self.event_loop();
+        let ended = self.shut_down();
+        let unset = policy::get()?.set_event_loop(None);
+        event_loop.close()?;
+        ended?;
+        unset
+    }
+
+    fn shut_down(&self) -> Result<()> {
+        let event_loop = self.event_loop();
+        if event_loop.is_closed() || event_loop.is_forked() {
+            return Ok(());
+        }
+        cancel_all_tasks(event_loop)?;
+        run_until_complete(event_loop, &finalizers::shutdown(event_loop)?)?;
+        Ok(())
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+fn cancel_all_tasks(event_loop: &EventLoop) -> Result<()> {
+    let tasks = task::all_tasks(event_loop)?;
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    for task in &tasks {
+        task.cancel(None)?;
+    }
+    let futures = tasks.iter().map(|task| task.future().clone()).collect();
+    run_until_complete(event_loop, &combine::gather(event_loop, futures, true)?)?;
+    for task in &tasks {
+        let failure = task.future().outcome(|outcome| match outcome {
+            Outcome::Failed(failure) => Some((failure.code, failure.message.clone())),
+            _ => None,
+        });
+        if let Ok(Some((code, message))) = failure {
+            let what = c"unhandled exception during asyncio.run() shutdown";
+            report(event_loop, what, code, message.as_deref());
+        }
+    }
+    Ok(())
+}

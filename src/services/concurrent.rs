@@ -1,0 +1,348 @@
+//! Futures for threads: what `run_coroutine_threadsafe` returns. Any thread may
+//! wait for one, cancel it, or end one of its own; chains join it to a future of
+//! a loop in both directions.
+//!
+//! State and callbacks are behind one mutex, which is never held while foreign
+//! code runs. A copy in a forked child answers `Forked` and is never locked.
+
+use crate::callback::{Callback, UserData};
+use crate::error::{Error, Result};
+use crate::event_loop::{EventLoop, Kept};
+use crate::fork_generation;
+use crate::memory::{try_arc, try_box};
+use crate::services::future::{Failure, Future, Operation, Outcome};
+use std::ffi::{CStr, CString, c_void};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+/// How it ended; shared with whoever asks.
+#[derive(Clone)]
+pub enum End {
+    /// With a result.
+    Result(Arc<UserData>),
+    /// With a failure.
+    Failed(Arc<Failure>),
+    /// Cancelled.
+    Cancelled(Option<CString>),
+}
+
+// SAFETY: what a host puts into a thread's future is meant for other threads.
+unsafe impl Send for End {}
+unsafe impl Sync for End {}
+
+/// Told on the thread that ends the future, or at once if it is done.
+pub type ConcurrentDoneFn = unsafe extern "C-unwind" fn(*const Concurrent, *mut c_void);
+
+enum Listener {
+    Host(ConcurrentDoneFn, UserData),
+    Service(Box<dyn FnOnce(&Arc<Concurrent>) + Send>),
+}
+
+// SAFETY: as for `End`.
+unsafe impl Send for Listener {}
+
+/// A future for threads.
+pub struct Concurrent {
+    generation: u64,
+    state: Mutex<State>,
+    done: Condvar,
+}
+
+struct State {
+    end: Option<End>,
+    listeners: Vec<Listener>,
+    /// Is told that somebody cancels; the future may then end otherwise.
+    canceller: Option<Arc<dyn Fn(Option<CString>) + Send + Sync>>,
+}
+
+impl End {
+    /// 0, or the code of a failure or cancellation.
+    pub fn code(&self) -> i32 {
+        match self {
+            End::Result(_) => 0,
+            End::Failed(failure) => failure.code,
+            End::Cancelled(_) => Error::Cancelled.code(),
+        }
+    }
+
+    /// Its text.
+    pub fn message(&self) -> Option<&CStr> {
+        match self {
+            End::Result(_) => None,
+            End::Failed(failure) => failure.message.as_deref(),
+            End::Cancelled(message) => message.as_deref(),
+        }
+    }
+
+    fn of(outcome: Outcome) -> Result<End> {
+        Ok(match outcome {
+            Outcome::Result(data) => End::Result(try_arc(data)?),
+            Outcome::Shared(data) => End::Result(data),
+            Outcome::Failed(failure) => End::Failed(failure),
+            Outcome::Cancelled(message) => End::Cancelled(message),
+        })
+    }
+
+    fn into_outcome(self) -> Outcome {
+        match self {
+            End::Result(data) => Outcome::Shared(data),
+            End::Failed(failure) => Outcome::Failed(failure),
+            End::Cancelled(message) => Outcome::Cancelled(message),
+        }
+    }
+}
+
+impl Concurrent {
+    /// A pending one.
+    pub fn new() -> Result<Arc<Concurrent>> {
+        try_arc(Concurrent {
+            generation: fork_generation::current(),
+            state: Mutex::new(State { end: None, listeners: Vec::new(), canceller: None }),
+            done: Condvar::new(),
+        })
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, State>> {
+        if self.generation != fork_generation::current() {
+            return Err(Error::Forked(0));
+        }
+        Ok(self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    /// How it ended, if it has.
+    pub fn end(&self) -> Result<Option<End>> {
+        Ok(self.lock()?.end.clone())
+    }
+
+    /// Waits for the end, at most `timeout_ns` (none: for ever). A wait that is
+    /// over cancels nothing.
+    pub fn wait(&self, timeout_ns: Option<u64>) -> Result<End> {
+        let mut state = self.lock()?;
+        let deadline =
+            timeout_ns.and_then(|ns| Instant::now().checked_add(Duration::from_nanos(ns)));
+        loop {
+            if let Some(end) = &state.end {
+                return Ok(end.clone());
+            }
+            let Some(deadline) = deadline else {
+                state = self.done.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::Sys(libc::ETIMEDOUT));
+            }
+            let waited = self.done.wait_timeout(state, left);
+            state = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+        }
+    }
+
+    /// Ends it. The end is dropped if it has one already.
+    pub fn finish(self: &Arc<Self>, end: End) -> Result<()> {
+        let mut state = self.lock()?;
+        if state.end.is_some() {
+            drop(state);
+            drop(end);
+            return Err(Error::InvalidState("invalid state"));
+        }
+        state.end = Some(end);
+        let listeners = std::mem::take(&mut state.listeners);
+        let canceller = state.canceller.take();
+        drop(state);
+        self.done.notify_all();
+        drop(canceller);
+        for listener in listeners {
+            self.tell(listener);
+        }
+        Ok(())
+    }
+
+    /// Ends it as an outcome of a loop's future says.
+    pub fn finish_with(self: &Arc<Self>, outcome: Outcome) -> Result<()> {
+        self.finish(End::of(outcome)?)
+    }
+
+    /// Cancels it, and what it is chained to. False if it is done.
+    pub fn cancel(self: &Arc<Self>, message: Option<&CStr>) -> Result<bool> {
+        let state = self.lock()?;
+        if state.end.is_some() {
+            return Ok(false);
+        }
+        let canceller = state.canceller.clone();
+        drop(state);
+        let message = message.map(CString::from);
+        let cancelled = self.finish(End::Cancelled(message.clone())).is_ok();
+        if let Some(canceller) = canceller.filter(|_| cancelled) {
+            canceller(message);
+        }
+        Ok(cancelled)
+    }
+
+    fn set_canceller(&self, canceller: Arc<dyn Fn(Option<CString>) + Send + Sync>) -> Result<()> {
+        let mut state = self.lock()?;
+        let mut canceller = Some(canceller);
+        if state.end.is_none() {
+            std::mem::swap(&mut state.canceller, &mut canceller);
+        }
+        drop(state);
+        drop(canceller);
+        Ok(())
+    }
+
+    /// Tells the host of the end, now or later.
+    pub fn add_done_callback(
+        self: &Arc<Self>,
+        func: ConcurrentDoneFn,
+        user_data: UserData,
+    ) -> Result<()> {
+        self.listen(Listener::Host(func, user_data))
+    }
+
+    fn listen(self: &Arc<Self>, listener: Listener) -> Result<()> {
+        let mut listener = Some(listener);
+        let mut state = self.lock()?;
+        if state.end.is_none() {
+            state.listeners.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+            state.listeners.extend(listener.take());
+        }
+        drop(state);
+        if let Some(listener) = listener {
+            self.tell(listener);
+        }
+        Ok(())
+    }
+
+    fn tell(self: &Arc<Self>, listener: Listener) {
+        match listener {
+            // SAFETY: the host's function with the host's data.
+            Listener::Host(func, data) => unsafe { func(Arc::as_ptr(self), data.get()) },
+            Listener::Service(func) => func(self),
+        }
+    }
+
+    /// Nobody will end it any more: its loop was closed.
+    fn orphaned(self: &Arc<Self>) {
+        if self.generation == fork_generation::current()
+            && let Ok(closed) = End::of(Outcome::error(Error::Closed))
+        {
+            let _ = self.finish(closed);
+        }
+    }
+}
+
+/// Ends a thread's future by `Closed` if it is dropped undone: whatever held it
+/// will not run.
+struct Promise(Arc<Concurrent>);
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.0.orphaned();
+    }
+}
+
+/// Runs `start` on the loop's thread; the future it yields (none: done at once)
+/// ends the one that is returned here, and is cancelled with it.
+pub fn submit(
+    event_loop: &EventLoop,
+    start: impl FnOnce(&EventLoop) -> Result<Option<Arc<Future>>> + 'static,
+) -> Result<Arc<Concurrent>> {
+    event_loop.check_open()?;
+    let concurrent = Concurrent::new()?;
+    let promise = Promise(concurrent.clone());
+    let kept = event_loop.keep();
+    let callback = Callback::once(move || {
+        if promise.0.end().is_ok_and(|end| end.is_some()) {
+            // Cancelled before it began.
+            return;
+        }
+        match start(&kept) {
+            Ok(Some(future)) => chain(&future, promise),
+            Ok(None) => {
+                let _ = promise.0.finish_with(Outcome::number(0));
+            }
+            Err(error) => {
+                let _ = promise.0.finish_with(Outcome::error(error));
+            }
+        }
+    })?;
+    event_loop.call_soon_threadsafe(callback, false)?;
+    Ok(concurrent)
+}
+
+/// Joins a loop's future to a thread's: ends go one way, cancelling the other.
+fn chain(future: &Arc<Future>, promise: Promise) {
+    let (event_loop, source) = (future.event_loop().keep(), Arc::downgrade(future));
+    let source = LoopSide(source);
+    let canceller = Arc::new(move |message: Option<CString>| {
+        cancel_from_outside(&event_loop, source.clone(), message);
+    });
+    let _ = promise.0.set_canceller(canceller);
+    if promise.0.end().is_ok_and(|end| end.is_some()) {
+        // Cancelled while it began.
+        let _ = future.cancel(None);
+        return;
+    }
+    let _ = future.on_done(move |future| {
+        if let Ok(outcome) = future.share_outcome() {
+            let _ = promise.0.finish_with(outcome);
+        }
+    });
+}
+
+/// A reference to a loop's future that travels between threads and is followed
+/// on the loop's thread only.
+#[derive(Clone)]
+struct LoopSide(Weak<Future>);
+
+fn cancel_from_outside(event_loop: &Kept, source: LoopSide, message: Option<CString>) {
+    let callback = Callback::once(move || {
+        let LoopSide(source) = source;
+        if let Some(future) = source.upgrade() {
+            let _ = future.cancel(message.as_deref());
+        }
+    });
+    if let Ok(callback) = callback {
+        // A closed loop cancels nothing any more.
+        let _ = event_loop.call_soon_threadsafe(callback, false);
+    }
+}
+
+/// Cancelling a loop's future that wraps a thread's one cancels that.
+struct CancelConcurrent(Arc<Concurrent>);
+
+impl Operation for CancelConcurrent {
+    fn cancel(&mut self, message: Option<&CStr>) -> Option<bool> {
+        let _ = self.0.cancel(message);
+        None
+    }
+}
+
+/// asyncio's `wrap_future`: a future of `event_loop` that ends as `concurrent`
+/// does.
+pub fn wrap(event_loop: &EventLoop, concurrent: &Arc<Concurrent>) -> Result<Arc<Future>> {
+    let future = Future::new(event_loop)?;
+    future.set_operation(try_box(CancelConcurrent(concurrent.clone()))?)?;
+    let kept = event_loop.keep();
+    let target = LoopOnly(future.clone());
+    concurrent.listen(Listener::Service(Box::new(move |concurrent| {
+        let (target, concurrent) = (target, concurrent.clone());
+        let callback = Callback::once(move || {
+            let LoopOnly(target) = target;
+            if let Ok(Some(end)) = concurrent.end() {
+                target.finish_if_pending(end.into_outcome());
+            }
+        });
+        if let Ok(callback) = callback {
+            // A closed loop is told nothing any more.
+            let _ = kept.call_soon_threadsafe(callback, false);
+        }
+    })))?;
+    Ok(future)
+}
+
+/// A loop's future on its way through another thread, which only carries it.
+struct LoopOnly(Arc<Future>);
+
+// SAFETY: references are counted atomically; the state is used by whoever holds
+// the loop, or by whoever drops the last reference.
+unsafe impl Send for LoopOnly {}

@@ -1,0 +1,276 @@
+//! Tasks: a step function that runs until it awaits a future, and again when
+//! that is done. This is all a coroutine of any language needs to be cancelled,
+//! named and listed like any other.
+//!
+//! A task's state belongs to whoever holds its loop. The loop's registry keeps a
+//! pending task alive, so that nobody else has to.
+
+mod group;
+mod registry;
+mod sleep;
+mod step;
+mod timeout;
+
+pub use group::{GroupError, TaskGroup};
+pub use registry::{all_tasks, current_task};
+pub use sleep::sleep;
+pub use step::{AWAIT, StepFn, YIELD};
+pub use timeout::Timeout;
+
+use crate::callback::UserData;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::event_loop::{EventLoop, Hold};
+use crate::loop_cell::LoopCell;
+use crate::memory::{try_arc, try_box};
+use crate::services::future::{Future, Operation, Outcome};
+use registry::Registry;
+use std::ffi::{CStr, CString};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How a task begins.
+#[derive(Default)]
+pub struct Options {
+    /// Its name; none: Task-N.
+    pub name: Option<CString>,
+    /// What its steps run in; none: the creator's present context.
+    pub context: Option<Context>,
+    /// Run the first step at once: asyncio's eager tasks.
+    pub eager: bool,
+}
+
+/// A task. Shared by reference counts; used by the loop's thread.
+pub struct Task {
+    future: Arc<Future>,
+    registry: Arc<Registry>,
+    state: LoopCell<State>,
+}
+
+struct State {
+    /// What to run; none while it runs and when it is over.
+    step: Option<(StepFn, UserData)>,
+    context: Option<Arc<Context>>,
+    name: CString,
+    /// What the task waits for.
+    awaiting: Option<Arc<Future>>,
+    /// What it waited for last: the step reads its result.
+    awaited: Option<Arc<Future>>,
+    /// What the step asked for when it returned.
+    wish: Wish,
+    must_cancel: bool,
+    cancel_message: Option<CString>,
+    cancel_requests: u32,
+    running: bool,
+    /// Its place in the registry.
+    key: Option<usize>,
+}
+
+/// What a step leaves behind for its return.
+enum Wish {
+    Nothing,
+    Await(Arc<Future>),
+    Result(UserData),
+    Failure(Outcome),
+}
+
+/// Cancelling a task's future cancels the task.
+struct CancelTask(Arc<Task>);
+
+impl Operation for CancelTask {
+    fn cancel(&mut self, message: Option<&CStr>) -> Option<bool> {
+        Some(self.0.cancel(message).unwrap_or(false))
+    }
+
+    fn refuses_results(&self) -> Option<&'static str> {
+        Some("Task does not support set_result operation")
+    }
+}
+
+impl Task {
+    /// A task whose first step runs in the next turn.
+    pub fn create(
+        event_loop: &EventLoop,
+        step: StepFn,
+        user_data: UserData,
+        options: Options,
+    ) -> Result<Arc<Task>> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let registry = registry::of(event_loop)?;
+        let context = match options.context {
+            Some(context) => Some(context),
+            None => event_loop.present_context(),
+        };
+        let name = options.name.unwrap_or_else(|| {
+            let number = NUMBER.fetch_add(1, Relaxed) + 1;
+            CString::new(format!("Task-{number}")).unwrap_or_default()
+        });
+        let future = Future::new(event_loop)?;
+        future.set_report(c"Task exception was never retrieved")?;
+        let task = try_arc(Task {
+            future,
+            registry,
+            state: LoopCell::new(State {
+                step: Some((step, user_data)),
+                context: context.map(try_arc).transpose()?,
+                name,
+                awaiting: None,
+                awaited: None,
+                wish: Wish::Nothing,
+                must_cancel: false,
+                cancel_message: None,
+                cancel_requests: 0,
+                running: false,
+                key: None,
+            }),
+        })?;
+        task.future.set_operation(try_box(CancelTask(task.clone()))?)?;
+        let started = task.registry.add(&task).and_then(|()| {
+            if options.eager {
+                task.run(0);
+                Ok(())
+            } else {
+                task.run_soon(0)
+            }
+        });
+        if let Err(error) = started {
+            task.abandon(false);
+            return Err(error);
+        }
+        Ok(task)
+    }
+
+    /// Where its result will be.
+    pub fn future(&self) -> &Arc<Future> {
+        &self.future
+    }
+
+    /// Its loop.
+    pub fn event_loop(&self) -> &EventLoop {
+        self.future.event_loop()
+    }
+
+    fn hold(&self) -> Result<Hold<'_>> {
+        self.event_loop().hold()
+    }
+
+    /// Runs `body` on the state. Nothing foreign may run in it.
+    fn with<R>(&self, _hold: &Hold<'_>, body: impl FnOnce(&mut State) -> R) -> R {
+        // SAFETY: the hold is that of the task's loop.
+        unsafe { self.state.with(body) }
+    }
+
+    /// Asks the task to end: its next step is told, or what it awaits. False if
+    /// it is done.
+    pub fn cancel(&self, message: Option<&CStr>) -> Result<bool> {
+        let hold = self.hold()?;
+        if self.future.is_done() {
+            return Ok(false);
+        }
+        let awaiting = self.with(&hold, |state| {
+            state.cancel_requests += 1;
+            state.awaiting.clone()
+        });
+        if let Some(future) = awaiting
+            && future.cancel(message)?
+        {
+            return Ok(true);
+        }
+        self.with(&hold, |state| {
+            state.must_cancel = true;
+            state.cancel_message = message.map(CString::from);
+        });
+        Ok(true)
+    }
+
+    /// Takes one request to cancel back; how many are left.
+    pub fn uncancel(&self) -> Result<u32> {
+        let hold = self.hold()?;
+        Ok(self.with(&hold, |state| {
+            state.cancel_requests = state.cancel_requests.saturating_sub(1);
+            if state.cancel_requests == 0 {
+                state.must_cancel = false;
+            }
+            state.cancel_requests
+        }))
+    }
+
+    /// How many requests to cancel are pending.
+    pub fn cancelling(&self) -> Result<u32> {
+        let hold = self.hold()?;
+        Ok(self.with(&hold, |state| state.cancel_requests))
+    }
+
+    /// Lends the name to `body`.
+    pub fn name<R>(&self, body: impl FnOnce(&CStr) -> R) -> Result<R> {
+        let hold = self.hold()?;
+        Ok(self.with(&hold, |state| body(&state.name)))
+    }
+
+    /// Renames the task.
+    pub fn set_name(&self, name: CString) -> Result<()> {
+        let hold = self.hold()?;
+        let old = self.with(&hold, |state| std::mem::replace(&mut state.name, name));
+        drop(old);
+        Ok(())
+    }
+
+    /// What the task awaited last, for its step.
+    pub fn awaited(&self) -> Result<Option<Arc<Future>>> {
+        let hold = self.hold()?;
+        Ok(self.with(&hold, |state| state.awaited.clone()))
+    }
+
+    /// The step wishes to wait for `future`.
+    pub fn wish_await(&self, future: Arc<Future>) -> Result<()> {
+        if Arc::ptr_eq(&future, &self.future) {
+            return Err(Error::Invalid("Task cannot await on itself"));
+        }
+        if !std::ptr::eq(future.event_loop(), self.event_loop()) {
+            return Err(Error::WrongLoop);
+        }
+        self.set_wish(Wish::Await(future))
+    }
+
+    /// The step is about to return this result.
+    pub fn wish_result(&self, result: UserData) -> Result<()> {
+        self.set_wish(Wish::Result(result))
+    }
+
+    /// The step is about to return this failure.
+    pub fn wish_failure(&self, failure: Outcome) -> Result<()> {
+        self.set_wish(Wish::Failure(failure))
+    }
+
+    fn set_wish(&self, wish: Wish) -> Result<()> {
+        let hold = self.hold()?;
+        let old = self.with(&hold, |state| {
+            if !state.running {
+                return Err(wish);
+            }
+            Ok(std::mem::replace(&mut state.wish, wish))
+        });
+        match old {
+            Ok(old) => {
+                drop(old);
+                Ok(())
+            }
+            Err(_refused) => Err(Error::InvalidState("only the task's running step may do this")),
+        }
+    }
+
+    /// The loop has closed, or the task never began: ends it without a result.
+    fn abandon(&self, report: bool) {
+        let Ok(hold) = self.hold() else { return };
+        let (step, awaiting, awaited, name) = self.with(&hold, |state| {
+            state.key = None;
+            (state.step.take(), state.awaiting.take(), state.awaited.take(), state.name.clone())
+        });
+        if report && !self.future.is_done() {
+            let message = c"Task was destroyed but it is pending!";
+            crate::services::future::report(self.event_loop(), message, 0, Some(&name));
+        }
+        self.future.abandon();
+        drop((step, awaiting, awaited));
+    }
+}
