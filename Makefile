@@ -16,7 +16,7 @@ LINK   := -Iinclude -L$(LIB) -lcoloop -Wl,-rpath,$(abspath $(LIB)) -pthread
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .PHONY: all demo test bench header model test-rust test-header test-c test-python test-contract \
-        test-samples
+        test-samples test-examples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -41,7 +41,7 @@ target/demo/%: examples/c/%.c include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 
-test: $(VENV)/.installed test-rust model test-header test-c test-python test-contract test-samples demo
+test: $(VENV)/.installed test-rust model test-header test-c test-python test-contract test-samples test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -68,6 +68,9 @@ test-contract: target/tests/c
 
 test-samples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/samples.py $(LIB) README.md docs/guide.md
+
+test-examples: $(LIB)/libcoloop.so
+	$(PYTHON) tests/examples.py $(LIB)
 
 $(VENV)/.installed: scripts/setup.sh scripts/requirements.txt
 	scripts/setup.sh test
