@@ -3,7 +3,7 @@
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
 # make header   include/coloop.h anew from src/ffi
-# make model    the loom model of the inbox alone
+# make model    the loom models alone
 
 CARGO  ?= cargo
 PYTHON ?= python3
@@ -47,7 +47,7 @@ test-rust:
 	$(CARGO) test --locked
 
 model:
-	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom inbox::model
+	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom model
 
 test-header: $(VENV)/.installed all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python

@@ -35,6 +35,10 @@ pub enum Error {
     BadDescriptor(i32),
     /// Something else waits for this direction of the descriptor.
     InUse(i32),
+    /// A number that no signal has.
+    BadSignal(i32),
+    /// A signal that nobody can catch.
+    UncatchableSignal(i32),
     /// This build or platform cannot do it.
     Unsupported(&'static str),
     /// A future is not in the state for this; asyncio's words.
@@ -72,7 +76,10 @@ impl Error {
             Error::WrongLoop => -1007,
             Error::Forked(_) => -1008,
             Error::Stale => -1009,
-            Error::Invalid(_) | Error::BadDescriptor(_) => -1010,
+            Error::Invalid(_)
+            | Error::BadDescriptor(_)
+            | Error::BadSignal(_)
+            | Error::UncatchableSignal(_) => -1010,
             Error::Unsupported(_) => -1011,
             Error::Internal => -1012,
             Error::InvalidState(_) => -1013,
@@ -134,6 +141,8 @@ impl fmt::Display for Error {
             Error::Failed(code) => write!(f, "failed with code {code}"),
             Error::BadDescriptor(fd) => write!(f, "Invalid file descriptor: {fd}"),
             Error::InUse(fd) => write!(f, "File descriptor {fd} is used by another operation"),
+            Error::BadSignal(signum) => write!(f, "invalid signal number {signum}"),
+            Error::UncatchableSignal(signum) => write!(f, "sig {signum} cannot be caught"),
             Error::Internal => f.write_str("internal error in coloop"),
             Error::Sys(errno) => {
                 let mut buffer = [0 as c_char; 128];

@@ -50,4 +50,6 @@ pub mod concurrent;
 
 pub mod sockets;
 
+pub mod signals;
+
 pub mod error;

@@ -8,3 +8,4 @@ pub mod finalizers;
 pub mod future;
 pub mod sockets;
 pub mod task;
+pub mod signals;
