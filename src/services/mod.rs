@@ -6,6 +6,6 @@ pub mod combine;
 pub mod concurrent;
 pub mod finalizers;
 pub mod future;
+pub mod signals;
 pub mod sockets;
 pub mod task;
-pub mod signals;
