@@ -263,6 +263,29 @@ typedef struct loop_task_t loop_task_t;
  * A deadline for a part of a task: asyncio.timeout. Opaque.
  */
 typedef struct loop_timeout_t loop_timeout_t;
+ * A connection that moves bytes and calls a protocol: asyncio's Transport.
+ * Opaque, reference-counted. It belongs to one loop and to that loop's thread;
+ * only references are counted on any thread.
+ *
+ * An open transport is kept by its loop: nobody need hold a reference, and a
+ * pointer stays valid until connection_lost returned, longer with a reference.
+ * Giving references back closes nothing.
+ *
+ * A transport owns its descriptor and closes it. The protocol's user data is
+ * destroyed once: after connection_lost; when another protocol has taken its
+ * place; or when the call that was given it fails. Data that is in use by a
+ * running call lives until that call has returned.
+ *
+ * When the loop is closed, its open transports are let go of: descriptors are
+ * closed and protocols destroyed, and connection_lost is not called. So it is in
+ * a forked child that closes its copy of the loop or makes it its own; the
+ * parent's connections are not touched.
+ *
+ * Errors of all functions where nothing else is said: LOOP_EINVAL (NULL),
+ * LOOP_EWRONG_THREAD, LOOP_EFORKED, LOOP_ECLOSED, LOOP_ENOTSUP (this kind of
+ * transport cannot do it).
+ */
+typedef struct loop_transport_t loop_transport_t;
 
 /**
  * A policy. Opaque and reference-counted.
@@ -648,6 +671,85 @@ typedef struct loop_waited_t {
      */
     struct loop_future_t *const *pending;
 } loop_waited_t;
+ * What a transport calls: asyncio's Protocol and BufferedProtocol. Set `size` to
+ * sizeof(loop_protocol_t); every function may be NULL. The struct is copied.
+ *
+ * All functions run on the loop's thread. `transport` is borrowed for the call,
+ * and valid until connection_lost returned; take a reference to keep it longer.
+ * They may call every function on the transport.
+ */
+typedef struct loop_protocol_t {
+    /**
+     * sizeof(loop_protocol_t).
+     */
+    size_t size;
+    /**
+     * The transport is ready; reading begins when this has returned. First
+     * call, and only once.
+     */
+    void (*connection_made)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * Bytes came, at most 256 KiB at a time; borrowed for the call.
+     */
+    void (*data_received)(struct loop_transport_t *transport,
+                          const void *data,
+                          size_t length,
+                          void *user_data);
+    /**
+     * Set: used instead of data_received. Says where the next bytes go: at least
+     * one byte, which the protocol must leave in place until buffer_updated or
+     * the next call of this. `size_hint` is what is of use. 0, or a negative
+     * code, which ends the connection.
+     */
+    int (*get_buffer)(struct loop_transport_t *transport,
+                      size_t size_hint,
+                      void **ret_buffer,
+                      size_t *ret_size,
+                      void *user_data);
+    /**
+     * The buffer now begins with so many bytes that came.
+     */
+    void (*buffer_updated)(struct loop_transport_t *transport,
+                           size_t length,
+                           void *user_data);
+    /**
+     * The peer sends no more. Greater than 0: the transport stays open for
+     * writing. 0 (also if this is NULL): it is closed.
+     */
+    int (*eof_received)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * More than the high-water mark waits to be sent: write no more. Called
+     * inside the write that did it.
+     */
+    void (*pause_writing)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * No more than the low-water mark waits now: go on.
+     */
+    void (*resume_writing)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * The end; last call, and only once. A regular end (closed by this side, or
+     * by the peer): 0 and NULL; else the code and the text of what broke it.
+     * The descriptor is closed when this has returned.
+     */
+    void (*connection_lost)(struct loop_transport_t *transport,
+                            int code,
+                            const char *message,
+                            void *user_data);
+} loop_protocol_t;
+
+/**
+ * A piece of memory; like struct iovec.
+ */
+typedef struct loop_iovec_t {
+    /**
+     * Where it begins.
+     */
+    const void *base;
+    /**
+     * How many bytes.
+     */
+    size_t length;
+} loop_iovec_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -957,7 +1059,7 @@ int loop_handle_reschedule(struct loop_t *loop, loop_handle_t handle, uint64_t w
  * Calls `callback` in every turn in which `fd` is readable, at its end, hung up or broken
  * (level-triggered), until loop_remove_reader. A reader registered before is
  * cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
- * (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
+ * (NULL, negative fd), -EBADF (closed), -EBUSY (a transport has it), -EPERM (a plain file), LOOP_ECLOSED,
  * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
  * descriptor. If you cannot: once the number is added again, nothing of its
  * predecessor is delivered any more; until then, events of the old file go on as
@@ -984,15 +1086,16 @@ int loop_add_reader_context(struct loop_t *loop,
 /**
  * Ends what loop_add_reader began, at once: an event already queued is not
  * delivered. 1 if there was a reader, 0 if not (always on a closed loop),
- * LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_reader().
+ * -EBUSY (a transport has it), LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_reader().
  */
-int loop_remove_reader(struct loop_t *loop, int fd);
+int loop_remove_reader(struct loop_t *loop,
+                       int fd);
 
 /**
  * Calls `callback` in every turn in which `fd` is writable, hung up or broken
  * (level-triggered), until loop_remove_writer. A writer registered before is
  * cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
- * (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
+ * (NULL, negative fd), -EBADF (closed), -EBUSY (a transport has it), -EPERM (a plain file), LOOP_ECLOSED,
  * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
  * descriptor. If you cannot: once the number is added again, nothing of its
  * predecessor is delivered any more; until then, events of the old file go on as
@@ -1019,9 +1122,10 @@ int loop_add_writer_context(struct loop_t *loop,
 /**
  * Ends what loop_add_writer began, at once: an event already queued is not
  * delivered. 1 if there was a writer, 0 if not (always on a closed loop),
- * LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_writer().
+ * -EBUSY (a transport has it), LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_writer().
  */
-int loop_remove_writer(struct loop_t *loop, int fd);
+int loop_remove_writer(struct loop_t *loop,
+                       int fd);
 
 /**
  * One turn: waits at most `timeout_ns` nanoseconds (negative: as long as it
@@ -1992,6 +2096,241 @@ int loop_add_signal_handler_context(struct loop_t *loop,
  * LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_signal_handler().
  */
 int loop_remove_signal_handler(struct loop_t *loop, int signum);
+ * A transport on a connected stream socket of the caller's, such as one that
+ * was accepted elsewhere. connection_made is scheduled, reading begins after it.
+ * TCP sockets get TCP_NODELAY. The transport, with a reference, in
+ * *ret_transport, which may be NULL.
+ *
+ * On success the transport owns `fd` and closes it; on failure it stays the
+ * caller's, as it was, and user_data is destroyed. It is made non-blocking.
+ * LOOP_EINVAL (NULL, negative fd, no stream socket), -EBADF, -ENOTSOCK, -EBUSY
+ * (a transport has it), LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
+ * [loop thread] asyncio: loop.connect_accepted_socket().
+ */
+int loop_connect_accepted_socket(struct loop_t *loop,
+                                 int fd,
+                                 const struct loop_protocol_t *protocol,
+                                 void *user_data,
+                                 loop_destroy_t destroy,
+                                 struct loop_transport_t **ret_transport);
+
+/**
+ * A transport that reads from a pipe, FIFO, socket or character device. When
+ * the other end is closed: eof_received, then connection_lost. Ownership and
+ * errors as loop_connect_accepted_socket; LOOP_EINVAL for other kinds of files.
+ * [loop thread] asyncio: loop.connect_read_pipe().
+ */
+int loop_connect_read_pipe(struct loop_t *loop,
+                           int fd,
+                           const struct loop_protocol_t *protocol,
+                           void *user_data,
+                           loop_destroy_t destroy,
+                           struct loop_transport_t **ret_transport);
+
+/**
+ * A transport that writes to a pipe, FIFO, socket or character device, and
+ * notices when the reader goes: connection_lost, with -EPIPE if bytes were still
+ * waiting. No SIGPIPE is raised. A socket must not receive: that counts as its
+ * end. Ownership and errors as loop_connect_accepted_socket; LOOP_EINVAL for
+ * other kinds of files. [loop thread] asyncio: loop.connect_write_pipe().
+ */
+int loop_connect_write_pipe(struct loop_t *loop,
+                            int fd,
+                            const struct loop_protocol_t *protocol,
+                            void *user_data,
+                            loop_destroy_t destroy,
+                            struct loop_transport_t **ret_transport);
+
+/**
+ * Takes one more reference; returns `transport`. NULL is allowed. [any thread]
+ */
+struct loop_transport_t *loop_transport_ref(struct loop_transport_t *transport);
+
+/**
+ * Gives a reference back. This closes nothing: see loop_transport_close. NULL
+ * is allowed. [any thread], also after close and after fork.
+ */
+void loop_transport_unref(struct loop_transport_t *transport);
+
+/**
+ * The transport's loop, borrowed: valid as long as the transport. [any thread]
+ */
+struct loop_t *loop_transport_get_loop(struct loop_transport_t *transport);
+
+/**
+ * Sends `length` bytes: at once what the kernel takes, the rest from a copy when
+ * there is room. Never waits. If more than the high-water mark waits then,
+ * pause_writing is called before this returns.
+ *
+ * 0 also when the connection is lost: connection_lost tells, and from the fifth
+ * such write on the exception handler. LOOP_EINVALID_STATE after
+ * loop_transport_write_eof, and while a sendfile is in progress; -ENOMEM, then
+ * the connection is broken. [loop thread] asyncio: transport.write().
+ */
+int loop_transport_write(struct loop_transport_t *transport,
+                         const void *data,
+                         size_t length);
+
+/**
+ * Sends `count` pieces in their order, in one call of the system where it can;
+ * otherwise as loop_transport_write. asyncio: transport.writelines().
+ */
+int loop_transport_writev(struct loop_transport_t *transport,
+                          const struct loop_iovec_t *pieces,
+                          size_t count);
+
+/**
+ * Sends bytes without copying them: they must stay as they are until `destroy`
+ * is called with `user_data`, once, when they are sent or not needed any more:
+ * perhaps before this returns, and also if it fails. Otherwise as
+ * loop_transport_write.
+ */
+int loop_transport_write_owned(struct loop_transport_t *transport,
+                               const void *data,
+                               size_t length,
+                               void *user_data,
+                               loop_destroy_t destroy);
+
+/**
+ * Tells the peer, after everything is sent, that no more comes; receiving goes
+ * on. On a pipe: closes it. Again: nothing. LOOP_ENOTSUP where
+ * loop_transport_can_write_eof is 0. [loop thread] asyncio: transport.write_eof().
+ */
+int loop_transport_write_eof(struct loop_transport_t *transport);
+
+/**
+ * 1 if loop_transport_write_eof can be used, else 0. [loop thread]
+ * asyncio: transport.can_write_eof().
+ */
+int loop_transport_can_write_eof(struct loop_transport_t *transport);
+
+/**
+ * Closes the transport: receives no more from now on, sends what waits, a
+ * sendfile included, then calls connection_lost and closes the descriptor. Never
+ * from inside this function. Again: nothing. [loop thread]
+ * asyncio: transport.close().
+ */
+int loop_transport_close(struct loop_transport_t *transport);
+
+/**
+ * Closes the transport at once: what waits to be sent is dropped. Never calls
+ * connection_lost from inside. [loop thread] asyncio: transport.abort().
+ */
+int loop_transport_abort(struct loop_transport_t *transport);
+
+/**
+ * loop_transport_abort for a reason, which connection_lost gets: a negative
+ * code, and a text (copied; NULL: that of loop_strerror). For protocols that
+ * fail, such as one whose language raised an exception. LOOP_EINVAL for other
+ * codes. [loop thread] asyncio: what follows an exception in data_received.
+ */
+int loop_transport_fail(struct loop_transport_t *transport,
+                        int code,
+                        const char *message);
+
+/**
+ * 1 if the transport is closed or about to be, else 0. Also after the loop was
+ * closed. [loop thread] asyncio: transport.is_closing().
+ */
+int loop_transport_is_closing(struct loop_transport_t *transport);
+
+/**
+ * Receives no more until loop_transport_resume_reading: what comes meanwhile,
+ * the end included, waits in the kernel. Nothing if it is paused or closing.
+ * [loop thread] asyncio: transport.pause_reading().
+ */
+int loop_transport_pause_reading(struct loop_transport_t *transport);
+
+/**
+ * Receives again. Nothing if it is not paused, or closing. [loop thread]
+ * asyncio: transport.resume_reading().
+ */
+int loop_transport_resume_reading(struct loop_transport_t *transport);
+
+/**
+ * 1 if the transport receives: neither paused nor closing; else 0. [loop thread]
+ * asyncio: transport.is_reading().
+ */
+int loop_transport_is_reading(struct loop_transport_t *transport);
+
+/**
+ * The water marks in bytes: pause_writing when more than `high` wait,
+ * resume_writing when no more than `low` do. (size_t)-1 leaves one to the other:
+ * `high` is then four times `low`, or 64 KiB; `low` a quarter of `high`. May call
+ * pause_writing. LOOP_EINVAL for low > high. [loop thread]
+ * asyncio: transport.set_write_buffer_limits().
+ */
+int loop_transport_set_write_buffer_limits(struct loop_transport_t *transport,
+                                           size_t high,
+                                           size_t low);
+
+/**
+ * How many bytes wait to be sent, in *ret_size. [loop thread]
+ * asyncio: transport.get_write_buffer_size().
+ */
+int loop_transport_get_write_buffer_size(struct loop_transport_t *transport,
+                                         size_t *ret_size);
+
+/**
+ * The water marks; either pointer may be NULL. [loop thread]
+ * asyncio: transport.get_write_buffer_limits().
+ */
+int loop_transport_get_write_buffer_limits(struct loop_transport_t *transport,
+                                           size_t *ret_high,
+                                           size_t *ret_low);
+
+/**
+ * Another protocol takes over from now on; no function of it is called for
+ * that. The old one's user_data is destroyed before this returns, or, inside
+ * one of its functions, when that has returned. On failure the new one's is.
+ * LOOP_EINVALID_STATE if the connection was lost. [loop thread]
+ * asyncio: transport.set_protocol().
+ */
+int loop_transport_set_protocol(struct loop_transport_t *transport,
+                                const struct loop_protocol_t *protocol,
+                                void *user_data,
+                                loop_destroy_t destroy);
+
+/**
+ * The protocol's user_data; NULL when it was destroyed, and on failure (see
+ * loop_last_error). [loop thread] asyncio: transport.get_protocol().
+ */
+void *loop_transport_get_protocol(struct loop_transport_t *transport);
+
+/**
+ * The transport's descriptor, which stays the transport's: to ask and to set
+ * options only. -EBADF when it is closed. [loop thread]
+ * asyncio: transport.get_extra_info("socket").fileno().
+ */
+int loop_transport_get_fd(struct loop_transport_t *transport);
+
+/**
+ * What else is known, by asyncio's name, in *ret_value. Streams know "socket"
+ * or "pipe": the descriptor as a number. Layers answer for themselves. LOOP_EINVAL
+ * for a name that is not known. [loop thread]
+ * asyncio: transport.get_extra_info().
+ */
+int loop_transport_get_extra_info(struct loop_transport_t *transport,
+                                  const char *name,
+                                  void **ret_value);
+
+/**
+ * Sends `count` bytes of a file from `offset` on, or all up to its end if
+ * `count` is -1; by sendfile where the system can, else by reading and sending.
+ * What waits is sent before. Until the future is done other writes are refused
+ * and reading is paused. The future's result is the number of bytes, less than
+ * `count` if the file ends before. `file_fd` is duplicated: it may be closed; its
+ * position is neither used nor moved. Cancelling stops after what was sent. If
+ * the connection breaks, the future fails with the reason, -ECONNABORTED when it
+ * was aborted. LOOP_EINVAL also for other negative numbers; LOOP_EINVALID_STATE
+ * if the transport is closing, after write_eof, and while another sendfile is in
+ * progress; -EBADF, -EMFILE, -ENOMEM. [loop thread] asyncio: loop.sendfile().
+ */
+int loop_transport_sendfile(struct loop_transport_t *transport,
+                            int file_fd,
+                            int64_t offset,
+                            int64_t count,
+                            struct loop_future_t **ret_future);
 
 /**
  * What an error code means, in English; never NULL. Static: valid for ever.

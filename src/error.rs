@@ -39,6 +39,8 @@ pub enum Error {
     BadSignal(i32),
     /// A signal that nobody can catch.
     UncatchableSignal(i32),
+    /// The descriptor belongs to a transport.
+    UsedByTransport(i32),
     /// This build or platform cannot do it.
     Unsupported(&'static str),
     /// A future is not in the state for this; asyncio's words.
@@ -88,6 +90,7 @@ impl Error {
             Error::Shutdown => -1016,
             Error::Failed(code) => code,
             Error::InUse(_) => -libc::EBUSY,
+            Error::UsedByTransport(_) => -libc::EBUSY,
             Error::Sys(errno) => -errno,
         }
     }
@@ -143,6 +146,7 @@ impl fmt::Display for Error {
             Error::InUse(fd) => write!(f, "File descriptor {fd} is used by another operation"),
             Error::BadSignal(signum) => write!(f, "invalid signal number {signum}"),
             Error::UncatchableSignal(signum) => write!(f, "sig {signum} cannot be caught"),
+            Error::UsedByTransport(fd) => write!(f, "File descriptor {fd} is used by transport"),
             Error::Internal => f.write_str("internal error in coloop"),
             Error::Sys(errno) => {
                 let mut buffer = [0 as c_char; 128];

@@ -14,6 +14,7 @@
 
 mod access;
 mod attach;
+mod claims;
 mod close;
 mod embed;
 mod exception;
@@ -116,6 +117,7 @@ struct Core {
     stale_timers: usize,
     next_sequence: u32,
     fds: FdTable,
+    claims: claims::Claims,
     reactor: Option<Reactor>,
     /// The serial of the reader or writer that runs now, 0 if none does, and
     /// its callback if it was removed meanwhile: it must outlive the call.
@@ -159,6 +161,7 @@ impl Core {
             stale_timers: 0,
             next_sequence: 0,
             fds: FdTable::new(),
+            claims: claims::Claims::new(),
             reactor: None,
             running_serial: 0,
             retired: None,

@@ -92,3 +92,26 @@ pub unsafe fn store<T>(place: *mut T, value: T) -> Result<()> {
     unsafe { place.write(value) };
     Ok(())
 }
+
+/// Reads a struct of the host's whose first field is its size; what the host does
+/// not know yet stays as it is. None if the size is impossible, or if a field
+/// that this version does not know is set.
+///
+/// # Safety
+/// `given` points to so many bytes, and any of them may stand in `T`.
+pub unsafe fn read_sized<T: Copy>(given: *const c_void, place: &mut T) -> Option<()> {
+    // SAFETY: as promised.
+    unsafe {
+        let size = given.cast::<usize>().read();
+        if !(size_of::<usize>()..=4096).contains(&size) {
+            return None;
+        }
+        let tail = std::slice::from_raw_parts(given.cast::<u8>(), size);
+        if tail.iter().skip(size_of::<T>()).any(|&byte| byte != 0) {
+            return None;
+        }
+        let known = size.min(size_of::<T>());
+        std::ptr::copy_nonoverlapping(given.cast::<u8>(), std::ptr::from_mut(place).cast(), known);
+    }
+    Some(())
+}

@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_void};
 /// Calls `callback` in every turn in which `fd` is readable, at its end, hung up or broken
 /// (level-triggered), until loop_remove_reader. A reader registered before is
 /// cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
-/// (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
+/// (NULL, negative fd), -EBADF (closed), -EBUSY (a transport has it), -EPERM (a plain file), LOOP_ECLOSED,
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
 /// descriptor. If you cannot: once the number is added again, nothing of its
 /// predecessor is delivered any more; until then, events of the old file go on as
@@ -27,6 +27,7 @@ pub unsafe extern "C" fn loop_add_reader(
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };
         let cb = event_loop.in_present_context(cb)?;
+        event_loop.refuse_claimed(fd)?;
         event_loop.add_watch(fd, Direction::Read, cb).map(|()| 0)
     })
 }
@@ -45,17 +46,22 @@ pub unsafe extern "C" fn loop_add_reader_context(
         let cb = make_callback(callback, user_data, destroy);
         let event_loop = unsafe { event_loop(r#loop)? };
         let cb = event_loop.context(context)?.wrap(cb?)?;
+        event_loop.refuse_claimed(fd)?;
         event_loop.add_watch(fd, Direction::Read, cb).map(|()| 0)
     })
 }
 
 /// Ends what loop_add_reader began, at once: an event already queued is not
 /// delivered. 1 if there was a reader, 0 if not (always on a closed loop),
-/// LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_reader().
+/// -EBUSY (a transport has it), LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_reader().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_remove_reader(r#loop: *mut loop_t, fd: c_int) -> c_int {
     guard(|| {
-        let removed = unsafe { event_loop(r#loop)? }.remove_watch(fd, Direction::Read)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        if !event_loop.is_closed() {
+            event_loop.refuse_claimed(fd)?;
+        }
+        let removed = event_loop.remove_watch(fd, Direction::Read)?;
         Ok(removed.into())
     })
 }
@@ -63,7 +69,7 @@ pub unsafe extern "C" fn loop_remove_reader(r#loop: *mut loop_t, fd: c_int) -> c
 /// Calls `callback` in every turn in which `fd` is writable, hung up or broken
 /// (level-triggered), until loop_remove_writer. A writer registered before is
 /// cancelled and replaced; the other direction is not touched. 0, LOOP_EINVAL
-/// (NULL, negative fd), -EBADF (closed), -EPERM (a plain file), LOOP_ECLOSED,
+/// (NULL, negative fd), -EBADF (closed), -EBUSY (a transport has it), -EPERM (a plain file), LOOP_ECLOSED,
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
 /// descriptor. If you cannot: once the number is added again, nothing of its
 /// predecessor is delivered any more; until then, events of the old file go on as
@@ -82,6 +88,7 @@ pub unsafe extern "C" fn loop_add_writer(
         let cb = make_callback(callback, user_data, destroy)?;
         let event_loop = unsafe { event_loop(r#loop)? };
         let cb = event_loop.in_present_context(cb)?;
+        event_loop.refuse_claimed(fd)?;
         event_loop.add_watch(fd, Direction::Write, cb).map(|()| 0)
     })
 }
@@ -100,17 +107,22 @@ pub unsafe extern "C" fn loop_add_writer_context(
         let cb = make_callback(callback, user_data, destroy);
         let event_loop = unsafe { event_loop(r#loop)? };
         let cb = event_loop.context(context)?.wrap(cb?)?;
+        event_loop.refuse_claimed(fd)?;
         event_loop.add_watch(fd, Direction::Write, cb).map(|()| 0)
     })
 }
 
 /// Ends what loop_add_writer began, at once: an event already queued is not
 /// delivered. 1 if there was a writer, 0 if not (always on a closed loop),
-/// LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_writer().
+/// -EBUSY (a transport has it), LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_writer().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_remove_writer(r#loop: *mut loop_t, fd: c_int) -> c_int {
     guard(|| {
-        let removed = unsafe { event_loop(r#loop)? }.remove_watch(fd, Direction::Write)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        if !event_loop.is_closed() {
+            event_loop.refuse_claimed(fd)?;
+        }
+        let removed = event_loop.remove_watch(fd, Direction::Write)?;
         Ok(removed.into())
     })
 }

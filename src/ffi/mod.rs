@@ -49,6 +49,9 @@ pub mod runner;
 pub mod concurrent;
 
 pub mod sockets;
+pub mod protocol;
+
+pub mod transport;
 
 pub mod signals;
 

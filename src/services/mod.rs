@@ -9,3 +9,4 @@ pub mod future;
 pub mod signals;
 pub mod sockets;
 pub mod task;
+pub mod transport;

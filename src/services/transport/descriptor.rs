@@ -1,0 +1,157 @@
+//! What streams do with their descriptors: sockets and pipes alike.
+
+use crate::error::{Error, Result};
+use crate::sigpipe::{errno, without_sigpipe};
+use std::ffi::{c_int, c_void};
+use std::os::fd::RawFd;
+
+/// The system takes no more parts in one call.
+const MOST_PARTS: usize = 1024;
+
+/// What kind of descriptor a stream has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// A connected stream socket.
+    Socket,
+    /// Something to read from.
+    ReadPipe,
+    /// Something to write to; is it worth watching whether the reader goes?
+    WritePipe {
+        /// For pipes and sockets.
+        watches_peer: bool,
+    },
+}
+
+impl Medium {
+    /// Can bytes come?
+    pub fn reads(self) -> bool {
+        !matches!(self, Medium::WritePipe { .. })
+    }
+
+    /// Can bytes be sent?
+    pub fn writes(self) -> bool {
+        self != Medium::ReadPipe
+    }
+}
+
+/// A count, none where the descriptor is not ready, or an errno.
+pub type Counted = std::result::Result<Option<usize>, c_int>;
+
+fn counted(result: isize) -> Counted {
+    match usize::try_from(result) {
+        Ok(count) => Ok(Some(count)),
+        Err(_) => match errno() {
+            libc::EAGAIN | libc::EINTR => Ok(None),
+            errno => Err(errno),
+        },
+    }
+}
+
+/// Receives into `length` bytes at `place`; 0 is the end.
+///
+/// # Safety
+/// The bytes may be written.
+#[inline]
+pub unsafe fn receive(fd: RawFd, medium: Medium, place: *mut c_void, length: usize) -> Counted {
+    // SAFETY: as promised.
+    counted(unsafe {
+        match medium {
+            Medium::Socket => libc::recv(fd, place, length, libc::MSG_DONTWAIT),
+            _ => libc::read(fd, place, length),
+        }
+    })
+}
+
+/// Sends what it can of these parts. Never a signal.
+///
+/// # Safety
+/// The parts may be read.
+#[inline]
+pub unsafe fn send(fd: RawFd, medium: Medium, parts: &[libc::iovec]) -> Counted {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: as promised.
+    counted(unsafe {
+        match (medium, parts) {
+            (Medium::Socket, [part]) => libc::send(fd, part.iov_base, part.iov_len, flags),
+            (Medium::Socket, parts) => {
+                let parts = &parts[..parts.len().min(MOST_PARTS)];
+                let mut message: libc::msghdr = std::mem::zeroed();
+                message.msg_iov = parts.as_ptr().cast_mut();
+                message.msg_iovlen = parts.len() as _;
+                libc::sendmsg(fd, &message, flags)
+            }
+            (_, parts) => {
+                let parts = &parts[..parts.len().min(MOST_PARTS)];
+                without_sigpipe(|| libc::writev(fd, parts.as_ptr(), parts.len() as c_int))
+            }
+        }
+    })
+}
+
+/// Tells the peer that nothing more comes.
+pub fn shutdown_write(fd: RawFd) -> Result<()> {
+    // SAFETY: a plain call.
+    match unsafe { libc::shutdown(fd, libc::SHUT_WR) } {
+        0 => Ok(()),
+        _ => Err(Error::Sys(errno())),
+    }
+}
+
+/// Small writes go out at once. What is no TCP socket does not mind.
+pub fn set_no_delay(fd: RawFd) {
+    let on: c_int = 1;
+    let size = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: the place has the size that is said.
+    unsafe {
+        libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, (&raw const on).cast(), size);
+    }
+}
+
+/// A socket's type, or the errno of what is no socket.
+pub fn socket_type(fd: RawFd) -> Result<c_int> {
+    let mut value: c_int = 0;
+    let mut size = size_of::<c_int>() as libc::socklen_t;
+    let place = (&raw mut value).cast::<c_void>();
+    // SAFETY: the place has the size that is said.
+    match unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, place, &mut size) } {
+        0 => Ok(value),
+        _ => Err(Error::Sys(errno())),
+    }
+}
+
+/// The type bits of a file's mode.
+pub fn file_type(fd: RawFd) -> Result<libc::mode_t> {
+    // SAFETY: a plain struct, filled by the call.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        match libc::fstat(fd, &mut stat) {
+            0 => Ok(stat.st_mode & libc::S_IFMT),
+            _ => Err(Error::Sys(errno())),
+        }
+    }
+}
+
+/// Makes a descriptor non-blocking; true if it was not.
+pub fn make_non_blocking(fd: RawFd) -> Result<bool> {
+    set_flags(fd, |flags| flags | libc::O_NONBLOCK)
+}
+
+/// Takes `make_non_blocking` back.
+pub fn make_blocking(fd: RawFd) {
+    let _ = set_flags(fd, |flags| flags & !libc::O_NONBLOCK);
+}
+
+fn set_flags(fd: RawFd, change: impl FnOnce(c_int) -> c_int) -> Result<bool> {
+    // SAFETY: plain calls; any number may be asked about.
+    unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFL);
+        if flags < 0 {
+            return Err(Error::Sys(errno()));
+        }
+        let wanted = change(flags);
+        if wanted != flags && libc::fcntl(fd, libc::F_SETFL, wanted) < 0 {
+            return Err(Error::Sys(errno()));
+        }
+        Ok(wanted != flags)
+    }
+}

@@ -1,0 +1,188 @@
+//! Bytes that wait for room: copies, and pieces of the host's memory. It exists
+//! only while something waits.
+
+use crate::callback::UserData;
+use crate::error::{Error, Result};
+use std::collections::VecDeque;
+use std::ffi::c_void;
+
+/// Copies are collected in chunks of at least so many bytes.
+const CHUNK: usize = 4096;
+/// How many pieces go out in one call.
+pub const GATHERED: usize = 64;
+
+/// The bytes that wait.
+#[derive(Default)]
+pub struct WriteBuffer {
+    chunks: VecDeque<Chunk>,
+    /// How many bytes of the first chunk are gone.
+    gone: usize,
+    size: usize,
+}
+
+/// One piece. Its owner is foreign: to be dropped when nothing is borrowed.
+pub enum Chunk {
+    /// A copy.
+    Copied(Vec<u8>),
+    /// The host's memory.
+    Owned(*const c_void, usize, #[allow(dead_code)] UserData),
+}
+
+impl Chunk {
+    fn bytes(&self) -> (*const c_void, usize) {
+        match self {
+            Chunk::Copied(bytes) => (bytes.as_ptr().cast(), bytes.len()),
+            Chunk::Owned(data, length, _) => (*data, *length),
+        }
+    }
+}
+
+impl WriteBuffer {
+    /// How many bytes wait.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Appends a copy.
+    ///
+    /// # Safety
+    /// `length` bytes may be read at `data`.
+    pub unsafe fn copy(&mut self, data: *const c_void, length: usize) -> Result<()> {
+        // SAFETY: as promised; an empty part may have any address.
+        let mut rest = match length {
+            0 => return Ok(()),
+            _ => unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) },
+        };
+        // A chunk is never moved to a larger place: first what fits in the last.
+        if let Some(Chunk::Copied(last)) = self.chunks.back_mut() {
+            let fits = rest.len().min(last.capacity() - last.len());
+            let (now, later) = rest.split_at(fits);
+            if !later.is_empty() {
+                self.chunks.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+            }
+            if let Some(Chunk::Copied(last)) = self.chunks.back_mut() {
+                last.extend_from_slice(now);
+            }
+            self.size += fits;
+            rest = later;
+        }
+        if !rest.is_empty() {
+            let mut chunk = Vec::new();
+            chunk.try_reserve_exact(rest.len().max(CHUNK)).map_err(|_| Error::NO_MEMORY)?;
+            self.chunks.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+            chunk.extend_from_slice(rest);
+            self.size += rest.len();
+            self.chunks.push_back(Chunk::Copied(chunk));
+        }
+        Ok(())
+    }
+
+    /// Appends the host's memory as it is. On failure the owner comes back.
+    pub fn own(
+        &mut self,
+        data: *const c_void,
+        length: usize,
+        owner: UserData,
+    ) -> std::result::Result<(), UserData> {
+        if self.chunks.try_reserve(1).is_err() {
+            return Err(owner);
+        }
+        self.size += length;
+        self.chunks.push_back(Chunk::Owned(data, length, owner));
+        Ok(())
+    }
+
+    /// The first pieces, for a gathered write. How many.
+    pub fn gather(&self, parts: &mut [libc::iovec; GATHERED]) -> usize {
+        let mut gone = self.gone;
+        let mut count = 0;
+        for (chunk, part) in self.chunks.iter().zip(parts.iter_mut()) {
+            let (data, length) = chunk.bytes();
+            part.iov_base = data.wrapping_byte_add(gone).cast_mut();
+            part.iov_len = length - gone;
+            gone = 0;
+            count += 1;
+        }
+        count
+    }
+
+    /// So many bytes are sent. What they came from, to be dropped when nothing
+    /// is borrowed.
+    pub fn consume(&mut self, count: usize) -> Vec<Chunk> {
+        let mut done = Vec::new();
+        let count = count.min(self.size);
+        self.size -= count;
+        self.gone += count;
+        while let Some(chunk) = self.chunks.front() {
+            let (_, length) = chunk.bytes();
+            if self.gone < length {
+                break;
+            }
+            self.gone -= length;
+            match self.chunks.pop_front() {
+                Some(owned @ Chunk::Owned(..)) => done.push(owned),
+                other => drop(other),
+            }
+        }
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(buffer: &mut WriteBuffer, bytes: &[u8]) {
+        unsafe { buffer.copy(bytes.as_ptr().cast(), bytes.len()) }.unwrap();
+    }
+
+    /// Takes up to `limit` bytes as a socket would.
+    fn take(buffer: &mut WriteBuffer, limit: usize) -> Vec<u8> {
+        let empty = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        let mut parts = [empty; GATHERED];
+        let count = buffer.gather(&mut parts);
+        let mut out = Vec::new();
+        for part in &parts[..count] {
+            let bytes = unsafe { std::slice::from_raw_parts(part.iov_base.cast(), part.iov_len) };
+            out.extend_from_slice(bytes);
+        }
+        out.truncate(limit);
+        buffer.consume(out.len());
+        out
+    }
+
+    #[test]
+    fn bytes_come_out_as_they_went_in() {
+        let mut buffer = WriteBuffer::default();
+        let long: Vec<u8> = (0..10_000u32).map(|i| i as u8).collect();
+        let mut expected = Vec::new();
+        for length in [1, 5000, 3, 4096, 9999, 7] {
+            put(&mut buffer, &long[..length]);
+            expected.extend_from_slice(&long[..length]);
+        }
+        let owner = UserData::new(std::ptr::null_mut(), None);
+        assert!(buffer.own(long.as_ptr().cast(), 100, owner).is_ok());
+        expected.extend_from_slice(&long[..100]);
+        put(&mut buffer, b"end");
+        expected.extend_from_slice(b"end");
+        assert_eq!(buffer.size(), expected.len());
+        let mut got = Vec::new();
+        while buffer.size() > 0 {
+            got.extend(take(&mut buffer, 777));
+        }
+        assert!(got == expected && buffer.chunks.is_empty() && buffer.gone == 0);
+    }
+
+    #[test]
+    fn owners_end_when_their_last_byte_is_sent() {
+        let mut buffer = WriteBuffer::default();
+        let owner = || UserData::new(std::ptr::null_mut(), None);
+        let bytes = [1u8; 10];
+        assert!(buffer.own(bytes.as_ptr().cast(), 10, owner()).is_ok());
+        assert!(buffer.own(bytes.as_ptr().cast(), 10, owner()).is_ok());
+        assert_eq!(buffer.consume(9).len(), 0);
+        assert_eq!(buffer.consume(1).len(), 1);
+        assert_eq!(buffer.consume(10).len(), 1);
+        assert_eq!(buffer.size(), 0);
+    }
+}

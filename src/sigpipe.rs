@@ -1,0 +1,77 @@
+//! Calls that raise SIGPIPE where the system has no flag against it. The
+//! process's handling of the signal is not touched.
+
+use std::ffi::c_int;
+
+/// Runs `call`, which may raise SIGPIPE in this thread: nobody gets to see that
+/// signal. One that was waiting already stays.
+pub fn without_sigpipe(call: impl FnOnce() -> isize) -> isize {
+    // SAFETY: all sets are initialised before they are read; the mask of this
+    // thread is put back before anything else runs.
+    unsafe {
+        let mut handling: libc::sigaction = std::mem::zeroed();
+        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &mut handling) == 0
+            && handling.sa_sigaction == libc::SIG_IGN
+        {
+            return call();
+        }
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        let mut waiting: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGPIPE);
+        libc::sigpending(&mut waiting);
+        let waits = libc::sigismember(&waiting, libc::SIGPIPE) == 1;
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut before);
+        let result = call();
+        let errno = errno();
+        if result < 0 && errno == libc::EPIPE && !waits {
+            take(&set);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        set_errno(errno);
+        result
+    }
+}
+
+/// Takes back a blocked signal of this set, if one waits.
+unsafe fn take(set: &libc::sigset_t) {
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both live for the call.
+    while unsafe { libc::sigtimedwait(set, std::ptr::null_mut(), &at_once) } < 0
+        && errno() == libc::EINTR
+    {}
+}
+
+/// The errno of this thread's last call.
+pub fn errno() -> c_int {
+    std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+fn set_errno(value: c_int) {
+    // SAFETY: this thread's own variable.
+    unsafe { *libc::__errno_location() = value };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_pipe_raises_no_signal() {
+        // SAFETY: descriptors of this test's own; the default handling would
+        // end the process.
+        unsafe {
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            let mut ends = [0; 2];
+            assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
+            libc::close(ends[0]);
+            let result = without_sigpipe(|| libc::write(ends[1], b"x".as_ptr().cast(), 1));
+            assert_eq!((result, errno()), (-1, libc::EPIPE));
+            let mut waiting: libc::sigset_t = std::mem::zeroed();
+            libc::sigpending(&mut waiting);
+            assert_eq!(libc::sigismember(&waiting, libc::SIGPIPE), 0);
+            libc::close(ends[1]);
+        }
+    }
+}
