@@ -263,6 +263,8 @@ typedef struct loop_task_t loop_task_t;
  * A deadline for a part of a task: asyncio.timeout. Opaque.
  */
 typedef struct loop_timeout_t loop_timeout_t;
+
+/**
  * A connection that moves bytes and calls a protocol: asyncio's Transport.
  * Opaque, reference-counted. It belongs to one loop and to that loop's thread;
  * only references are counted on any thread.
@@ -605,72 +607,6 @@ typedef struct loop_accepted_t {
 } loop_accepted_t;
 
 /**
- * What was received: the result of loop_sock_recv, loop_sock_recvfrom and
- * loop_sock_recvfrom_into. It belongs to its future and lives as long.
- */
-typedef struct loop_received_t {
-    /**
-     * How many bytes; 0 at the end of a stream.
-     */
-    size_t length;
-    /**
-     * The bytes: the future's own, or those of the buffer that was given.
-     */
-    const void *data;
-    /**
-     * The length of the address; 0 where none was asked for, or the sender
-     * has none.
-     */
-    size_t address_length;
-    /**
-     * From whom: a struct sockaddr, or NULL.
-     */
-    const void *address;
-} loop_received_t;
-
-/**
- * The result of loop_gather's future; belongs to that future.
- */
-typedef struct loop_gathered_t {
-    /**
-     * How many futures there were.
-     */
-    size_t count;
-    /**
-     * Their results in the order in which they were given; NULL where one failed.
-     */
-    void *const *results;
-    /**
-     * Their codes: 0, or how one failed.
-     */
-    const int *codes;
-    /**
-     * The futures themselves, borrowed; they keep the results alive.
-     */
-    struct loop_future_t *const *futures;
-} loop_gathered_t;
-
-/**
- * The result of loop_wait's future; belongs to that future.
- */
-typedef struct loop_waited_t {
-    /**
-     * How many are done.
-     */
-    size_t done_count;
-    /**
-     * They, borrowed, in the order in which they were given.
-     */
-    struct loop_future_t *const *done;
-    /**
-     * How many are not.
-     */
-    size_t pending_count;
-    /**
-     * They, borrowed.
-     */
-    struct loop_future_t *const *pending;
-} loop_waited_t;
  * What a transport calls: asyncio's Protocol and BufferedProtocol. Set `size` to
  * sizeof(loop_protocol_t); every function may be NULL. The struct is copied.
  *
@@ -750,6 +686,74 @@ typedef struct loop_iovec_t {
      */
     size_t length;
 } loop_iovec_t;
+
+/**
+ * What was received: the result of loop_sock_recv, loop_sock_recvfrom and
+ * loop_sock_recvfrom_into. It belongs to its future and lives as long.
+ */
+typedef struct loop_received_t {
+    /**
+     * How many bytes; 0 at the end of a stream.
+     */
+    size_t length;
+    /**
+     * The bytes: the future's own, or those of the buffer that was given.
+     */
+    const void *data;
+    /**
+     * The length of the address; 0 where none was asked for, or the sender
+     * has none.
+     */
+    size_t address_length;
+    /**
+     * From whom: a struct sockaddr, or NULL.
+     */
+    const void *address;
+} loop_received_t;
+
+/**
+ * The result of loop_gather's future; belongs to that future.
+ */
+typedef struct loop_gathered_t {
+    /**
+     * How many futures there were.
+     */
+    size_t count;
+    /**
+     * Their results in the order in which they were given; NULL where one failed.
+     */
+    void *const *results;
+    /**
+     * Their codes: 0, or how one failed.
+     */
+    const int *codes;
+    /**
+     * The futures themselves, borrowed; they keep the results alive.
+     */
+    struct loop_future_t *const *futures;
+} loop_gathered_t;
+
+/**
+ * The result of loop_wait's future; belongs to that future.
+ */
+typedef struct loop_waited_t {
+    /**
+     * How many are done.
+     */
+    size_t done_count;
+    /**
+     * They, borrowed, in the order in which they were given.
+     */
+    struct loop_future_t *const *done;
+    /**
+     * How many are not.
+     */
+    size_t pending_count;
+    /**
+     * They, borrowed.
+     */
+    struct loop_future_t *const *pending;
+} loop_waited_t;
 
 #ifdef __cplusplus
 extern "C" {

@@ -48,8 +48,8 @@ pub mod runner;
 
 pub mod concurrent;
 
-pub mod sockets;
 pub mod protocol;
+pub mod sockets;
 
 pub mod transport;
 
