@@ -2061,45 +2061,6 @@ int loop_sock_sendfile(struct loop_t *loop,
                        struct loop_future_t **ret_future);
 
 /**
- * Calls `callback` in the loop after the signal arrived: once for all arrivals
- * that the loop has not looked at yet. A handler that this loop had for the
- * signal is replaced. Any loop in any thread may have one, several loops for
- * the same signal, too: each is told. What the process did on the signal before
- * comes back when the last loop removes its handler or is closed, unless
- * somebody has set something else meanwhile. System calls that a signal
- * interrupts are restarted. For signals of a fault (SIGSEGV, ...) this is no
- * use: the fault would come again before the loop gets to run.
- *
- * 0; LOOP_EINVAL "invalid signal number N" or "sig N cannot be caught" (SIGKILL,
- * SIGSTOP); LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM.
- * Fork: in a forked child these signals do nothing until the child sets their
- * dispositions anew, and never reach the parent's loop; loop_reinit_after_fork
- * drops the handlers. Programs started by exec get default dispositions.
- * [loop thread] asyncio: loop.add_signal_handler().
- */
-int loop_add_signal_handler(struct loop_t *loop,
-                            int signum,
-                            loop_callback_t callback,
-                            void *user_data,
-                            loop_destroy_t destroy);
-
-/**
- * loop_add_signal_handler in a context; see loop_call_soon_context.
- */
-int loop_add_signal_handler_context(struct loop_t *loop,
-                                    int signum,
-                                    loop_callback_t callback,
-                                    void *user_data,
-                                    loop_destroy_t destroy,
-                                    void *context);
-
-/**
- * Ends what loop_add_signal_handler began, at once: a signal that the loop has
- * not looked at yet is forgotten. 1 if there was a handler, 0 if not (always on
- * a closed loop), LOOP_EINVAL "invalid signal number N", LOOP_EFORKED,
- * LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_signal_handler().
- */
-int loop_remove_signal_handler(struct loop_t *loop, int signum);
  * A transport on a connected stream socket of the caller's, such as one that
  * was accepted elsewhere. connection_made is scheduled, reading begins after it.
  * TCP sockets get TCP_NODELAY. The transport, with a reference, in
@@ -2335,6 +2296,47 @@ int loop_transport_sendfile(struct loop_transport_t *transport,
                             int64_t offset,
                             int64_t count,
                             struct loop_future_t **ret_future);
+
+/**
+ * Calls `callback` in the loop after the signal arrived: once for all arrivals
+ * that the loop has not looked at yet. A handler that this loop had for the
+ * signal is replaced. Any loop in any thread may have one, several loops for
+ * the same signal, too: each is told. What the process did on the signal before
+ * comes back when the last loop removes its handler or is closed, unless
+ * somebody has set something else meanwhile. System calls that a signal
+ * interrupts are restarted. For signals of a fault (SIGSEGV, ...) this is no
+ * use: the fault would come again before the loop gets to run.
+ *
+ * 0; LOOP_EINVAL "invalid signal number N" or "sig N cannot be caught" (SIGKILL,
+ * SIGSTOP); LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM.
+ * Fork: in a forked child these signals do nothing until the child sets their
+ * dispositions anew, and never reach the parent's loop; loop_reinit_after_fork
+ * drops the handlers. Programs started by exec get default dispositions.
+ * [loop thread] asyncio: loop.add_signal_handler().
+ */
+int loop_add_signal_handler(struct loop_t *loop,
+                            int signum,
+                            loop_callback_t callback,
+                            void *user_data,
+                            loop_destroy_t destroy);
+
+/**
+ * loop_add_signal_handler in a context; see loop_call_soon_context.
+ */
+int loop_add_signal_handler_context(struct loop_t *loop,
+                                    int signum,
+                                    loop_callback_t callback,
+                                    void *user_data,
+                                    loop_destroy_t destroy,
+                                    void *context);
+
+/**
+ * Ends what loop_add_signal_handler began, at once: a signal that the loop has
+ * not looked at yet is forgotten. 1 if there was a handler, 0 if not (always on
+ * a closed loop), LOOP_EINVAL "invalid signal number N", LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_signal_handler().
+ */
+int loop_remove_signal_handler(struct loop_t *loop, int signum);
 
 /**
  * What an error code means, in English; never NULL. Static: valid for ever.
