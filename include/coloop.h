@@ -126,6 +126,73 @@
 #define LOOP_RUN_SIGINT 1
 
 /**
+ * loop_executor_shutdown: wait until all threads have ended.
+ */
+#define LOOP_EXECUTOR_WAIT 1
+
+/**
+ * loop_executor_shutdown: cancel jobs that have not begun.
+ */
+#define LOOP_EXECUTOR_CANCEL_QUEUED 2
+
+/**
+ * A name or service is not known. Codes of the resolver are -2000 less the
+ * number that Linux gives them, on every system; its text is in loop_strerror.
+ * A failure for another reason is -errno.
+ */
+#define LOOP_EAI_NONAME -2002
+
+/**
+ * Flags that cannot be used.
+ */
+#define LOOP_EAI_BADFLAGS -2001
+
+/**
+ * The name server cannot answer now; it may later.
+ */
+#define LOOP_EAI_AGAIN -2003
+
+/**
+ * The name server cannot answer.
+ */
+#define LOOP_EAI_FAIL -2004
+
+/**
+ * The name is known but has no address.
+ */
+#define LOOP_EAI_NODATA -2005
+
+/**
+ * The address family is not supported.
+ */
+#define LOOP_EAI_FAMILY -2006
+
+/**
+ * The socket type is not supported.
+ */
+#define LOOP_EAI_SOCKTYPE -2007
+
+/**
+ * The service is not known for that socket type.
+ */
+#define LOOP_EAI_SERVICE -2008
+
+/**
+ * The name has no address in that family.
+ */
+#define LOOP_EAI_ADDRFAMILY -2009
+
+/**
+ * No memory.
+ */
+#define LOOP_EAI_MEMORY -2010
+
+/**
+ * The text is too long.
+ */
+#define LOOP_EAI_OVERFLOW -2012
+
+/**
  * The loop was closed: "Event loop is closed".
  */
 #define LOOP_ECLOSED -1001
@@ -211,6 +278,24 @@
  * child every function but loop_cfuture_unref answers LOOP_EFORKED.
  */
 typedef struct loop_cfuture_t loop_cfuture_t;
+
+/**
+ * A job in the hands of a host's executor. Opaque.
+ */
+typedef struct loop_executor_job_t loop_executor_job_t;
+
+/**
+ * Runs blocking jobs: on a pool of threads (loop_executor_new), or wherever the
+ * host likes (loop_executor_create). Opaque, reference-counted, and of no loop:
+ * any number of loops may share one.
+ *
+ * Threads: every function is for [any thread] if nothing else is said.
+ *
+ * Fork: in a forked child there are none of the threads, and every function
+ * returns LOOP_EFORKED, except loop_executor_reinit_after_fork and giving
+ * references back. A child's loop makes itself a new default executor.
+ */
+typedef struct loop_executor_t loop_executor_t;
 
 /**
  * A result that is not there yet: asyncio's Future. Opaque, reference-counted:
@@ -686,6 +771,71 @@ typedef struct loop_iovec_t {
      */
     size_t length;
 } loop_iovec_t;
+
+/**
+ * What a host's executor consists of. The struct is copied. Every function is
+ * called with the executor's user data, on whatever thread.
+ */
+typedef struct loop_executor_vtable_t {
+    /**
+     * sizeof(loop_executor_vtable_t).
+     */
+    size_t size;
+    /**
+     * Takes charge of a job, which must end with one call of
+     * loop_executor_job_run or loop_executor_job_discard, on any thread, now
+     * or later. 0, or a negative code: refused, the job is not the host's.
+     */
+    int (*submit)(struct loop_executor_job_t *job, void *user_data);
+    /**
+     * A job of the host's was cancelled and will do nothing. 1: the host gives
+     * it back and forgets it; 0: it keeps it, and ends it as above. NULL: 0.
+     * If `job` may have ended meanwhile, it must be compared only.
+     */
+    int (*cancel)(struct loop_executor_job_t *job, void *user_data);
+    /**
+     * No more jobs will come. With LOOP_EXECUTOR_WAIT: waits for all that were
+     * taken, -ETIMEDOUT if that takes longer than timeout_ns (0: no limit);
+     * with LOOP_EXECUTOR_CANCEL_QUEUED: discards what has not begun. May be
+     * called more than once. NULL: there is nothing to do or to wait for.
+     */
+    int (*shutdown)(uint32_t flags, uint64_t timeout_ns, void *user_data);
+} loop_executor_vtable_t;
+
+/**
+ * A job, called on a thread of the executor. 0 or positive: done, with its
+ * result in *ret_result (NULL before). Negative: failed with that code;
+ * LOOP_ECANCELLED: cancelled.
+ */
+typedef int (*loop_job_t)(void *user_data, void **ret_result);
+
+/**
+ * What kind of addresses are wanted. Set `size` to
+ * sizeof(loop_addrinfo_hints_t) and everything else to zero (any), then what
+ * you want; the values are those of the system's struct addrinfo.
+ */
+typedef struct loop_addrinfo_hints_t {
+    /**
+     * sizeof(loop_addrinfo_hints_t).
+     */
+    size_t size;
+    /**
+     * AF_INET, AF_INET6, ...
+     */
+    int family;
+    /**
+     * SOCK_STREAM, SOCK_DGRAM, ...
+     */
+    int socktype;
+    /**
+     * IPPROTO_TCP, ...
+     */
+    int protocol;
+    /**
+     * AI_PASSIVE, AI_CANONNAME, ...
+     */
+    int flags;
+} loop_addrinfo_hints_t;
 
 /**
  * What was received: the result of loop_sock_recv, loop_sock_recvfrom and
@@ -2337,6 +2487,184 @@ int loop_add_signal_handler_context(struct loop_t *loop,
  * LOOP_EWRONG_THREAD. [loop thread] asyncio: loop.remove_signal_handler().
  */
 int loop_remove_signal_handler(struct loop_t *loop, int signum);
+
+/**
+ * A pool of at most `workers` threads in *ret_executor, with one reference. 0
+ * workers: the number of processors plus 4, at most 32. Threads start when jobs
+ * come that no idle one can take; they are named coloop-0, coloop-1, ... and
+ * have all signals blocked but those of faults. LOOP_EINVAL, -ENOMEM.
+ * Python: ThreadPoolExecutor(workers).
+ */
+int loop_executor_new(uint32_t workers, struct loop_executor_t **ret_executor);
+
+/**
+ * An executor of the host's in *ret_executor, with one reference. `destroy`
+ * runs with the last reference, on whatever thread gives that back; futures of
+ * jobs that are not done have one each. LOOP_EINVAL for a wrong size, unknown
+ * fields or no `submit`, -ENOMEM.
+ */
+int loop_executor_create(const struct loop_executor_vtable_t *vtable,
+                         void *user_data,
+                         loop_destroy_t destroy,
+                         struct loop_executor_t **ret_executor);
+
+/**
+ * Takes one more reference; returns `executor`. NULL is allowed.
+ */
+struct loop_executor_t *loop_executor_ref(struct loop_executor_t *executor);
+
+/**
+ * Gives a reference back. With the last one a pool's threads do what is queued
+ * and end; this never waits for them. In a forked child the child's copy of
+ * what was queued is destroyed instead. NULL is allowed.
+ */
+void loop_executor_unref(struct loop_executor_t *executor);
+
+/**
+ * Sets the most threads a pool may have, as in loop_executor_new. More are
+ * started if jobs wait, those too many end when they have no job. LOOP_EINVAL,
+ * LOOP_ENOTSUP for a host's executor, LOOP_EFORKED, -EAGAIN or -ENOMEM if a
+ * thread could not be started (the number is set).
+ */
+int loop_executor_set_workers(struct loop_executor_t *executor, uint32_t workers);
+
+/**
+ * How many threads a pool has now. LOOP_EINVAL, LOOP_ENOTSUP for a host's
+ * executor, LOOP_EFORKED.
+ */
+int loop_executor_threads(struct loop_executor_t *executor);
+
+/**
+ * How many jobs wait for a thread of a pool. Errors as loop_executor_threads.
+ */
+int loop_executor_queued(struct loop_executor_t *executor);
+
+/**
+ * Runs `callback` on the executor; nobody waits for it. `destroy` runs after
+ * it, on the same thread, or on this one if this call fails. LOOP_EINVAL,
+ * LOOP_ESHUTDOWN, LOOP_EFORKED, -ENOMEM, -EAGAIN if there is no thread and none
+ * could be started, what a host's submit returns.
+ * Python: executor.submit().
+ */
+int loop_executor_submit(struct loop_executor_t *executor,
+                         loop_callback_t callback,
+                         void *user_data,
+                         loop_destroy_t destroy);
+
+/**
+ * Ends an executor: it takes no more jobs (LOOP_ESHUTDOWN). What is queued is
+ * done, or cancelled with LOOP_EXECUTOR_CANCEL_QUEUED: destructors run here,
+ * futures are cancelled by their loops. With LOOP_EXECUTOR_WAIT the call
+ * returns when all threads have ended; -ETIMEDOUT if that takes longer than
+ * timeout_ns (0: no limit). May be called again. LOOP_EINVAL, LOOP_EFORKED,
+ * -EDEADLK if this thread is one of them, what a host's shutdown returns.
+ * Python: executor.shutdown().
+ */
+int loop_executor_shutdown(struct loop_executor_t *executor,
+                           uint32_t flags,
+                           uint64_t timeout_ns);
+
+/**
+ * In a forked child: makes an inherited executor this process's own. A pool
+ * starts anew without threads and jobs; the child's copy of what was queued is
+ * destroyed, that of what ran is lost. A host's executor is taken to work in
+ * the child. The child must have no other thread that uses it. LOOP_EINVAL,
+ * also if it was not inherited, -ENOMEM.
+ */
+int loop_executor_reinit_after_fork(struct loop_executor_t *executor);
+
+/**
+ * For a host's executor: runs a job it took charge of, on this thread, and
+ * ends it; does nothing but that if the job was cancelled. NULL is allowed.
+ */
+void loop_executor_job_run(struct loop_executor_job_t *job);
+
+/**
+ * For a host's executor: ends a job without running it. Its data is destroyed
+ * here, its future is cancelled. NULL is allowed.
+ */
+void loop_executor_job_discard(struct loop_executor_job_t *job);
+
+/**
+ * Submits `job` at once, whether the loop runs or not, to `executor` or (NULL)
+ * to the loop's default one, which is made when it is first needed: a pool as
+ * of loop_executor_new(0). The future in *ret_future ends on the loop's thread
+ * with what the job returned.
+ *
+ * `destroy` runs on the job's thread before the future is done, or on this one
+ * if this call fails or the job is cancelled before it began. A result that
+ * nobody takes, because the future was cancelled or the loop closed meanwhile,
+ * ends by `result_destroy` (NULL: it needs none) on whatever thread drops it;
+ * so does a result that is not NULL of a job that failed.
+ *
+ * Cancelling the future takes a job out of the queue; one that runs goes on
+ * unseen. Closing the loop drops neither. LOOP_EINVAL, LOOP_ECLOSED,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD, others as loop_executor_submit.
+ * [loop thread] asyncio: loop.run_in_executor().
+ */
+int loop_run_in_executor(struct loop_t *loop,
+                         struct loop_executor_t *executor,
+                         loop_job_t job,
+                         void *user_data,
+                         loop_destroy_t destroy,
+                         loop_destroy_t result_destroy,
+                         struct loop_future_t **ret_future);
+
+/**
+ * Makes `executor` the loop's default one, which gets the jobs that name none.
+ * The loop takes a reference, and charge: loop_close shuts it down without
+ * waiting, whoever else uses it, as asyncio does. The one before is given back.
+ * LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
+ * [loop thread] asyncio: loop.set_default_executor().
+ */
+int loop_set_default_executor(struct loop_t *loop, struct loop_executor_t *executor);
+
+/**
+ * Ends the default executor: from now on jobs that name none are refused with
+ * LOOP_ESHUTDOWN. The future in *ret_future is done when all threads have
+ * ended, at once if there are none; it fails with -ETIMEDOUT if that takes
+ * longer than timeout_ns (0: no limit), and the threads end later.
+ * LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM,
+ * -EAGAIN (a host's executor is waited for in a thread of its own).
+ * [loop thread] asyncio: loop.shutdown_default_executor().
+ */
+int loop_shutdown_default_executor(struct loop_t *loop,
+                                   uint64_t timeout_ns,
+                                   struct loop_future_t **ret_future);
+
+/**
+ * Looks up the addresses of a host (NULL: this one) and a service (a name, a
+ * number as text, or NULL), by the system's getaddrinfo on the loop's default
+ * executor. The result in *ret_future is a const loop_addrinfo_list_t *. Where
+ * neither is a name, no thread is asked, and the future is done at once.
+ *
+ * The future fails with LOOP_EAI_..., with -ETIMEDOUT if the answer takes
+ * longer than timeout_ns (0: no limit). An answer that comes after that, or
+ * after the future was cancelled, is dropped. `hints` may be NULL.
+ * LOOP_EINVAL, others as loop_run_in_executor. [loop thread]
+ * asyncio: loop.getaddrinfo().
+ */
+int loop_getaddrinfo(struct loop_t *loop,
+                     const char *host,
+                     const char *service,
+                     const struct loop_addrinfo_hints_t *hints,
+                     uint64_t timeout_ns,
+                     struct loop_future_t **ret_future);
+
+/**
+ * Looks up the name and the service of an address, by the system's getnameinfo
+ * with its flags (NI_...) on the loop's default executor. The result in
+ * *ret_future is a const loop_nameinfo_t *. With NI_NUMERICHOST and
+ * NI_NUMERICSERV no thread is asked, and the future is done at once. Failures,
+ * time limit and errors as of loop_getaddrinfo. [loop thread]
+ * asyncio: loop.getnameinfo().
+ */
+int loop_getnameinfo(struct loop_t *loop,
+                     const void *address,
+                     size_t address_length,
+                     int flags,
+                     uint64_t timeout_ns,
+                     struct loop_future_t **ret_future);
 
 /**
  * What an error code means, in English; never NULL. Static: valid for ever.

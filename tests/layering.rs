@@ -12,7 +12,8 @@ const LAYERS: [&str; 5] = ["ffi", "runner", "policy", "services", "event_loop"];
 /// later line.
 const SERVICES: &[&[&str]] = &[
     &["subprocess"],
-    &["transport", "dns", "sockets"],
+    &["transport"],
+    &["dns", "sockets"],
     &["concurrent"],
     &["task", "combine", "finalizers", "executor", "signals", "children", "statistics", "watchdog"],
     &["future"],

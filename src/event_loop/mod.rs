@@ -36,7 +36,7 @@ pub use exception::{ExceptionContext, ExceptionHandler, default_exception_handle
 pub use fork::{KEEP_IO, KEEP_READY};
 pub use hooks::{LoopHook, LoopHookFn, WaitHooks};
 pub use options::{Backend, Options};
-pub use reference::{Kept, LoopRef};
+pub use reference::{Kept, LoopRef, Remote};
 pub use slow_callback::{SlowCallback, SlowCallbackHook};
 
 use crate::callback::Callback;

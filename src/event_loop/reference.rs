@@ -79,7 +79,25 @@ impl Kept {
     }
 }
 
+/// Holds a loop's memory for other threads, which may post to the loop. Unlike a
+/// `Kept` it never closes the loop: destructors do not move to such a thread.
+#[derive(Clone)]
+pub struct Remote(Arc<EventLoop>);
+
+impl Deref for Remote {
+    type Target = EventLoop;
+
+    fn deref(&self) -> &EventLoop {
+        &self.0
+    }
+}
+
 impl EventLoop {
+    /// Holds this loop's memory for other threads.
+    pub fn remote(&self) -> Remote {
+        Remote(self.keep().0.clone())
+    }
+
     /// Holds this loop's memory; it does not keep the loop open.
     pub fn keep(&self) -> Kept {
         // SAFETY: every loop that anybody can call lives in an Arc.

@@ -89,8 +89,11 @@ pub extern "C" fn loop_strerror(code: c_int) -> *const c_char {
         LOOP_ECANCELLED => c"The future was cancelled",
         LOOP_ESTOPPED => c"Event loop stopped before Future completed.",
         LOOP_ESHUTDOWN => c"Executor shutdown has been called",
-        // SAFETY: strerror takes any number.
-        _ => return unsafe { libc::strerror(code.wrapping_neg()) },
+        _ => match crate::services::dns::error_text(code) {
+            Some(text) => text,
+            // SAFETY: strerror takes any number.
+            None => return unsafe { libc::strerror(code.wrapping_neg()) },
+        },
     };
     text.as_ptr()
 }

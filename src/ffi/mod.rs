@@ -55,4 +55,8 @@ pub mod transport;
 
 pub mod signals;
 
+pub mod executor;
+
+pub mod dns;
+
 pub mod error;

@@ -4,6 +4,8 @@
 
 pub mod combine;
 pub mod concurrent;
+pub mod dns;
+pub mod executor;
 pub mod finalizers;
 pub mod future;
 pub mod signals;

@@ -4,9 +4,11 @@
 //! closed. It leaves `Pending` once. Whatever was working on it is told then,
 //! at once; done-callbacks are scheduled by `call_soon`, each in its context.
 
+mod deadline;
 mod done_callback;
 mod outcome;
 
+pub use deadline::Deadline;
 pub use done_callback::{DoneCallback, DoneFn};
 pub use outcome::{Failure, Outcome};
 

@@ -1,0 +1,188 @@
+//! Names and addresses.
+
+use super::future::{give, loop_future_t, text};
+use super::guard::{guard, kept};
+use super::types::*;
+use crate::error::{Error, Result};
+use crate::services::dns::{self, AddressInfo, Hints};
+use std::ffi::{c_char, c_int, c_void};
+
+/// A name or service is not known. Codes of the resolver are -2000 less the
+/// number that Linux gives them, on every system; its text is in loop_strerror.
+/// A failure for another reason is -errno.
+pub const LOOP_EAI_NONAME: c_int = -2002;
+/// Flags that cannot be used.
+pub const LOOP_EAI_BADFLAGS: c_int = -2001;
+/// The name server cannot answer now; it may later.
+pub const LOOP_EAI_AGAIN: c_int = -2003;
+/// The name server cannot answer.
+pub const LOOP_EAI_FAIL: c_int = -2004;
+/// The name is known but has no address.
+pub const LOOP_EAI_NODATA: c_int = -2005;
+/// The address family is not supported.
+pub const LOOP_EAI_FAMILY: c_int = -2006;
+/// The socket type is not supported.
+pub const LOOP_EAI_SOCKTYPE: c_int = -2007;
+/// The service is not known for that socket type.
+pub const LOOP_EAI_SERVICE: c_int = -2008;
+/// The name has no address in that family.
+pub const LOOP_EAI_ADDRFAMILY: c_int = -2009;
+/// No memory.
+pub const LOOP_EAI_MEMORY: c_int = -2010;
+/// The text is too long.
+pub const LOOP_EAI_OVERFLOW: c_int = -2012;
+
+/// What kind of addresses are wanted. Set `size` to
+/// sizeof(loop_addrinfo_hints_t) and everything else to zero (any), then what
+/// you want; the values are those of the system's struct addrinfo.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct loop_addrinfo_hints_t {
+    /// sizeof(loop_addrinfo_hints_t).
+    pub size: usize,
+    /// AF_INET, AF_INET6, ...
+    pub family: c_int,
+    /// SOCK_STREAM, SOCK_DGRAM, ...
+    pub socktype: c_int,
+    /// IPPROTO_TCP, ...
+    pub protocol: c_int,
+    /// AI_PASSIVE, AI_CANONNAME, ...
+    pub flags: c_int,
+}
+
+/// One address, with what a socket for it is made of.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct loop_addrinfo_t {
+    /// Of the socket and of the address.
+    pub family: c_int,
+    /// Of the socket.
+    pub socktype: c_int,
+    /// Of the socket.
+    pub protocol: c_int,
+    /// How many bytes `address` has.
+    pub address_length: usize,
+    /// A struct sockaddr.
+    pub address: *const c_void,
+    /// In the first entry, if AI_CANONNAME asked for it; otherwise NULL.
+    pub canonical_name: *const c_char,
+}
+
+/// What loop_getaddrinfo found; its future's, as everything in it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct loop_addrinfo_list_t {
+    /// How many there are, at least one.
+    pub count: usize,
+    /// In the system's order: the best first.
+    pub entries: *const loop_addrinfo_t,
+}
+
+/// What loop_getnameinfo found; its future's, as both texts.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct loop_nameinfo_t {
+    /// The host's name or address.
+    pub host: *const c_char,
+    /// The service's name or number.
+    pub service: *const c_char,
+}
+
+fn to_hints(given: *const loop_addrinfo_hints_t) -> Result<Hints> {
+    if given.is_null() {
+        return Ok(Hints::default());
+    }
+    let known = size_of::<loop_addrinfo_hints_t>();
+    // SAFETY: the caller passes a struct whose first field is its size.
+    let hints = unsafe {
+        let size = given.cast::<usize>().read();
+        if size < size_of::<usize>() || size > 4096 {
+            return Err(Error::Invalid("loop_addrinfo_hints_t.size is wrong"));
+        }
+        let bytes = std::slice::from_raw_parts(given.cast::<u8>(), size);
+        if bytes.iter().skip(known).any(|&byte| byte != 0) {
+            return Err(Error::Invalid("loop_addrinfo_hints_t has fields not known here"));
+        }
+        let mut hints: loop_addrinfo_hints_t = std::mem::zeroed();
+        std::ptr::copy_nonoverlapping(
+            given.cast::<u8>(),
+            (&raw mut hints).cast::<u8>(),
+            size.min(known),
+        );
+        hints
+    };
+    Ok(Hints {
+        family: hints.family,
+        socktype: hints.socktype,
+        protocol: hints.protocol,
+        flags: hints.flags,
+    })
+}
+
+/// Looks up the addresses of a host (NULL: this one) and a service (a name, a
+/// number as text, or NULL), by the system's getaddrinfo on the loop's default
+/// executor. The result in *ret_future is a const loop_addrinfo_list_t *. Where
+/// neither is a name, no thread is asked, and the future is done at once.
+///
+/// The future fails with LOOP_EAI_..., with -ETIMEDOUT if the answer takes
+/// longer than timeout_ns (0: no limit). An answer that comes after that, or
+/// after the future was cancelled, is dropped. `hints` may be NULL.
+/// LOOP_EINVAL, others as loop_run_in_executor. [loop thread]
+/// asyncio: loop.getaddrinfo().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_getaddrinfo(
+    r#loop: *mut loop_t,
+    host: *const c_char,
+    service: *const c_char,
+    hints: *const loop_addrinfo_hints_t,
+    timeout_ns: u64,
+    ret_future: *mut *mut loop_future_t,
+) -> c_int {
+    guard(|| {
+        let event_loop = unsafe { kept(r#loop)? };
+        let hints = to_hints(hints)?;
+        if ret_future.is_null() {
+            return Err(Error::Invalid("ret_future is NULL"));
+        }
+        let (host, service) = unsafe { (text(host), text(service)) };
+        let lookup = dns::resolve(&event_loop, host, service, hints, timeout_ns)?;
+        unsafe { give(lookup.into_future(), ret_future) }
+    })
+}
+
+/// Looks up the name and the service of an address, by the system's getnameinfo
+/// with its flags (NI_...) on the loop's default executor. The result in
+/// *ret_future is a const loop_nameinfo_t *. With NI_NUMERICHOST and
+/// NI_NUMERICSERV no thread is asked, and the future is done at once. Failures,
+/// time limit and errors as of loop_getaddrinfo. [loop thread]
+/// asyncio: loop.getnameinfo().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_getnameinfo(
+    r#loop: *mut loop_t,
+    address: *const c_void,
+    address_length: usize,
+    flags: c_int,
+    timeout_ns: u64,
+    ret_future: *mut *mut loop_future_t,
+) -> c_int {
+    guard(|| {
+        let event_loop = unsafe { kept(r#loop)? };
+        if address.is_null() {
+            return Err(Error::Invalid("address is NULL"));
+        }
+        if ret_future.is_null() {
+            return Err(Error::Invalid("ret_future is NULL"));
+        }
+        if address_length > 4096 {
+            return Err(Error::Invalid("address_length is wrong"));
+        }
+        let address = unsafe { std::slice::from_raw_parts(address.cast::<u8>(), address_length) };
+        let future = dns::reverse(&event_loop, address, flags, timeout_ns)?;
+        unsafe { give(future, ret_future) }
+    })
+}
+
+// Results are handed over by address, so both sides must agree.
+const _: () = assert!(size_of::<loop_addrinfo_t>() == size_of::<AddressInfo>());
+
+versioned!("loop_getaddrinfo", "loop_getnameinfo");

@@ -1,0 +1,101 @@
+//! A job: what it does, and who waits for its outcome.
+
+use super::completions::{Completions, Ticket};
+use crate::callback::{Callback, DestroyFn, UserData};
+use crate::error::Error;
+use crate::services::future::Outcome;
+use std::ffi::{c_int, c_void};
+use std::sync::Arc;
+
+/// A host's job.
+pub type JobFn = unsafe extern "C-unwind" fn(*mut c_void, *mut *mut c_void) -> c_int;
+
+/// What runs on an executor.
+pub enum Job {
+    /// The host's, with a result, and what destroys that if nobody takes it.
+    Host {
+        /// What to call.
+        func: JobFn,
+        /// With what; ends before the outcome can be seen.
+        user_data: UserData,
+        /// Ends the result's life.
+        result_destroy: Option<DestroyFn>,
+    },
+    /// The host's, without a result.
+    Callback(Callback),
+    /// Another service's.
+    Service(Box<dyn FnOnce() -> Outcome + Send>),
+}
+
+// SAFETY: the pointers are the host's, who gave them to be used and destroyed
+// on a thread of the executor.
+unsafe impl Send for Job {}
+
+impl Job {
+    /// Runs it on this thread.
+    fn run(self) -> Outcome {
+        match self {
+            Job::Host { func, user_data, result_destroy } => {
+                let mut result = std::ptr::null_mut();
+                // SAFETY: the host's function with the host's data.
+                let code = unsafe { func(user_data.get(), &mut result) };
+                if code >= 0 {
+                    return Outcome::Result(UserData::new(result, result_destroy));
+                }
+                if !result.is_null() {
+                    drop(UserData::new(result, result_destroy));
+                }
+                match code == Error::Cancelled.code() {
+                    true => Outcome::Cancelled(None),
+                    false => Outcome::failure(code, None),
+                }
+            }
+            Job::Callback(callback) => {
+                callback.call();
+                Outcome::number(0)
+            }
+            Job::Service(body) => body(),
+        }
+    }
+}
+
+/// A job with the one who waits for it, if anybody does.
+pub struct Task {
+    /// What to do.
+    pub job: Job,
+    /// Whom to tell.
+    pub receiver: Option<Receiver>,
+}
+
+impl Task {
+    /// Runs the job and hands its outcome over.
+    pub fn run(self) {
+        let outcome = self.job.run();
+        if let Some(receiver) = self.receiver {
+            receiver.finish(outcome);
+        }
+    }
+
+    /// The job will not run: whoever waits is told that it was cancelled.
+    pub fn cancel(self) {
+        drop(self.job);
+        if let Some(receiver) = self.receiver {
+            receiver.finish(Outcome::Cancelled(None));
+        }
+    }
+}
+
+/// The way back to a future, for other threads.
+pub struct Receiver {
+    /// Those of the future's loop.
+    pub completions: Arc<Completions>,
+    /// Which future.
+    pub ticket: Ticket,
+}
+
+impl Receiver {
+    /// Ends the future, on its loop's thread.
+    pub fn finish(self, outcome: Outcome) {
+        self.completions.push(self.ticket, outcome);
+    }
+}
