@@ -67,7 +67,7 @@ test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
 test-samples: $(LIB)/libcoloop.so
-	$(PYTHON) tests/samples.py $(LIB) README.md docs/guide.md
+	$(PYTHON) tests/samples.py $(LIB) README.md docs/guide.md docs/services.md
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
