@@ -2,6 +2,7 @@
 //! thread's current one; afterwards every task is cancelled, what registered
 //! for it is shut down, and the thread has no loop.
 
+mod sigint;
 mod until_complete;
 
 pub use until_complete::run_until_complete;
@@ -15,6 +16,7 @@ use crate::services::combine;
 use crate::services::finalizers;
 use crate::services::future::{Future, Outcome, report};
 use crate::services::task::{self, StepFn, Task};
+use sigint::Sigint;
 use std::sync::Arc;
 
 /// How a runner runs.
@@ -29,6 +31,7 @@ pub struct Options {
 /// A loop and what has been run on it.
 pub struct Runner {
     event_loop: LoopRef,
+    handle_sigint: bool,
     closed: bool,
 }
 
@@ -43,7 +46,7 @@ impl Runner {
         let event_loop = unsafe { LoopRef::from_raw(policy.new_event_loop()?) };
         // SAFETY: just made.
         policy.set_event_loop(Some(unsafe { LoopRef::another(event_loop.as_ptr()) }))?;
-        let runner = Runner { event_loop, closed: false };
+        let runner = Runner { event_loop, handle_sigint: options.handle_sigint, closed: false };
         if let Some(debug) = options.debug {
             runner.event_loop().set_debug(debug)?;
         }
@@ -66,7 +69,9 @@ impl Runner {
         }
         let event_loop = self.event_loop();
         let main = Task::create(event_loop, step, user_data, task::Options::default())?;
+        let sigint = if self.handle_sigint { Sigint::watch(event_loop, &main)? } else { None };
         let code = run_until_complete(event_loop, main.future());
+        let code = sigint.map_or_else(|| code, |sigint| sigint.judge(code));
         Ok((main.future().clone(), code))
     }
 
