@@ -13,11 +13,15 @@ use crate::event_loop::{EventLoop, LoopRef};
 use crate::policy::{self, HostResult};
 use crate::running;
 use crate::services::combine;
+use crate::services::executor;
 use crate::services::finalizers;
 use crate::services::future::{Future, Outcome, report};
 use crate::services::task::{self, StepFn, Task};
 use sigint::Sigint;
 use std::sync::Arc;
+
+/// asyncio's limit for the threads of the default executor to end.
+const JOIN_LIMIT_NS: u64 = 300 * 1_000_000_000;
 
 /// How a runner runs.
 #[derive(Clone, Copy, Default)]
@@ -95,6 +99,12 @@ impl Runner {
         }
         cancel_all_tasks(event_loop)?;
         run_until_complete(event_loop, &finalizers::shutdown(event_loop)?)?;
+        let pool = executor::shutdown_default_executor(event_loop, JOIN_LIMIT_NS)?;
+        run_until_complete(event_loop, &pool)?;
+        if let Ok(code @ ..0) = pool.outcome(Outcome::code) {
+            let what = c"The executor did not finish joining its threads within 300 seconds.";
+            report(event_loop, what, code, None);
+        }
         Ok(())
     }
 }
