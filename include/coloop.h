@@ -512,6 +512,14 @@ typedef struct loop_exception_context_t {
      * The descriptor it was called for, or -1.
      */
     int fd;
+    /**
+     * The future it happened in, or NULL: an identity only, it may be ending.
+     */
+    const struct loop_future_t *future;
+    /**
+     * The transport it happened in, or NULL: an identity only.
+     */
+    const struct loop_transport_t *transport;
 } loop_exception_context_t;
 
 /**

@@ -30,6 +30,28 @@ pub struct ExceptionContext {
     pub handle: u64,
     /// The descriptor it was called for, or -1.
     pub fd: c_int,
+    /// The future or task it happened in, or NULL: an identity.
+    pub future: *const c_void,
+    /// The transport it happened in, or NULL: an identity.
+    pub transport: *const c_void,
+}
+
+impl ExceptionContext {
+    /// A record that says only what happened.
+    pub fn new(message: &CStr) -> Self {
+        ExceptionContext {
+            size: size_of::<ExceptionContext>(),
+            message: message.as_ptr(),
+            code: 0,
+            exception: std::ptr::null(),
+            callback: None,
+            user_data: std::ptr::null_mut(),
+            handle: 0,
+            fd: -1,
+            future: std::ptr::null(),
+            transport: std::ptr::null(),
+        }
+    }
 }
 
 /// A host's handler.
@@ -76,14 +98,13 @@ impl EventLoop {
             None => return Err(Error::NoRunning),
         };
         self.call_exception_handler(&ExceptionContext {
-            size: size_of::<ExceptionContext>(),
-            message: c"Exception in callback".as_ptr(),
             code,
             exception,
             callback,
             user_data,
             handle,
             fd,
+            ..ExceptionContext::new(c"Exception in callback")
         })
     }
 }
@@ -124,8 +145,14 @@ pub fn default_exception_handler(record: &ExceptionContext) {
     if record.fd >= 0 {
         let _ = write!(out, "\nfd: {}", record.fd);
     }
+    if !record.future.is_null() {
+        let _ = write!(out, "\nfuture: {:p}", record.future);
+    }
     if record.handle != 0 {
         let _ = write!(out, "\nhandle: {:#x}", record.handle);
+    }
+    if !record.transport.is_null() {
+        let _ = write!(out, "\ntransport: {:p}", record.transport);
     }
     if record.callback.is_some() {
         let _ = write!(out, "\nuser_data: {:p}", record.user_data);

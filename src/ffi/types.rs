@@ -98,6 +98,10 @@ pub struct loop_exception_context_t {
     pub handle: loop_handle_t,
     /// The descriptor it was called for, or -1.
     pub fd: c_int,
+    /// The future it happened in, or NULL: an identity only, it may be ending.
+    pub future: *const super::future::loop_future_t,
+    /// The transport it happened in, or NULL: an identity only.
+    pub transport: *const super::transport::loop_transport_t,
 }
 
 /// Handles failures that nobody waits for. Runs on the loop's thread.

@@ -199,7 +199,7 @@ TEST(call_exception_handler_hands_the_record_on) {
     int told = 0;
     loop_exception_context_t context;
     memset(&context, 0, sizeof context);
-    context = (loop_exception_context_t){sizeof context, "m", -3, "e", never, &told, 9, 4};
+    context = (loop_exception_context_t){sizeof context, "m", -3, "e", never, &told, 9, 4, NULL, NULL};
     given = &context;
     CHECK_INT(loop_set_exception_handler(loop, same_record, &told, NULL), 0);
     CHECK_INT(loop_call_exception_handler(loop, &context), 0);

@@ -410,7 +410,15 @@ impl Drop for Future {
         }
         drop(callbacks);
         if let Some((code, text)) = unheard {
-            report(&self.event_loop, kind, code, text.as_deref());
+            report_record(
+                &self.event_loop,
+                &ExceptionContext {
+                    code,
+                    exception: text.as_deref().map_or(std::ptr::null(), CStr::as_ptr),
+                    future: std::ptr::from_ref(self).cast(),
+                    ..ExceptionContext::new(kind)
+                },
+            );
         }
     }
 }
@@ -418,19 +426,20 @@ impl Drop for Future {
 /// Reports what nobody asked for to the loop's exception handler; where that
 /// cannot be called, by the default one.
 pub fn report(event_loop: &EventLoop, message: &CStr, code: i32, exception: Option<&CStr>) {
-    let record = ExceptionContext {
-        size: size_of::<ExceptionContext>(),
-        message: message.as_ptr(),
-        code,
-        exception: exception.map_or(std::ptr::null(), CStr::as_ptr),
-        callback: None,
-        user_data: std::ptr::null_mut(),
-        handle: 0,
-        fd: -1,
-    };
-    match event_loop.call_exception_handler(&record) {
+    report_record(
+        event_loop,
+        &ExceptionContext {
+            code,
+            exception: exception.map_or(std::ptr::null(), CStr::as_ptr),
+            ..ExceptionContext::new(message)
+        },
+    );
+}
+
+fn report_record(event_loop: &EventLoop, record: &ExceptionContext) {
+    match event_loop.call_exception_handler(record) {
         Ok(()) | Err(Error::Forked(_)) => {}
-        Err(_) => default_exception_handler(&record),
+        Err(_) => default_exception_handler(record),
     }
 }
 

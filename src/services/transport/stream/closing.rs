@@ -111,14 +111,11 @@ impl Stream {
             transport.event_loop.hold().and_then(|hold| self.with(&hold, |state| state.raw_fd()));
         let text = reason.and_then(|reason| reason.message.as_deref());
         let record = ExceptionContext {
-            size: size_of::<ExceptionContext>(),
-            message: message.as_ptr(),
             code: reason.map_or(0, |reason| reason.code),
             exception: text.map_or(std::ptr::null(), CStr::as_ptr),
-            callback: None,
-            user_data: std::ptr::null_mut(),
-            handle: 0,
             fd: fd.unwrap_or(-1),
+            transport: Arc::as_ptr(transport).cast(),
+            ..ExceptionContext::new(message)
         };
         let _ = transport.event_loop.call_exception_handler(&record);
     }
