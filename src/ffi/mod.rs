@@ -59,4 +59,6 @@ pub mod executor;
 
 pub mod dns;
 
+pub mod children;
+
 pub mod error;

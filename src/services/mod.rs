@@ -2,6 +2,7 @@
 //! state in objects of its own or attached to a loop, and uses the loop by its
 //! public methods only. Everything that takes time yields a `future`.
 
+pub mod children;
 pub mod combine;
 pub mod concurrent;
 pub mod dns;

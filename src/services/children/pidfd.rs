@@ -1,0 +1,36 @@
+//! Descriptors of processes.
+
+use super::status::Pidfd;
+use crate::error::{Error, Result};
+use crate::memory::try_arc;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// One for a process, or none where the system has no such thing.
+pub fn open(pid: i32) -> Result<Option<Pidfd>> {
+    // SAFETY: any number may be asked for; the descriptor is close-on-exec.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd >= 0 {
+        // SAFETY: just made, and nobody else's.
+        return Ok(Some(try_arc(unsafe { OwnedFd::from_raw_fd(fd as i32) })?));
+    }
+    match io::Error::last_os_error() {
+        // Old kernels; sandboxes.
+        error if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+            // SAFETY: signal 0 only asks whether there is such a process.
+            let exists = unsafe { libc::kill(pid, 0) } == 0
+                || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH);
+            if exists { Ok(None) } else { Err(Error::Sys(libc::ESRCH)) }
+        }
+        error => Err(Error::from(error)),
+    }
+}
+
+/// Sends a signal to the very process.
+pub fn send_signal(pidfd: &OwnedFd, signum: i32) -> Result<()> {
+    let null = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: our own descriptor, no further data.
+    let result =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signum, null, 0) };
+    if result == 0 { Ok(()) } else { Err(Error::from(io::Error::last_os_error())) }
+}

@@ -1,0 +1,69 @@
+//! How a child ended, asked of the system without waiting.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+/// Refers to a process and never to another one that gets its number.
+pub type Pidfd = Arc<OwnedFd>;
+
+/// asyncio's return code for a child whose status somebody else took.
+pub const UNKNOWN: i32 = 255;
+
+/// What there is to know of a child.
+pub enum Status {
+    /// It lives.
+    Running,
+    /// It ended, and its number may mean another process from now on.
+    Ended(i32),
+}
+
+/// Asks, and takes the status if there is one.
+pub fn reap(pid: i32, pidfd: Option<&OwnedFd>) -> Status {
+    let by_pidfd = pidfd.map(|fd| wait(libc::P_PIDFD, fd.as_raw_fd() as libc::id_t, libc::WNOHANG));
+    match by_pidfd {
+        // Linux 5.3 has pidfds and cannot wait for them.
+        None | Some(Err(libc::EINVAL)) => {
+            answer(wait(libc::P_PID, pid as libc::id_t, libc::WNOHANG))
+        }
+        Some(result) => answer(result),
+    }
+}
+
+/// Blocks until the child has ended, and leaves its status to `reap`. At once if
+/// it is no child of this process.
+pub fn wait_until_ended(pid: i32) {
+    let _ = wait(libc::P_PID, pid as libc::id_t, libc::WNOWAIT);
+}
+
+fn answer(result: Result<Option<i32>, i32>) -> Status {
+    match result {
+        Ok(None) => Status::Running,
+        Ok(Some(code)) => Status::Ended(code),
+        // Not a child of ours, or not any more.
+        Err(_) => Status::Ended(UNKNOWN),
+    }
+}
+
+/// waitid: the return code, none if it lives, or an errno.
+fn wait(kind: libc::idtype_t, id: libc::id_t, flags: libc::c_int) -> Result<Option<i32>, i32> {
+    loop {
+        // SAFETY: plain data, filled in by the call.
+        let (result, info) = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            (libc::waitid(kind, id, &mut info, libc::WEXITED | libc::__WALL | flags), info)
+        };
+        if result == 0 {
+            // SAFETY: waitid fills in these fields, or leaves zeroes.
+            let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+            return Ok(match (pid, info.si_code) {
+                (0, _) => None,
+                (_, libc::CLD_EXITED) => Some(status),
+                _ => Some(status.wrapping_neg()),
+            });
+        }
+        match std::io::Error::last_os_error().raw_os_error() {
+            Some(libc::EINTR) => {}
+            errno => return Err(errno.unwrap_or(libc::ECHILD)),
+        }
+    }
+}
