@@ -193,6 +193,16 @@
 #define LOOP_EAI_OVERFLOW -2012
 
 /**
+ * A descriptor for each child, and a thread for each where the system has none.
+ */
+#define LOOP_CHILD_WATCHER_PIDFD 0
+
+/**
+ * A thread for each child, as long as it lives.
+ */
+#define LOOP_CHILD_WATCHER_THREADED 1
+
+/**
  * The loop was closed: "Event loop is closed".
  */
 #define LOOP_ECLOSED -1001
@@ -278,6 +288,12 @@
  * child every function but loop_cfuture_unref answers LOOP_EFORKED.
  */
 typedef struct loop_cfuture_t loop_cfuture_t;
+
+/**
+ * A child watcher of asyncio: the way in which loops hear of the end of
+ * children. One of two constants, nothing to free; belongs to no loop.
+ */
+typedef struct loop_child_watcher_t loop_child_watcher_t;
 
 /**
  * A job in the hands of a host's executor. Opaque.
@@ -844,6 +860,14 @@ typedef struct loop_addrinfo_hints_t {
      */
     int flags;
 } loop_addrinfo_hints_t;
+
+/**
+ * Is told that a child has ended, on the loop's thread. `returncode` is its
+ * exit status, or the negative number of the signal that ended it, or 255 if
+ * nobody can know: somebody else took the status, or it was no child of this
+ * process.
+ */
+typedef void (*loop_child_callback_t)(int pid, int returncode, void *user_data);
 
 /**
  * What was received: the result of loop_sock_recv, loop_sock_recvfrom and
@@ -2673,6 +2697,90 @@ int loop_getnameinfo(struct loop_t *loop,
                      int flags,
                      uint64_t timeout_ns,
                      struct loop_future_t **ret_future);
+
+/**
+ * Calls `callback` once, in the loop, when the process `pid` has ended, and
+ * takes its exit status from the system. Nothing else may wait for that child,
+ * or the status gets lost (see loop_child_callback_t). SIGCHLD is not touched.
+ * What this loop watched under this number before is replaced. A process that
+ * is no child of this one can be watched, too: 255.
+ *
+ * 0; LOOP_EINVAL (NULL, a number that is not positive), -ESRCH if there is no
+ * such process, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE,
+ * -ENOMEM, -EAGAIN. Where the system has no descriptors of processes (Linux
+ * before 5.3), a thread waits for each child, and a process that is no child
+ * counts as ended at once. Closing the loop ends the watch; so does
+ * loop_reinit_after_fork in a forked child, which leaves the parent's alone.
+ * [loop thread] asyncio: AbstractChildWatcher.add_child_handler().
+ */
+int loop_watch_child(struct loop_t *loop,
+                     int pid,
+                     loop_child_callback_t callback,
+                     void *user_data,
+                     loop_destroy_t destroy);
+
+/**
+ * Ends what loop_watch_child began: 1 if there was a watch, 0 if not (always on
+ * a closed loop). The child's status is left to the caller. LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD. [loop thread] asyncio: remove_child_handler().
+ */
+int loop_unwatch_child(struct loop_t *loop, int pid);
+
+/**
+ * The child watcher of this kind, LOOP_CHILD_WATCHER_PIDFD or _THREADED; NULL
+ * for another. [any thread]
+ */
+const struct loop_child_watcher_t *loop_child_watcher_get(int kind);
+
+/**
+ * "PidfdChildWatcher" or "ThreadedChildWatcher"; NULL for NULL. Static.
+ * [any thread]
+ */
+const char *loop_child_watcher_name(const struct loop_child_watcher_t *watcher);
+
+/**
+ * Does nothing but check its arguments: no loop has to be attached. `loop` may
+ * be NULL. 0, LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED. [any thread]
+ * asyncio: watcher.attach_loop().
+ */
+int loop_child_watcher_attach_loop(const struct loop_child_watcher_t *watcher,
+                                   struct loop_t *loop);
+
+/**
+ * 1: a watcher always works. LOOP_EINVAL for NULL. [any thread]
+ * asyncio: watcher.is_active().
+ */
+int loop_child_watcher_is_active(const struct loop_child_watcher_t *watcher);
+
+/**
+ * loop_watch_child for the loop that runs in this thread, by the process's
+ * watcher, whichever is given. LOOP_ENO_RUNNING; others as there.
+ * asyncio: watcher.add_child_handler().
+ */
+int loop_child_watcher_add_child_handler(const struct loop_child_watcher_t *watcher,
+                                         int pid,
+                                         loop_child_callback_t callback,
+                                         void *user_data,
+                                         loop_destroy_t destroy);
+
+/**
+ * loop_unwatch_child for the loop that runs in this thread. LOOP_ENO_RUNNING;
+ * others as there. asyncio: watcher.remove_child_handler().
+ */
+int loop_child_watcher_remove_child_handler(const struct loop_child_watcher_t *watcher,
+                                            int pid);
+
+/**
+ * The process's child watcher in *ret_watcher. LOOP_EINVAL. [any thread]
+ * asyncio: get_child_watcher().
+ */
+int policy_get_child_watcher(const struct loop_child_watcher_t **ret_watcher);
+
+/**
+ * Makes `watcher` the process's, for what is watched from now on; NULL: the
+ * default, LOOP_CHILD_WATCHER_PIDFD. [any thread] asyncio: set_child_watcher().
+ */
+int policy_set_child_watcher(const struct loop_child_watcher_t *watcher);
 
 /**
  * What an error code means, in English; never NULL. Static: valid for ever.
