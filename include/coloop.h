@@ -862,6 +862,36 @@ typedef struct loop_addrinfo_hints_t {
 } loop_addrinfo_hints_t;
 
 /**
+ * One address, with what a socket for it is made of.
+ */
+typedef struct loop_addrinfo_t {
+    /**
+     * Of the socket and of the address.
+     */
+    int family;
+    /**
+     * Of the socket.
+     */
+    int socktype;
+    /**
+     * Of the socket.
+     */
+    int protocol;
+    /**
+     * How many bytes `address` has.
+     */
+    size_t address_length;
+    /**
+     * A struct sockaddr.
+     */
+    const void *address;
+    /**
+     * In the first entry, if AI_CANONNAME asked for it; otherwise NULL.
+     */
+    const char *canonical_name;
+} loop_addrinfo_t;
+
+/**
  * Is told that a child has ended, on the loop's thread. `returncode` is its
  * exit status, or the negative number of the signal that ended it, or 255 if
  * nobody can know: somebody else took the status, or it was no child of this
@@ -2667,8 +2697,9 @@ int loop_shutdown_default_executor(struct loop_t *loop,
 /**
  * Looks up the addresses of a host (NULL: this one) and a service (a name, a
  * number as text, or NULL), by the system's getaddrinfo on the loop's default
- * executor. The result in *ret_future is a const loop_addrinfo_list_t *. Where
- * neither is a name, no thread is asked, and the future is done at once.
+ * executor. What the future in *ret_future ends with is read by
+ * loop_getaddrinfo_result. Where neither is a name, no thread is asked, and the
+ * future is done at once.
  *
  * The future fails with LOOP_EAI_..., with -ETIMEDOUT if the answer takes
  * longer than timeout_ns (0: no limit). An answer that comes after that, or
@@ -2684,11 +2715,21 @@ int loop_getaddrinfo(struct loop_t *loop,
                      struct loop_future_t **ret_future);
 
 /**
+ * What loop_getaddrinfo found: *ret_entries has *ret_count entries, at least
+ * one, the best first, as the system orders them. They live as long as the
+ * future, which must be one of loop_getaddrinfo, or one that shares its result.
+ * 0, errors as loop_future_result. [loop thread]
+ */
+int loop_getaddrinfo_result(struct loop_future_t *future,
+                            const struct loop_addrinfo_t **ret_entries,
+                            size_t *ret_count);
+
+/**
  * Looks up the name and the service of an address, by the system's getnameinfo
- * with its flags (NI_...) on the loop's default executor. The result in
- * *ret_future is a const loop_nameinfo_t *. With NI_NUMERICHOST and
- * NI_NUMERICSERV no thread is asked, and the future is done at once. Failures,
- * time limit and errors as of loop_getaddrinfo. [loop thread]
+ * with its flags (NI_...) on the loop's default executor. What the future in
+ * *ret_future ends with is read by loop_getnameinfo_result. With NI_NUMERICHOST
+ * and NI_NUMERICSERV no thread is asked, and the future is done at once.
+ * Failures, time limit and errors as of loop_getaddrinfo. [loop thread]
  * asyncio: loop.getnameinfo().
  */
 int loop_getnameinfo(struct loop_t *loop,
@@ -2697,6 +2738,15 @@ int loop_getnameinfo(struct loop_t *loop,
                      int flags,
                      uint64_t timeout_ns,
                      struct loop_future_t **ret_future);
+
+/**
+ * What loop_getnameinfo found, each with its NUL; either pointer may be NULL.
+ * The texts live as long as the future, which must be one of loop_getnameinfo,
+ * or one that shares its result. 0, errors as loop_future_result. [loop thread]
+ */
+int loop_getnameinfo_result(struct loop_future_t *future,
+                            const char **ret_host,
+                            const char **ret_service);
 
 /**
  * Calls `callback` once, in the loop, when the process `pid` has ended, and

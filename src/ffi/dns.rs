@@ -1,7 +1,7 @@
 //! Names and addresses.
 
-use super::future::{give, loop_future_t, text};
-use super::guard::{guard, kept};
+use super::future::{future, give, loop_future_t, result_of, text};
+use super::guard::{guard, kept, store};
 use super::types::*;
 use crate::error::{Error, Result};
 use crate::services::dns::{self, AddressInfo, Hints};
@@ -68,26 +68,6 @@ pub struct loop_addrinfo_t {
     pub canonical_name: *const c_char,
 }
 
-/// What loop_getaddrinfo found; its future's, as everything in it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct loop_addrinfo_list_t {
-    /// How many there are, at least one.
-    pub count: usize,
-    /// In the system's order: the best first.
-    pub entries: *const loop_addrinfo_t,
-}
-
-/// What loop_getnameinfo found; its future's, as both texts.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct loop_nameinfo_t {
-    /// The host's name or address.
-    pub host: *const c_char,
-    /// The service's name or number.
-    pub service: *const c_char,
-}
-
 fn to_hints(given: *const loop_addrinfo_hints_t) -> Result<Hints> {
     if given.is_null() {
         return Ok(Hints::default());
@@ -121,8 +101,9 @@ fn to_hints(given: *const loop_addrinfo_hints_t) -> Result<Hints> {
 
 /// Looks up the addresses of a host (NULL: this one) and a service (a name, a
 /// number as text, or NULL), by the system's getaddrinfo on the loop's default
-/// executor. The result in *ret_future is a const loop_addrinfo_list_t *. Where
-/// neither is a name, no thread is asked, and the future is done at once.
+/// executor. What the future in *ret_future ends with is read by
+/// loop_getaddrinfo_result. Where neither is a name, no thread is asked, and the
+/// future is done at once.
 ///
 /// The future fails with LOOP_EAI_..., with -ETIMEDOUT if the answer takes
 /// longer than timeout_ns (0: no limit). An answer that comes after that, or
@@ -150,11 +131,34 @@ pub unsafe extern "C" fn loop_getaddrinfo(
     })
 }
 
+/// What loop_getaddrinfo found: *ret_entries has *ret_count entries, at least
+/// one, the best first, as the system orders them. They live as long as the
+/// future, which must be one of loop_getaddrinfo, or one that shares its result.
+/// 0, errors as loop_future_result. [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_getaddrinfo_result(
+    future: *mut loop_future_t,
+    ret_entries: *mut *const loop_addrinfo_t,
+    ret_count: *mut usize,
+) -> c_int {
+    guard(|| {
+        let future = unsafe { self::future(future)? };
+        let result = result_of(&future)?;
+        if ret_entries.is_null() || ret_count.is_null() {
+            return Err(Error::Invalid("a result pointer is NULL"));
+        }
+        let found = unsafe { dns::found(result) };
+        unsafe { store(ret_entries, found.as_ptr().cast::<loop_addrinfo_t>())? };
+        unsafe { store(ret_count, found.len())? };
+        Ok(0)
+    })
+}
+
 /// Looks up the name and the service of an address, by the system's getnameinfo
-/// with its flags (NI_...) on the loop's default executor. The result in
-/// *ret_future is a const loop_nameinfo_t *. With NI_NUMERICHOST and
-/// NI_NUMERICSERV no thread is asked, and the future is done at once. Failures,
-/// time limit and errors as of loop_getaddrinfo. [loop thread]
+/// with its flags (NI_...) on the loop's default executor. What the future in
+/// *ret_future ends with is read by loop_getnameinfo_result. With NI_NUMERICHOST
+/// and NI_NUMERICSERV no thread is asked, and the future is done at once.
+/// Failures, time limit and errors as of loop_getaddrinfo. [loop thread]
 /// asyncio: loop.getnameinfo().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_getnameinfo(
@@ -182,7 +186,35 @@ pub unsafe extern "C" fn loop_getnameinfo(
     })
 }
 
+/// What loop_getnameinfo found, each with its NUL; either pointer may be NULL.
+/// The texts live as long as the future, which must be one of loop_getnameinfo,
+/// or one that shares its result. 0, errors as loop_future_result. [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_getnameinfo_result(
+    future: *mut loop_future_t,
+    ret_host: *mut *const c_char,
+    ret_service: *mut *const c_char,
+) -> c_int {
+    guard(|| {
+        let future = unsafe { self::future(future)? };
+        let result = result_of(&future)?;
+        let info = unsafe { dns::found_name(result) };
+        if !ret_host.is_null() {
+            unsafe { store(ret_host, info.host.as_ptr())? };
+        }
+        if !ret_service.is_null() {
+            unsafe { store(ret_service, info.service.as_ptr())? };
+        }
+        Ok(0)
+    })
+}
+
 // Results are handed over by address, so both sides must agree.
 const _: () = assert!(size_of::<loop_addrinfo_t>() == size_of::<AddressInfo>());
 
-versioned!("loop_getaddrinfo", "loop_getnameinfo");
+versioned!(
+    "loop_getaddrinfo",
+    "loop_getaddrinfo_result",
+    "loop_getnameinfo",
+    "loop_getnameinfo_result",
+);

@@ -56,25 +56,20 @@ impl AddressInfo {
     }
 }
 
-/// What a lookup found, as C reads it; the list is the system's.
-#[repr(C)]
+/// What a lookup found; the entries refer to the system's list.
 struct AddressList {
-    count: usize,
-    entries: *const AddressInfo,
-    held: Vec<AddressInfo>,
+    entries: Vec<AddressInfo>,
     system: *mut libc::addrinfo,
 }
 
 impl AddressList {
     fn new(system: *mut libc::addrinfo) -> Result<Box<Self>> {
-        let nothing = Vec::new();
-        let list = AddressList { count: 0, entries: std::ptr::null(), held: nothing, system };
-        let mut list = try_box(list)?;
+        let mut list = try_box(AddressList { entries: Vec::new(), system })?;
         let mut next = system;
         // SAFETY: a list of the system's, which ends with a null pointer.
         while let Some(info) = unsafe { next.as_ref() } {
-            list.held.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
-            list.held.push(AddressInfo {
+            list.entries.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+            list.entries.push(AddressInfo {
                 family: info.ai_family,
                 socktype: info.ai_socktype,
                 protocol: info.ai_protocol,
@@ -84,8 +79,6 @@ impl AddressList {
             });
             next = info.ai_next;
         }
-        list.count = list.held.len();
-        list.entries = list.held.as_ptr();
         Ok(list)
     }
 }
@@ -99,12 +92,30 @@ impl Drop for AddressList {
     }
 }
 
-/// What a reverse lookup found, as C reads it.
-#[repr(C)]
-struct NameInfo {
-    host: *const c_char,
-    service: *const c_char,
-    held: [CString; 2],
+/// What a reverse lookup found.
+pub struct NameInfo {
+    /// The host's name or address.
+    pub host: CString,
+    /// The service's name or number.
+    pub service: CString,
+}
+
+/// What the result of a lookup's future refers to.
+///
+/// # Safety
+/// It is the result of such a future, and that outlives what is borrowed.
+pub unsafe fn found<'a>(result: *mut c_void) -> &'a [AddressInfo] {
+    // SAFETY: as promised.
+    unsafe { result.cast::<AddressList>().as_ref() }.map_or(&[], |list| &list.entries)
+}
+
+/// What the result of a reverse lookup's future refers to.
+///
+/// # Safety
+/// As `found`.
+pub unsafe fn found_name<'a>(result: *mut c_void) -> &'a NameInfo {
+    // SAFETY: as promised.
+    unsafe { &*result.cast::<NameInfo>() }
 }
 
 /// A lookup under way or done.
@@ -116,7 +127,7 @@ impl Lookup {
         &self.0
     }
 
-    /// Its future alone; the result is C's `loop_addrinfo_list_t`.
+    /// Its future alone; `found` reads the result.
     pub fn into_future(self) -> Arc<Future> {
         self.0
     }
@@ -134,12 +145,8 @@ impl Lookup {
 /// The result of a lookup's future.
 fn addresses(future: &Arc<Future>) -> std::result::Result<&[AddressInfo], Outcome> {
     match future.outcome(|outcome| (outcome.code(), outcome.result())) {
-        Ok((0, list)) => {
-            // SAFETY: what `resolve` finished the future with, which lives as
-            // long as that.
-            let list = unsafe { list.cast::<AddressList>().as_ref() };
-            Ok(list.map_or(&[], |list| list.held.as_slice()))
-        }
+        // SAFETY: `resolve` finished the future with it.
+        Ok((0, result)) => Ok(unsafe { found(result) }),
         Ok(_) => Err(future.share_outcome().unwrap_or_else(Outcome::error)),
         Err(error) => Err(Outcome::error(error)),
     }
@@ -236,8 +243,8 @@ fn look_up(host: Option<&CStr>, service: Option<&CStr>, hints: Hints) -> Outcome
     }
 }
 
-/// The name and the service of an address. asyncio: `loop.getnameinfo`. The
-/// result is C's `loop_nameinfo_t`.
+/// The name and the service of an address; `found_name` reads the result.
+/// asyncio: `loop.getnameinfo`.
 pub fn reverse(
     event_loop: &EventLoop,
     address: &[u8],
@@ -283,11 +290,10 @@ fn look_back(storage: &libc::sockaddr_storage, length: libc::socklen_t, flags: c
     if code != 0 {
         return failure(code);
     }
-    // SAFETY: C strings now.
-    let held = [&host[..], &service[..]].map(|text| unsafe { CStr::from_ptr(text.as_ptr()) });
-    let held = held.map(CString::from);
-    let [host, service] = held.each_ref().map(|text| text.as_ptr());
-    match try_box(NameInfo { host, service, held }) {
+    // SAFETY: both hold C strings now.
+    let [host, service] = [&host[..], &service[..]]
+        .map(|text| CString::from(unsafe { CStr::from_ptr(text.as_ptr()) }));
+    match try_box(NameInfo { host, service }) {
         Ok(info) => Outcome::value(info),
         Err(error) => Outcome::error(error),
     }
