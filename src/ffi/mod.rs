@@ -53,6 +53,10 @@ pub mod sockets;
 
 pub mod transport;
 
+pub mod streams;
+
+pub mod layer;
+
 pub mod signals;
 
 pub mod executor;

@@ -1,16 +1,14 @@
 //! Transports.
 
 use super::future::{give, loop_future_t};
-use super::guard::{guard, guard_or, kept, store};
+use super::guard::{guard, guard_or, store};
 use super::protocol::{loop_protocol_t, protocol};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
-use crate::event_loop::EventLoop;
-use crate::services::transport::{Input, Options, Protocol, Reason, StreamTransport, Transport};
+use crate::services::transport::{End, Input, Operations, Reason, Transport};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// A connection that moves bytes and calls a protocol: asyncio's Transport.
@@ -72,103 +70,31 @@ pub(super) unsafe fn transport(pointer: *const loop_transport_t) -> Result<Arc<T
     Ok(Arc::clone(&*unsafe { borrowed(pointer)? }))
 }
 
+/// Runs `body` on what a transport can do, with a reference for the length of
+/// the call.
+///
+/// # Safety
+/// As `borrowed`.
+unsafe fn with<R>(
+    pointer: *const loop_transport_t,
+    body: impl FnOnce(&dyn Operations, &Arc<Transport>) -> Result<R>,
+) -> Result<R> {
+    let transport = unsafe { transport(pointer)? };
+    explained(body(transport.operations(), &transport))
+}
+
+/// A layer's own failure gets the text of its code.
+#[inline]
+fn explained<R>(result: Result<R>) -> Result<R> {
+    result.map_err(|error| match error {
+        Error::Failed(code) => super::error::failed(code, None),
+        error => error,
+    })
+}
+
 /// Gives a reference to C.
 pub(super) fn into_raw(transport: Arc<Transport>) -> *mut loop_transport_t {
     Arc::into_raw(transport).cast::<loop_transport_t>().cast_mut()
-}
-
-type Make = fn(&EventLoop, &mut Option<OwnedFd>, Protocol, Options) -> Result<Arc<Transport>>;
-
-/// Makes a transport on a descriptor of the host's, which keeps it on failure.
-unsafe fn make(
-    make: Make,
-    r#loop: *mut loop_t,
-    fd: c_int,
-    protocol: Result<Protocol>,
-    ret_transport: *mut *mut loop_transport_t,
-) -> Result<c_int> {
-    let event_loop = unsafe { kept(r#loop)? };
-    let protocol = protocol?;
-    event_loop.check_open()?;
-    if fd < 0 {
-        return Err(Error::BadDescriptor(fd));
-    }
-    event_loop.refuse_claimed(fd)?;
-    // SAFETY: only taken where the transport is made; otherwise given back below.
-    let mut owned = Some(unsafe { OwnedFd::from_raw_fd(fd) });
-    let made = make(&event_loop, &mut owned, protocol, Options::default());
-    if let Some(owned) = owned {
-        let _ = owned.into_raw_fd();
-    }
-    let made = made?;
-    if !ret_transport.is_null() {
-        unsafe { store(ret_transport, into_raw(made))? };
-    }
-    Ok(0)
-}
-
-/// A transport on a connected stream socket of the caller's, such as one that
-/// was accepted elsewhere. connection_made is scheduled, reading begins after it.
-/// TCP sockets get TCP_NODELAY. The transport, with a reference, in
-/// *ret_transport, which may be NULL.
-///
-/// On success the transport owns `fd` and closes it; on failure it stays the
-/// caller's, as it was, and user_data is destroyed. It is made non-blocking.
-/// LOOP_EINVAL (NULL, negative fd, no stream socket), -EBADF, -ENOTSOCK, -EBUSY
-/// (a transport has it), LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
-/// [loop thread] asyncio: loop.connect_accepted_socket().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn loop_connect_accepted_socket(
-    r#loop: *mut loop_t,
-    fd: c_int,
-    protocol: *const loop_protocol_t,
-    user_data: *mut c_void,
-    destroy: loop_destroy_t,
-    ret_transport: *mut *mut loop_transport_t,
-) -> c_int {
-    guard(|| unsafe {
-        let protocol = self::protocol(protocol, user_data, destroy);
-        make(StreamTransport::attach_from, r#loop, fd, protocol, ret_transport)
-    })
-}
-
-/// A transport that reads from a pipe, FIFO, socket or character device. When
-/// the other end is closed: eof_received, then connection_lost. Ownership and
-/// errors as loop_connect_accepted_socket; LOOP_EINVAL for other kinds of files.
-/// [loop thread] asyncio: loop.connect_read_pipe().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn loop_connect_read_pipe(
-    r#loop: *mut loop_t,
-    fd: c_int,
-    protocol: *const loop_protocol_t,
-    user_data: *mut c_void,
-    destroy: loop_destroy_t,
-    ret_transport: *mut *mut loop_transport_t,
-) -> c_int {
-    guard(|| unsafe {
-        let protocol = self::protocol(protocol, user_data, destroy);
-        make(StreamTransport::read_pipe, r#loop, fd, protocol, ret_transport)
-    })
-}
-
-/// A transport that writes to a pipe, FIFO, socket or character device, and
-/// notices when the reader goes: connection_lost, with -EPIPE if bytes were still
-/// waiting. No SIGPIPE is raised. A socket must not receive: that counts as its
-/// end. Ownership and errors as loop_connect_accepted_socket; LOOP_EINVAL for
-/// other kinds of files. [loop thread] asyncio: loop.connect_write_pipe().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn loop_connect_write_pipe(
-    r#loop: *mut loop_t,
-    fd: c_int,
-    protocol: *const loop_protocol_t,
-    user_data: *mut c_void,
-    destroy: loop_destroy_t,
-    ret_transport: *mut *mut loop_transport_t,
-) -> c_int {
-    guard(|| unsafe {
-        let protocol = self::protocol(protocol, user_data, destroy);
-        make(StreamTransport::write_pipe, r#loop, fd, protocol, ret_transport)
-    })
 }
 
 /// Takes one more reference; returns `transport`. NULL is allowed. [any thread]
@@ -223,7 +149,7 @@ pub unsafe extern "C" fn loop_transport_write(
             return Err(Error::Invalid("data is NULL"));
         }
         let part = libc::iovec { iov_base: data.cast_mut(), iov_len: length };
-        transport.write(Input { parts: &[part], owner: None }).map(|()| 0)
+        explained(transport.write(Input { parts: &[part], owner: None })).map(|()| 0)
     })
 }
 
@@ -238,7 +164,7 @@ pub unsafe extern "C" fn loop_transport_writev(
     guard(|| {
         let transport = unsafe { borrowed(transport)? };
         if count == 0 {
-            return transport.write(Input { parts: &[], owner: None }).map(|()| 0);
+            return explained(transport.write(Input { parts: &[], owner: None })).map(|()| 0);
         }
         if pieces.is_null() {
             return Err(Error::Invalid("pieces is NULL"));
@@ -248,7 +174,7 @@ pub unsafe extern "C" fn loop_transport_writev(
         if parts.iter().any(|part| part.iov_base.is_null() && part.iov_len != 0) {
             return Err(Error::Invalid("a piece is NULL"));
         }
-        transport.write(Input { parts, owner: None }).map(|()| 0)
+        explained(transport.write(Input { parts, owner: None })).map(|()| 0)
     })
 }
 
@@ -271,7 +197,7 @@ pub unsafe extern "C" fn loop_transport_write_owned(
             return Err(Error::Invalid("data is NULL"));
         }
         let part = libc::iovec { iov_base: data.cast_mut(), iov_len: length };
-        transport.write(Input { parts: &[part], owner: Some(owner) }).map(|()| 0)
+        explained(transport.write(Input { parts: &[part], owner: Some(owner) })).map(|()| 0)
     })
 }
 
@@ -280,20 +206,14 @@ pub unsafe extern "C" fn loop_transport_write_owned(
 /// loop_transport_can_write_eof is 0. [loop thread] asyncio: transport.write_eof().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_write_eof(transport: *mut loop_transport_t) -> c_int {
-    guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().write_eof(&transport).map(|()| 0)
-    })
+    guard(|| unsafe { with(transport, |o, t| o.write_eof(t).map(|()| 0)) })
 }
 
 /// 1 if loop_transport_write_eof can be used, else 0. [loop thread]
 /// asyncio: transport.can_write_eof().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_can_write_eof(transport: *mut loop_transport_t) -> c_int {
-    guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().can_write_eof(&transport).map(c_int::from)
-    })
+    guard(|| unsafe { with(transport, |o, t| o.can_write_eof(t).map(c_int::from)) })
 }
 
 /// Closes the transport: receives no more from now on, sends what waits, a
@@ -302,20 +222,14 @@ pub unsafe extern "C" fn loop_transport_can_write_eof(transport: *mut loop_trans
 /// asyncio: transport.close().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_close(transport: *mut loop_transport_t) -> c_int {
-    guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().close(&transport).map(|()| 0)
-    })
+    guard(|| unsafe { with(transport, |o, t| o.close(t).map(|()| 0)) })
 }
 
 /// Closes the transport at once: what waits to be sent is dropped. Never calls
 /// connection_lost from inside. [loop thread] asyncio: transport.abort().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_abort(transport: *mut loop_transport_t) -> c_int {
-    guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().abort(&transport, None).map(|()| 0)
-    })
+    guard(|| unsafe { with(transport, |o, t| o.abort(t, None)) }.map(|()| 0))
 }
 
 /// loop_transport_abort for a reason, which connection_lost gets: a negative
@@ -329,7 +243,6 @@ pub unsafe extern "C" fn loop_transport_fail(
     message: *const c_char,
 ) -> c_int {
     guard(|| {
-        let transport = unsafe { self::transport(transport)? };
         if code >= 0 {
             return Err(Error::Invalid("the code of a failure must be negative"));
         }
@@ -339,7 +252,7 @@ pub unsafe extern "C" fn loop_transport_fail(
             None => unsafe { CStr::from_ptr(super::error::loop_strerror(code)) },
         };
         let reason = Reason { code, message: Some(CString::from(message)) };
-        transport.operations().abort(&transport, Some(reason)).map(|()| 0)
+        unsafe { with(transport, |o, t| o.abort(t, Some(reason))) }.map(|()| 0)
     })
 }
 
@@ -347,10 +260,7 @@ pub unsafe extern "C" fn loop_transport_fail(
 /// closed. [loop thread] asyncio: transport.is_closing().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_is_closing(transport: *mut loop_transport_t) -> c_int {
-    guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().is_closing(&transport).map(c_int::from)
-    })
+    guard(|| unsafe { with(transport, |o, t| o.is_closing(t).map(c_int::from)) })
 }
 
 /// Receives no more until loop_transport_resume_reading: what comes meanwhile,
@@ -358,30 +268,21 @@ pub unsafe extern "C" fn loop_transport_is_closing(transport: *mut loop_transpor
 /// [loop thread] asyncio: transport.pause_reading().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_pause_reading(transport: *mut loop_transport_t) -> c_int {
-    guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().pause_reading(&transport).map(|()| 0)
-    })
+    guard(|| unsafe { with(transport, |o, t| o.pause_reading(t).map(|()| 0)) })
 }
 
 /// Receives again. Nothing if it is not paused, or closing. [loop thread]
 /// asyncio: transport.resume_reading().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_resume_reading(transport: *mut loop_transport_t) -> c_int {
-    guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().resume_reading(&transport).map(|()| 0)
-    })
+    guard(|| unsafe { with(transport, |o, t| o.resume_reading(t).map(|()| 0)) })
 }
 
 /// 1 if the transport receives: neither paused nor closing; else 0. [loop thread]
 /// asyncio: transport.is_reading().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_is_reading(transport: *mut loop_transport_t) -> c_int {
-    guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().is_reading(&transport).map(c_int::from)
-    })
+    guard(|| unsafe { with(transport, |o, t| o.is_reading(t).map(c_int::from)) })
 }
 
 /// The water marks in bytes: pause_writing when more than `high` wait,
@@ -396,10 +297,9 @@ pub unsafe extern "C" fn loop_transport_set_write_buffer_limits(
     low: usize,
 ) -> c_int {
     guard(|| {
-        let transport = unsafe { self::transport(transport)? };
         let given = |limit| (limit != usize::MAX).then_some(limit);
-        transport.operations().set_write_buffer_limits(&transport, given(high), given(low))?;
-        Ok(0)
+        let (high, low) = (given(high), given(low));
+        unsafe { with(transport, |o, t| o.set_write_buffer_limits(t, high, low)) }.map(|()| 0)
     })
 }
 
@@ -411,8 +311,7 @@ pub unsafe extern "C" fn loop_transport_get_write_buffer_size(
     ret_size: *mut usize,
 ) -> c_int {
     guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        let size = transport.operations().write_buffer_size(&transport)?;
+        let size = unsafe { with(transport, |o, t| o.write_buffer_size(t))? };
         unsafe { store(ret_size, size)? };
         Ok(0)
     })
@@ -427,8 +326,7 @@ pub unsafe extern "C" fn loop_transport_get_write_buffer_limits(
     ret_low: *mut usize,
 ) -> c_int {
     guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        let (low, high) = transport.operations().write_buffer_limits(&transport)?;
+        let (low, high) = unsafe { with(transport, |o, t| o.write_buffer_limits(t))? };
         for (place, limit) in [(ret_high, high), (ret_low, low)] {
             if !place.is_null() {
                 unsafe { place.write(limit) };
@@ -452,8 +350,7 @@ pub unsafe extern "C" fn loop_transport_set_protocol(
 ) -> c_int {
     guard(|| {
         let protocol = unsafe { self::protocol(protocol, user_data, destroy) };
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().set_protocol(&transport, protocol?).map(|()| 0)
+        unsafe { with(transport, |o, t| o.set_protocol(t, protocol?)) }.map(|()| 0)
     })
 }
 
@@ -463,10 +360,7 @@ pub unsafe extern "C" fn loop_transport_set_protocol(
 pub unsafe extern "C" fn loop_transport_get_protocol(
     transport: *mut loop_transport_t,
 ) -> *mut c_void {
-    guard_or(std::ptr::null_mut(), || {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().protocol_data(&transport)
-    })
+    guard_or(std::ptr::null_mut(), || unsafe { with(transport, |o, t| o.protocol_data(t)) })
 }
 
 /// The transport's descriptor, which stays the transport's: to ask and to set
@@ -474,10 +368,53 @@ pub unsafe extern "C" fn loop_transport_get_protocol(
 /// asyncio: transport.get_extra_info("socket").fileno().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_get_fd(transport: *mut loop_transport_t) -> c_int {
-    guard(|| {
-        let transport = unsafe { self::transport(transport)? };
-        transport.operations().fd(&transport)
-    })
+    guard(|| unsafe { with(transport, |o, t| o.fd(t)) })
+}
+
+/// Copies an address of a socket, a struct sockaddr, to `address`. *length is the
+/// room there, and becomes the length of the address: if that is more than there
+/// was room for, the rest was left out.
+unsafe fn address_of(
+    transport: *mut loop_transport_t,
+    end: End,
+    address: *mut c_void,
+    length: *mut usize,
+) -> Result<c_int> {
+    if address.is_null() || length.is_null() {
+        return Err(Error::Invalid("address is NULL"));
+    }
+    let mut room = [0; 256];
+    let known = unsafe { with(transport, |o, t| o.address(t, end, &mut room))? };
+    unsafe {
+        let copied = known.min(*length).min(room.len());
+        address.cast::<u8>().copy_from_nonoverlapping(room.as_ptr(), copied);
+        length.write(known);
+    }
+    Ok(0)
+}
+
+/// The peer's address, a struct sockaddr, at `address`. *length is the room there
+/// and becomes the address's length; what does not fit is left out. -ENOTCONN
+/// when the peer broke the connection, -EBADF when it is closed, -ENOTSOCK.
+/// [loop thread] asyncio: transport.get_extra_info("peername").
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_transport_get_peername(
+    transport: *mut loop_transport_t,
+    address: *mut c_void,
+    length: *mut usize,
+) -> c_int {
+    guard(|| unsafe { address_of(transport, End::Peer, address, length) })
+}
+
+/// The same for the transport's own address.
+/// asyncio: transport.get_extra_info("sockname").
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_transport_get_sockname(
+    transport: *mut loop_transport_t,
+    address: *mut c_void,
+    length: *mut usize,
+) -> c_int {
+    guard(|| unsafe { address_of(transport, End::Own, address, length) })
 }
 
 /// What else is known, by asyncio's name, in *ret_value. Streams know "socket"
@@ -491,9 +428,8 @@ pub unsafe extern "C" fn loop_transport_get_extra_info(
     ret_value: *mut *mut c_void,
 ) -> c_int {
     guard(|| {
-        let transport = unsafe { self::transport(transport)? };
         let name = unsafe { super::future::text(name) }.ok_or(Error::Invalid("name is NULL"))?;
-        let value = transport.operations().extra_info(&transport, name)?;
+        let value = unsafe { with(transport, |o, t| o.extra_info(t, name))? };
         unsafe { store(ret_value, value)? };
         Ok(0)
     })
@@ -518,7 +454,6 @@ pub unsafe extern "C" fn loop_transport_sendfile(
     ret_future: *mut *mut loop_future_t,
 ) -> c_int {
     guard(|| {
-        let transport = unsafe { self::transport(transport)? };
         if ret_future.is_null() {
             return Err(Error::Invalid("ret_future is NULL"));
         }
@@ -530,15 +465,12 @@ pub unsafe extern "C" fn loop_transport_sendfile(
             -1 => None,
             count => Some(u64::try_from(count).map_err(|_| Error::Invalid("count is negative"))?),
         };
-        let future = transport.operations().sendfile(&transport, file_fd, offset, count)?;
+        let future = unsafe { with(transport, |o, t| o.sendfile(t, file_fd, offset, count))? };
         unsafe { give(future, ret_future) }
     })
 }
 
 versioned!(
-    "loop_connect_accepted_socket",
-    "loop_connect_read_pipe",
-    "loop_connect_write_pipe",
     "loop_transport_ref",
     "loop_transport_unref",
     "loop_transport_get_loop",
@@ -560,6 +492,8 @@ versioned!(
     "loop_transport_set_protocol",
     "loop_transport_get_protocol",
     "loop_transport_get_fd",
+    "loop_transport_get_peername",
+    "loop_transport_get_sockname",
     "loop_transport_get_extra_info",
     "loop_transport_sendfile",
 );

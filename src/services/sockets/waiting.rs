@@ -35,6 +35,7 @@ pub(super) fn run(
     if fd < 0 {
         return Err(Error::BadDescriptor(fd));
     }
+    event_loop.refuse_claimed(fd)?;
     if event_loop.has_watch(fd, direction)? {
         return Err(Error::InUse(fd));
     }

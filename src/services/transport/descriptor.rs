@@ -1,5 +1,6 @@
 //! What streams do with their descriptors: sockets and pipes alike.
 
+use super::End;
 use crate::error::{Error, Result};
 use crate::sigpipe::{errno, without_sigpipe};
 use std::ffi::{c_int, c_void};
@@ -115,6 +116,21 @@ pub fn socket_type(fd: RawFd) -> Result<c_int> {
     // SAFETY: the place has the size that is said.
     match unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, place, &mut size) } {
         0 => Ok(value),
+        _ => Err(Error::Sys(errno())),
+    }
+}
+
+/// A socket's address, or that of its peer: how long it is. What does not fit
+/// is left out.
+pub fn address(fd: RawFd, end: End, place: &mut [u8]) -> Result<usize> {
+    let mut length = place.len().min(4096) as libc::socklen_t;
+    let call = match end {
+        End::Own => libc::getsockname,
+        End::Peer => libc::getpeername,
+    };
+    // SAFETY: the place has the length that is said.
+    match unsafe { call(fd, place.as_mut_ptr().cast(), &mut length) } {
+        0 => Ok(length as usize),
         _ => Err(Error::Sys(errno())),
     }
 }

@@ -8,6 +8,7 @@
 //! lost. Nothing of a transport is borrowed while its protocol is called.
 
 mod descriptor;
+pub mod layer;
 pub mod protocol;
 pub mod registry;
 pub mod stream;
@@ -52,6 +53,15 @@ impl Reason {
     pub fn of(error: Error) -> Self {
         Reason { code: error.code(), message: CString::new(error.to_string()).ok() }
     }
+}
+
+/// One of the two ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// This one.
+    Own,
+    /// The other one.
+    Peer,
 }
 
 /// Bytes to be written: where they are, how many, and who lets go of them.
@@ -139,6 +149,12 @@ pub trait Operations: Send + Sync + Any {
 
     /// Its descriptor.
     fn fd(&self, transport: &Arc<Transport>) -> Result<RawFd> {
+        Err(UNSUPPORTED)
+    }
+
+    /// The address of this end, or of the other one. How long it is; what does
+    /// not fit is left out.
+    fn address(&self, transport: &Arc<Transport>, end: End, place: &mut [u8]) -> Result<usize> {
         Err(UNSUPPORTED)
     }
 

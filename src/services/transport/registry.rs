@@ -6,6 +6,8 @@ use super::protocol::{self, Functions};
 use crate::error::{Error, Result};
 use crate::event_loop::{Attachment, Detach, EventLoop, Hold};
 use crate::loop_cell::LoopCell;
+use crate::memory::probe_array;
+use slab::Slab;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ struct State {
     /// Each open transport, at the place of its descriptor. This keeps it alive
     /// until its connection is lost, whatever references the host has.
     by_fd: Vec<Option<Arc<Transport>>>,
+    /// Open transports without a descriptor.
+    layers: Slab<Arc<Transport>>,
     buffer: Option<Box<[u8]>>,
     functions: Option<Arc<Functions>>,
     closed: bool,
@@ -33,6 +37,7 @@ impl Registry {
             Ok(Registry {
                 state: LoopCell::new(State {
                     by_fd: Vec::new(),
+                    layers: Slab::new(),
                     buffer: None,
                     functions: None,
                     closed: false,
@@ -82,6 +87,26 @@ impl Registry {
         })
     }
 
+    /// Enters an open transport that has no descriptor: its place.
+    pub fn insert_layer(&self, hold: &Hold<'_>, transport: &Arc<Transport>) -> Result<usize> {
+        self.with(hold, |state| {
+            if state.closed {
+                return Err(Error::Closed);
+            }
+            if state.layers.len() == state.layers.capacity() {
+                let more = state.layers.capacity().max(4);
+                probe_array::<(usize, usize)>(state.layers.capacity() + more)?;
+                state.layers.reserve(more);
+            }
+            Ok(state.layers.insert(transport.clone()))
+        })
+    }
+
+    /// Takes one out, once. To be dropped when nothing is borrowed.
+    pub fn remove_layer(&self, hold: &Hold<'_>, place: usize) -> Option<Arc<Transport>> {
+        self.with(hold, |state| state.layers.try_remove(place))
+    }
+
     /// One copy of functions that many transports have.
     pub fn share(&self, hold: &Hold<'_>, functions: &Functions) -> Result<Arc<Functions>> {
         self.with(hold, |state| protocol::share(&mut state.functions, functions))
@@ -123,10 +148,13 @@ impl Attachment for Registry {
             self.state.try_with(|state| {
                 state.closed = true;
                 state.buffer = None;
-                std::mem::take(&mut state.by_fd)
+                (std::mem::take(&mut state.by_fd), std::mem::take(&mut state.layers))
             })
         };
-        for transport in transports.into_iter().flatten().flatten() {
+        let Some((by_fd, layers)) = transports else { return };
+        // Upper ones first.
+        let layers = layers.into_iter().map(|(_, transport)| transport).collect::<Vec<_>>();
+        for transport in layers.into_iter().rev().chain(by_fd.into_iter().flatten()) {
             transport.operations().detached(&transport, why);
         }
     }

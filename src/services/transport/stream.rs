@@ -12,11 +12,11 @@ mod writing;
 
 pub use making::{Options, StreamTransport};
 
-use super::descriptor::Medium;
+use super::descriptor::{self, Medium};
 use super::protocol::{Functions, Protocol, ProtocolSlot};
 use super::registry::Registry;
 use super::write_buffer::WriteBuffer;
-use super::{Input, Operations, Reason, Transport};
+use super::{End, Input, Operations, Reason, Transport};
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, Hold};
 use crate::loop_cell::LoopCell;
@@ -222,6 +222,10 @@ impl Operations for Stream {
     fn fd(&self, transport: &Arc<Transport>) -> Result<RawFd> {
         let hold = transport.event_loop.hold()?;
         self.with(&hold, |state| state.raw_fd())
+    }
+
+    fn address(&self, transport: &Arc<Transport>, end: End, place: &mut [u8]) -> Result<usize> {
+        descriptor::address(self.fd(transport)?, end, place)
     }
 
     fn extra_info(&self, transport: &Arc<Transport>, name: &CStr) -> Result<*mut c_void> {
