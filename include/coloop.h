@@ -716,6 +716,20 @@ typedef struct loop_accepted_t {
 } loop_accepted_t;
 
 /**
+ * A piece of memory; like struct iovec.
+ */
+typedef struct loop_iovec_t {
+    /**
+     * Where it begins.
+     */
+    const void *base;
+    /**
+     * How many bytes.
+     */
+    size_t length;
+} loop_iovec_t;
+
+/**
  * What a transport calls: asyncio's Protocol and BufferedProtocol. Set `size` to
  * sizeof(loop_protocol_t); every function may be NULL. The struct is copied.
  *
@@ -783,18 +797,77 @@ typedef struct loop_protocol_t {
 } loop_protocol_t;
 
 /**
- * A piece of memory; like struct iovec.
+ * What a layer does when the transport it makes is asked for something: for
+ * protocols that stand on others, such as TLS. Set `size` to
+ * sizeof(loop_layer_t). A NULL function means LOOP_ENOTSUP. The struct is copied.
+ *
+ * Each function answers 0 or more, or a negative code, which its caller gets. All
+ * run on the loop's thread, and none after loop_layer_connection_lost.
  */
-typedef struct loop_iovec_t {
+typedef struct loop_layer_t {
     /**
-     * Where it begins.
+     * sizeof(loop_layer_t).
      */
-    const void *base;
+    size_t size;
     /**
-     * How many bytes.
+     * loop_transport_write, _writev and _write_owned: the pieces are borrowed
+     * for the call.
      */
-    size_t length;
-} loop_iovec_t;
+    int (*write)(struct loop_transport_t *transport,
+                 const struct loop_iovec_t *pieces,
+                 size_t count,
+                 void *user_data);
+    /**
+     * loop_transport_write_eof.
+     */
+    int (*write_eof)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * loop_transport_close, once at most: sooner or later call
+     * loop_layer_connection_lost, but not from inside.
+     */
+    int (*close)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * loop_transport_abort (0 and NULL) and loop_transport_fail.
+     */
+    int (*abort)(struct loop_transport_t *transport,
+                 int code,
+                 const char *message,
+                 void *user_data);
+    /**
+     * loop_transport_pause_reading.
+     */
+    int (*pause_reading)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * loop_transport_resume_reading.
+     */
+    int (*resume_reading)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * loop_transport_is_reading.
+     */
+    int (*is_reading)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * loop_transport_set_write_buffer_limits.
+     */
+    int (*set_write_buffer_limits)(struct loop_transport_t *transport,
+                                   size_t high,
+                                   size_t low,
+                                   void *user_data);
+    /**
+     * loop_transport_get_write_buffer_size and _get_write_buffer_limits.
+     */
+    int (*get_write_buffer)(struct loop_transport_t *transport,
+                            size_t *ret_size,
+                            size_t *ret_high,
+                            size_t *ret_low,
+                            void *user_data);
+    /**
+     * loop_transport_get_extra_info.
+     */
+    int (*get_extra_info)(struct loop_transport_t *transport,
+                          const char *name,
+                          void **ret_value,
+                          void *user_data);
+} loop_layer_t;
 
 /**
  * What a host's executor consists of. The struct is copied. Every function is
@@ -2273,52 +2346,6 @@ int loop_sock_sendfile(struct loop_t *loop,
                        struct loop_future_t **ret_future);
 
 /**
- * A transport on a connected stream socket of the caller's, such as one that
- * was accepted elsewhere. connection_made is scheduled, reading begins after it.
- * TCP sockets get TCP_NODELAY. The transport, with a reference, in
- * *ret_transport, which may be NULL.
- *
- * On success the transport owns `fd` and closes it; on failure it stays the
- * caller's, as it was, and user_data is destroyed. It is made non-blocking.
- * LOOP_EINVAL (NULL, negative fd, no stream socket), -EBADF, -ENOTSOCK, -EBUSY
- * (a transport has it), LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
- * [loop thread] asyncio: loop.connect_accepted_socket().
- */
-int loop_connect_accepted_socket(struct loop_t *loop,
-                                 int fd,
-                                 const struct loop_protocol_t *protocol,
-                                 void *user_data,
-                                 loop_destroy_t destroy,
-                                 struct loop_transport_t **ret_transport);
-
-/**
- * A transport that reads from a pipe, FIFO, socket or character device. When
- * the other end is closed: eof_received, then connection_lost. Ownership and
- * errors as loop_connect_accepted_socket; LOOP_EINVAL for other kinds of files.
- * [loop thread] asyncio: loop.connect_read_pipe().
- */
-int loop_connect_read_pipe(struct loop_t *loop,
-                           int fd,
-                           const struct loop_protocol_t *protocol,
-                           void *user_data,
-                           loop_destroy_t destroy,
-                           struct loop_transport_t **ret_transport);
-
-/**
- * A transport that writes to a pipe, FIFO, socket or character device, and
- * notices when the reader goes: connection_lost, with -EPIPE if bytes were still
- * waiting. No SIGPIPE is raised. A socket must not receive: that counts as its
- * end. Ownership and errors as loop_connect_accepted_socket; LOOP_EINVAL for
- * other kinds of files. [loop thread] asyncio: loop.connect_write_pipe().
- */
-int loop_connect_write_pipe(struct loop_t *loop,
-                            int fd,
-                            const struct loop_protocol_t *protocol,
-                            void *user_data,
-                            loop_destroy_t destroy,
-                            struct loop_transport_t **ret_transport);
-
-/**
  * Takes one more reference; returns `transport`. NULL is allowed. [any thread]
  */
 struct loop_transport_t *loop_transport_ref(struct loop_transport_t *transport);
@@ -2482,6 +2509,24 @@ void *loop_transport_get_protocol(struct loop_transport_t *transport);
 int loop_transport_get_fd(struct loop_transport_t *transport);
 
 /**
+ * The peer's address, a struct sockaddr, at `address`. *length is the room there
+ * and becomes the address's length; what does not fit is left out. -ENOTCONN
+ * when the peer broke the connection, -EBADF when it is closed, -ENOTSOCK.
+ * [loop thread] asyncio: transport.get_extra_info("peername").
+ */
+int loop_transport_get_peername(struct loop_transport_t *transport,
+                                void *address,
+                                size_t *length);
+
+/**
+ * The same for the transport's own address.
+ * asyncio: transport.get_extra_info("sockname").
+ */
+int loop_transport_get_sockname(struct loop_transport_t *transport,
+                                void *address,
+                                size_t *length);
+
+/**
  * What else is known, by asyncio's name, in *ret_value. Streams know "socket"
  * or "pipe": the descriptor as a number. Layers answer for themselves. LOOP_EINVAL
  * for a name that is not known. [loop thread]
@@ -2508,6 +2553,111 @@ int loop_transport_sendfile(struct loop_transport_t *transport,
                             int64_t offset,
                             int64_t count,
                             struct loop_future_t **ret_future);
+
+/**
+ * A transport on a connected stream socket of the caller's, such as one that
+ * was accepted elsewhere. connection_made is scheduled, reading begins after it.
+ * TCP sockets get TCP_NODELAY. The transport, with a reference, in
+ * *ret_transport, which may be NULL.
+ *
+ * On success the transport owns `fd` and closes it; on failure it stays the
+ * caller's, as it was, and user_data is destroyed. It is made non-blocking.
+ * LOOP_EINVAL (NULL, negative fd, no stream socket), -EBADF, -ENOTSOCK, -EBUSY
+ * (a transport has it), LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
+ * [loop thread] asyncio: loop.connect_accepted_socket().
+ */
+int loop_connect_accepted_socket(struct loop_t *loop,
+                                 int fd,
+                                 const struct loop_protocol_t *protocol,
+                                 void *user_data,
+                                 loop_destroy_t destroy,
+                                 struct loop_transport_t **ret_transport);
+
+/**
+ * A transport that reads from a pipe, FIFO, socket or character device. When
+ * the other end is closed: eof_received, then connection_lost. Ownership and
+ * errors as loop_connect_accepted_socket; LOOP_EINVAL for other kinds of files.
+ * [loop thread] asyncio: loop.connect_read_pipe().
+ */
+int loop_connect_read_pipe(struct loop_t *loop,
+                           int fd,
+                           const struct loop_protocol_t *protocol,
+                           void *user_data,
+                           loop_destroy_t destroy,
+                           struct loop_transport_t **ret_transport);
+
+/**
+ * A transport that writes to a pipe, FIFO, socket or character device, and
+ * notices when the reader goes: connection_lost, with -EPIPE if bytes were still
+ * waiting. No SIGPIPE is raised. A socket must not receive: that counts as its
+ * end. Ownership and errors as loop_connect_accepted_socket; LOOP_EINVAL for
+ * other kinds of files. [loop thread] asyncio: loop.connect_write_pipe().
+ */
+int loop_connect_write_pipe(struct loop_t *loop,
+                            int fd,
+                            const struct loop_protocol_t *protocol,
+                            void *user_data,
+                            loop_destroy_t destroy,
+                            struct loop_transport_t **ret_transport);
+
+/**
+ * A transport in *ret_transport, with a reference, whose functions are those of
+ * `layer`, called with layer_data, and whose protocol is `protocol`. The layer is
+ * usually the protocol of a lower transport, and hands on what that tells it by
+ * the functions below, connection_made first.
+ *
+ * The transport is kept by the loop until loop_layer_connection_lost; then, or
+ * when the loop is closed, protocol_data and layer_data are destroyed, also when
+ * this call fails. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
+ * -ENOMEM. [loop thread]
+ */
+int loop_transport_new_layer(struct loop_t *loop,
+                             const struct loop_layer_t *layer,
+                             void *layer_data,
+                             loop_destroy_t layer_destroy,
+                             const struct loop_protocol_t *protocol,
+                             void *protocol_data,
+                             loop_destroy_t protocol_destroy,
+                             struct loop_transport_t **ret_transport);
+
+/**
+ * Calls the protocol's connection_made. Like all these functions: LOOP_EINVAL,
+ * LOOP_ENOTSUP for a transport that is no layer, LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD; nothing after loop_layer_connection_lost. [loop thread]
+ */
+int loop_layer_connection_made(struct loop_transport_t *transport);
+
+/**
+ * Calls data_received, or get_buffer and buffer_updated as often as it takes.
+ * If get_buffer fails, its code, or LOOP_EINVAL for an empty buffer: the rest is
+ * not handed on then.
+ */
+int loop_layer_data_received(struct loop_transport_t *transport,
+                             const void *data,
+                             size_t length);
+
+/**
+ * Calls eof_received: 1 if the protocol wants to stay open for writing, else 0.
+ */
+int loop_layer_eof_received(struct loop_transport_t *transport);
+
+/**
+ * Calls pause_writing.
+ */
+int loop_layer_pause_writing(struct loop_transport_t *transport);
+
+/**
+ * Calls resume_writing.
+ */
+int loop_layer_resume_writing(struct loop_transport_t *transport);
+
+/**
+ * Calls connection_lost, the first time; then protocol and layer are destroyed.
+ * `message` is borrowed for the call.
+ */
+int loop_layer_connection_lost(struct loop_transport_t *transport,
+                               int code,
+                               const char *message);
 
 /**
  * Calls `callback` in the loop after the signal arrived: once for all arrivals

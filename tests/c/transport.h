@@ -2,8 +2,10 @@
 #ifndef TRANSPORT_H
 #define TRANSPORT_H
 
+#include "child.h"
 #include "test.h"
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -123,6 +125,14 @@ static inline void settle(loop_t *loop) {
         CHECK(ran >= 0);
         idle = ran == 0 ? idle + 1 : 0;
     }
+}
+
+/* As many descriptors as this process may have. */
+static inline void raise_limit(void) {
+    struct rlimit limit;
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 #endif

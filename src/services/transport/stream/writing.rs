@@ -51,13 +51,11 @@ impl Stream {
         // The protocol may give back the reference this call came with.
         let transport = &transport.clone();
         match attempt {
-            Attempt::Done | Attempt::Ignored(false) => Ok(()),
-            Attempt::Refused(Error::Closed) => {
-                transport.event_loop.check_open()?;
-                Err(Error::Closed)
-            }
+            Attempt::Done => Ok(()),
             Attempt::Refused(error) => Err(error),
+            Attempt::Ignored(false) => transport.event_loop.check_open(),
             Attempt::Ignored(true) => {
+                transport.event_loop.check_open()?;
                 let message = match self.medium {
                     Medium::Socket => c"socket.send() raised exception.",
                     _ => c"pipe closed by peer or os.write(pipe, data) raised exception.",
