@@ -203,6 +203,23 @@
 #define LOOP_CHILD_WATCHER_THREADED 1
 
 /**
+ * The least level of loop_set_stats_level, at first: what can be counted for
+ * nothing.
+ */
+#define LOOP_STATS_COUNTS 0
+
+/**
+ * Also busy_ns and wait_ns: two readings of the clock for each wait and each
+ * run.
+ */
+#define LOOP_STATS_TIMES 1
+
+/**
+ * Also the longest callback: two readings for each callback.
+ */
+#define LOOP_STATS_CALLBACKS 2
+
+/**
  * The loop was closed: "Event loop is closed".
  */
 #define LOOP_ECLOSED -1001
@@ -971,6 +988,87 @@ typedef struct loop_addrinfo_t {
  * process.
  */
 typedef void (*loop_child_callback_t)(int pid, int returncode, void *user_data);
+
+/**
+ * What a loop has counted since it was made, or since loop_reinit_after_fork;
+ * and, in the fields that end with _now, what waits in it.
+ */
+typedef struct loop_stats_t {
+    /**
+     * sizeof(loop_stats_t), set by the caller.
+     */
+    size_t size;
+    /**
+     * Turns begun.
+     */
+    uint64_t turns;
+    /**
+     * Waits that could block.
+     */
+    uint64_t waits;
+    /**
+     * Callbacks taken from the queue to run, cancelled ones included.
+     */
+    uint64_t callbacks;
+    /**
+     * Readers and writers found ready.
+     */
+    uint64_t io_events;
+    /**
+     * Timers that came due.
+     */
+    uint64_t timers;
+    /**
+     * Callbacks taken over from other threads.
+     */
+    uint64_t posts;
+    /**
+     * From LOOP_STATS_TIMES on: nanoseconds the loop has run, less those it has
+     * waited.
+     */
+    uint64_t busy_ns;
+    /**
+     * From LOOP_STATS_TIMES on: nanoseconds it has waited for something to do.
+     */
+    uint64_t wait_ns;
+    /**
+     * Callbacks that are ready.
+     */
+    uint64_t ready_now;
+    /**
+     * Timers that wait.
+     */
+    uint64_t timers_now;
+    /**
+     * Callbacks from other threads that the loop has not taken over yet.
+     */
+    uint64_t posts_now;
+    /**
+     * Descriptors with a reader or writer.
+     */
+    uint64_t fds_now;
+    /**
+     * With LOOP_STATS_CALLBACKS: how long the longest callback took, with its
+     * destructor, in nanoseconds; 0 if none is known.
+     */
+    uint64_t longest_ns;
+    /**
+     * Which one it was; NULL if none is known.
+     */
+    loop_callback_t longest_callback;
+    /**
+     * Its user data: an identity only, it may be destroyed by now.
+     */
+    void *longest_user_data;
+    /**
+     * Its handle, or 0.
+     */
+    loop_handle_t longest_handle;
+    /**
+     * The descriptor it was called for, or -1.
+     */
+    int longest_fd;
+} loop_stats_t;
 
 /**
  * What was received: the result of loop_sock_recv, loop_sock_recvfrom and
@@ -2981,6 +3079,27 @@ int policy_get_child_watcher(const struct loop_child_watcher_t **ret_watcher);
  * default, LOOP_CHILD_WATCHER_PIDFD. [any thread] asyncio: set_child_watcher().
  */
 int policy_set_child_watcher(const struct loop_child_watcher_t *watcher);
+
+/**
+ * Writes what the loop has counted to *ret_stats, whose `size` says how much
+ * of it there is; what this version does not know is set to 0. Inside the
+ * loop's own callbacks the numbers are exact. Elsewhere they are those of the
+ * loop's last poll, at most 64 turns ago, or of the end of its last run; times
+ * and posts_now are always those of this moment. Numbers that belong together
+ * may be a moment apart. The loop is never stopped for it; only posts_now is
+ * read under the lock of those who post. LOOP_EINVAL (NULL, wrong size).
+ * [any thread], also after close (nothing waits in it then) and after fork (as
+ * of the fork, posts_now 0).
+ */
+int loop_get_stats(const struct loop_t *loop, struct loop_stats_t *ret_stats);
+
+/**
+ * Sets how much is measured from now on (a LOOP_STATS_ level; each contains
+ * those before) and forgets the longest callback. What was added up stays. In
+ * the middle of a run times begin with the next wait, callbacks with the next
+ * turn. LOOP_EINVAL (NULL, unknown), LOOP_ECLOSED, LOOP_EFORKED. [any thread]
+ */
+int loop_set_stats_level(struct loop_t *loop, uint32_t level);
 
 /**
  * What an error code means, in English; never NULL. Static: valid for ever.

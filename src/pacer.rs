@@ -19,6 +19,8 @@ const SLOW_TURN: u64 = MAX_NANOSECONDS / LOOK_INTERVAL as u64;
 /// The state between two polls.
 pub struct Pacer {
     turns: u32,
+    /// As many of them were counted, or are none.
+    counted: u32,
     next_look: u32,
     last_look: u32,
     slow: bool,
@@ -31,7 +33,15 @@ pub struct Pacer {
 impl Pacer {
     /// A pacer that asks for a poll at once.
     pub const fn new() -> Self {
-        Pacer { turns: MAX_TURNS, next_look: 0, last_look: 0, slow: true, polled: 0, looked: 0 }
+        Pacer {
+            turns: MAX_TURNS,
+            counted: MAX_TURNS,
+            next_look: 0,
+            last_look: 0,
+            slow: true,
+            polled: 0,
+            looked: 0,
+        }
     }
 
     /// A turn has ended with more to do: is it time to look at the clock?
@@ -57,8 +67,16 @@ impl Pacer {
     fn begin(&mut self, now: u64) {
         self.polled = now;
         self.turns = 0;
+        self.counted = 0;
         self.last_look = 0;
         self.next_look = if self.slow { 1 } else { LOOK_INTERVAL };
+    }
+
+    /// How many turns `wants_look` has seen and nobody has counted yet.
+    pub fn take_turns(&mut self) -> u32 {
+        let turns = self.turns - self.counted;
+        self.counted = self.turns;
+        turns
     }
 
     /// The clock says `now`: is a poll due before the next turn?

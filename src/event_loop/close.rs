@@ -33,6 +33,7 @@ impl EventLoop {
         self.generation.store(CLOSED, Relaxed);
         let (entries, shared) = self.inbox().close();
         let mut core = std::mem::replace(access.core(), Core::new(0));
+        self.counters().publish(&core);
         drop(access);
         detach(std::mem::take(&mut core.attachments), Detach::Closed);
         let hook = self.wake_hook.lock().unwrap_or_else(|e| e.into_inner()).take();

@@ -80,6 +80,7 @@ impl EventLoop {
     }
 
     fn finish_turn(&self, generation: u64) -> Result<u64> {
+        self.counters().began_turns(1);
         self.collect()?;
         let count = self.run_generation(generation)?;
         self.stopping.store(false, Release);

@@ -67,7 +67,7 @@ unsafe impl Send for ExceptionHandler {}
 unsafe impl Sync for ExceptionHandler {}
 
 /// The callback that runs now: function, data, handle, descriptor.
-pub(super) type Identity = (CallbackFn, *mut c_void, u64, c_int);
+pub type Identity = (CallbackFn, *mut c_void, u64, c_int);
 
 impl EventLoop {
     /// Sets the handler; none means the default one.

@@ -1,6 +1,7 @@
 //! A loop inherited through fork starts again in the child.
 
 use super::attach::{Detach, detach};
+use super::statistics::MONITOR;
 use super::{CLOSED, Core, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
@@ -8,6 +9,7 @@ use crate::fd_table::Direction;
 use crate::fork_generation;
 use crate::handle_table::{HandleId, State};
 use crate::inbox::Inbox;
+use crate::pacer::Pacer;
 use crate::reactor::Reactor;
 use crate::ready_queue::{Decoded, Kind, ReadyQueue};
 use crate::wakeup::Wakeup;
@@ -75,6 +77,12 @@ impl EventLoop {
             dropped.extend(core.take_callbacks(&mut ready));
         }
         core.turn_end = core.ready.head();
+        core.first_counted = core.ready.head();
+        core.pacer = Pacer::new();
+        core.monitor = None;
+        self.watch(MONITOR, false);
+        // SAFETY: no other thread uses the loop in this child.
+        unsafe { *self.counters.get() = self.counters().successor() };
         match fresh {
             Some((wakeup, reactor)) => {
                 self.wakeup.adopt(wakeup);

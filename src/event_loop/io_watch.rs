@@ -102,13 +102,13 @@ impl EventLoop {
         let outer = (core.running_serial, core.retired.take());
         core.running_serial = serial;
         core.current = Current { callback: Some((func, data)), handle: 0, fd, ..core.current };
+        self.about_to_run(core);
         // SAFETY: the host promised that the function may be called with its
         // data, which lives at least until `retired` is dropped below.
         unsafe { func(data) };
         // Also in a child that was forked inside: this thread's own copy of the
         // core is whole. SAFETY: as in `core_of_run`.
         let core = unsafe { &mut *self.core.get() };
-        self.remember_for_report(core);
         core.current.callback = None;
         core.running_serial = outer.0;
         let retired = std::mem::replace(&mut core.retired, outer.1);
@@ -133,6 +133,7 @@ impl EventLoop {
         };
         let (fds, ready, taken) = (&mut core.fds, &mut core.ready, &mut core.taken);
         let mut stray = false;
+        let mut count = 0;
         let mut lacking = Ok(());
         reactor.wait(timeout_ns, until, |key, event| match fds.find(key) {
             Some((index, watch)) => {
@@ -150,11 +151,13 @@ impl EventLoop {
                         // Without memory the event is lost, but not its cause:
                         // level-triggered, it comes again with the next wait.
                         lacking = lacking.and(ready.push(Entry::keyed(kind, key)));
+                        count += 1;
                     }
                 }
             }
             None => stray = true,
         })?;
+        self.counters().saw_events(count);
         if stray {
             // Without descriptors for another set the stray event comes again,
             // and so does this attempt.

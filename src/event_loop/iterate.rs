@@ -37,9 +37,11 @@ impl EventLoop {
                     self.let_posts_gather();
                 }
                 let timeout = self.wait_limit()?;
+                self.count_turns(1);
                 self.poll(timeout, generation)?;
                 self.core_of_run().pacer.polled();
             } else if core.pacer.wants_look() && self.look_at_clock() {
+                self.count_turns(0);
                 self.core_of_run().pacer.poll_when_due();
                 self.poll(0, generation)?;
             }
@@ -49,6 +51,11 @@ impl EventLoop {
                 return Ok(());
             }
         }
+    }
+
+    /// Counts the turns since the last poll, and as many more.
+    fn count_turns(&self, more: u32) {
+        self.counters().began_turns(self.core_of_run().pacer.take_turns() + more);
     }
 
     /// In a stream of posts a loop that is quicker than the posters would fight
@@ -104,23 +111,26 @@ impl EventLoop {
         let core = self.core_of_run();
         core.poll_soon = false;
         core.now_is_fresh = false;
+        self.counters().publish(core);
+        let mut knows_time = false;
         if timeout_ns != 0 {
-            self.wait_blocking(timeout_ns, generation)?;
+            knows_time = self.wait_blocking(timeout_ns, generation)?;
         } else if core.fds.len() != 0 {
             self.gather_events(0, None)?;
         }
-        if !self.core_of_run().timers.is_empty() {
+        if !knows_time && !self.core_of_run().timers.is_empty() {
             let now = self.clock.now();
             self.core_of_run().saw(now);
         }
         Ok(())
     }
 
-    fn wait_blocking(&self, timeout_ns: i64, generation: u64) -> Result<()> {
+    /// Yields whether the clock was read after it.
+    fn wait_blocking(&self, timeout_ns: i64, generation: u64) -> Result<bool> {
         self.ensure_reactor()?;
         if !self.inbox().prepare_sleep(Wake::Loop) || self.wakeup.take_requests() {
             self.inbox().awake();
-            return self.gather_events(0, None);
+            return self.gather_events(0, None).map(|()| false);
         }
         let hooks = self.core_of_run().hooks.wait.clone();
         let call = |hook: Option<super::LoopHookFn>| {
@@ -140,7 +150,13 @@ impl EventLoop {
             let limit = if has_work { 0 } else { self.timer_limit()? };
             timeout_ns = shorter(limit, timeout_ns);
         }
+        // `timer_limit` has just read the clock, and the next turn needs it again.
+        let is_plain = hooks.is_none() && matches!(self.clock, Clock::Monotonic);
+        let core = self.core_of_run();
+        let known = (is_plain && !core.timers.is_empty()).then_some(core.now);
+        self.counters().wait_begins(known);
         let result = self.gather_events(timeout_ns, self.precise_end(timeout_ns));
+        let ended = self.counters().wait_ends().filter(|_| is_plain);
         // A signal handler may have forked as well.
         self.check_generation(generation)?;
         call(hooks.as_ref().and_then(|hooks| hooks.after));
@@ -150,7 +166,10 @@ impl EventLoop {
         self.inbox().awake();
         self.wakeup.drain();
         self.wakeup.take_requests();
-        result
+        if let Some(now) = ended {
+            self.core_of_run().saw(now);
+        }
+        result.map(|()| ended.is_some())
     }
 
     /// When the wait must end on `CLOCK_MONOTONIC`, if the next timer limits it
@@ -191,7 +210,10 @@ impl EventLoop {
             core.took_stream = count > 1;
         }
         if core.timers.first().is_some_and(|first| first.when <= core.now) {
-            core.move_due_timers(core.now)?;
+            let before = core.ready.len();
+            let moved = core.move_due_timers(core.now);
+            self.counters().moved_timers(core.ready.len() - before);
+            moved?;
         }
         Ok(())
     }
@@ -199,16 +221,16 @@ impl EventLoop {
     /// Step 4. Returns how many entries were taken.
     #[inline]
     pub(super) fn run_generation(&self, generation: u64) -> Result<u64> {
-        if self.debug() {
-            self.run_generation_timed(generation)
+        if self.watching.load(Relaxed) != 0 {
+            self.run_generation_observed(generation)
         } else {
             self.run_entries(generation, |event_loop, entry| event_loop.run_entry(entry))
         }
     }
 
     #[cold]
-    fn run_generation_timed(&self, generation: u64) -> Result<u64> {
-        self.run_entries(generation, |event_loop, entry| event_loop.run_timed(entry))
+    fn run_generation_observed(&self, generation: u64) -> Result<u64> {
+        self.run_entries(generation, |event_loop, entry| event_loop.run_observed(entry))
     }
 
     #[inline(always)]
@@ -282,11 +304,10 @@ impl EventLoop {
             fd: -1,
             ..self.core_of_run().current
         };
+        self.about_to_run(self.core_of_run());
         callback.call();
         // SAFETY: as in `core_of_run`; also in a child that was forked inside.
-        let core = unsafe { &mut *self.core.get() };
-        self.remember_for_report(core);
-        core.current.callback = None;
+        unsafe { (*self.core.get()).current.callback = None };
         drop(callback);
     }
 }

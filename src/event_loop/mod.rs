@@ -22,22 +22,26 @@ mod fork;
 mod hooks;
 mod io_watch;
 mod iterate;
+mod observe;
 mod options;
 mod post;
 mod reference;
 mod run;
 mod schedule;
 mod slow_callback;
+mod statistics;
 mod timers;
 
 pub use access::Hold;
 pub use attach::{Attachment, Detach};
-pub use exception::{ExceptionContext, ExceptionHandler, default_exception_handler};
+pub use exception::{ExceptionContext, ExceptionHandler, Identity, default_exception_handler};
 pub use fork::{KEEP_IO, KEEP_READY};
 pub use hooks::{LoopHook, LoopHookFn, WaitHooks};
+pub use observe::{Executing, Monitor};
 pub use options::{Backend, Options};
 pub use reference::{Kept, LoopRef, Remote};
 pub use slow_callback::{SlowCallback, SlowCallbackHook};
+pub use statistics::{Longest, Statistics, StatisticsLevel};
 
 use crate::callback::Callback;
 use crate::clock::Clock;
@@ -52,10 +56,11 @@ use crate::reactor::Reactor;
 use crate::ready_queue::{Entry, ReadyQueue};
 use crate::timer_heap::TimerHeap;
 use crate::wakeup::Wakeup;
+use statistics::Counters;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
 use std::sync::{Arc, Mutex};
 
@@ -76,7 +81,8 @@ pub struct EventLoop {
     /// A wait is under way: no turn may begin inside its hooks.
     waiting: AtomicBool,
     stopping: AtomicBool,
-    debug: AtomicBool,
+    /// Why callbacks run one by one under observation; see `statistics`.
+    watching: AtomicU8,
     slow_callback_ns: AtomicU64,
     wakeup: Wakeup,
     has_wake_hook: AtomicBool,
@@ -88,6 +94,9 @@ pub struct EventLoop {
     inbox: UnsafeCell<Inbox>,
     clock: Clock,
     timer_slack_ns: u64,
+    /// Written by the owner, read by any thread. Replaced only by
+    /// `reinit_after_fork`, as the inbox.
+    counters: UnsafeCell<Counters>,
     core: UnsafeCell<Core>,
 }
 
@@ -128,8 +137,13 @@ struct Core {
     /// The inbox held more than one post when it was last taken, and the loop
     /// was not idle since.
     took_stream: bool,
-    /// Debug mode: the callback that ran last, for its report.
+    /// Under observation: the callback that ran last, for its report, and when
+    /// it began.
     last_run: Option<exception::Identity>,
+    began: u64,
+    monitor: Option<Arc<Monitor>>,
+    /// The position of the ready queue where the statistics began.
+    first_counted: usize,
     hooks: hooks::Hooks,
     /// What services keep for this loop.
     attachments: Vec<attach::Attached>,
@@ -168,6 +182,9 @@ impl Core {
             taken: Vec::new(),
             took_stream: false,
             last_run: None,
+            began: 0,
+            monitor: None,
+            first_counted: 0,
             hooks: hooks::Hooks::new(),
             attachments: Vec::new(),
         }
@@ -197,7 +214,7 @@ impl EventLoop {
             running: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            debug: AtomicBool::new(false),
+            watching: AtomicU8::new(0),
             slow_callback_ns: AtomicU64::new(slow_callback::DEFAULT_DURATION),
             wakeup: Wakeup::new(),
             has_wake_hook: AtomicBool::new(false),
@@ -207,6 +224,7 @@ impl EventLoop {
             inbox: UnsafeCell::new(Inbox::new(seed)),
             clock: options.clock,
             timer_slack_ns: options.timer_slack_ns,
+            counters: UnsafeCell::new(Counters::new()),
             core: UnsafeCell::new(Core::new(seed)),
         })
     }
@@ -256,7 +274,7 @@ impl EventLoop {
         match self.check() {
             Err(error @ Error::Forked(_)) => Err(error),
             _ => {
-                self.debug.store(enabled, Relaxed);
+                self.watch(statistics::DEBUG, enabled);
                 Ok(())
             }
         }
@@ -264,7 +282,7 @@ impl EventLoop {
 
     /// Is debug mode on?
     pub fn debug(&self) -> bool {
-        self.debug.load(Relaxed)
+        self.watching.load(Relaxed) & statistics::DEBUG != 0
     }
 
     /// A fresh reading of the loop's clock, in nanoseconds.

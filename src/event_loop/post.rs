@@ -108,6 +108,7 @@ impl EventLoop {
             count += taken.len();
             taken.clear();
         }
+        self.counters().took_posts(count);
         Ok(count)
     }
 

@@ -41,6 +41,7 @@ impl EventLoop {
         self.running.store(true, Release);
         // An embedding host that waits for us no longer does.
         self.core_of_run().armed = None;
+        self.counters().run_begins();
         self.inbox().awake();
         self.update_runner();
         Ok(Run {
@@ -118,6 +119,9 @@ impl Drop for Run<'_> {
         }
         let event_loop = self.event_loop;
         let core = event_loop.core_of_run();
+        event_loop.counters().began_turns(core.pacer.take_turns());
+        event_loop.counters().publish(core);
+        event_loop.counters().run_ends();
         core.current.entry = None;
         core.interrupt = 0;
         event_loop.stopping.store(false, Release);

@@ -1,11 +1,9 @@
 //! Debug mode's report of callbacks that hold the loop up.
 
-use super::exception::write_stderr;
-use super::{Core, EventLoop};
+use super::EventLoop;
+use super::exception::{Identity, write_stderr};
 use crate::callback::{CallbackFn, UserData};
 use crate::error::Result;
-use crate::fork_generation;
-use crate::ready_queue::Entry;
 use crate::text::Text;
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
@@ -65,31 +63,13 @@ impl EventLoop {
         self.slow_callback_ns.load(Relaxed)
     }
 
-    /// Debug mode: what has just run, before its data may be gone.
-    #[inline(always)]
-    pub(super) fn remember_for_report(&self, core: &mut Core) {
-        if self.debug() {
-            core.last_run = core.identity();
-        }
-    }
-
-    /// `run_entry` with a watch on it.
-    pub(super) fn run_timed(&self, entry: Entry) {
-        let began = self.clock.now();
-        self.core_of_run().current.callback = None;
-        self.core_of_run().last_run = None;
-        self.run_entry(entry);
-        if fork_generation::raw() != self.generation.load(Relaxed) {
-            return;
-        }
-        let duration_ns = self.clock.now().saturating_sub(began);
+    /// Debug mode: reports a callback that has run too long.
+    pub(super) fn report_if_slow(&self, identity: Identity, duration_ns: u64) {
         if duration_ns < self.slow_callback_duration() {
             return;
         }
         let core = self.core_of_run();
-        let Some((func, data, handle, fd)) = core.last_run.or_else(|| core.identity()) else {
-            return;
-        };
+        let (func, data, handle, fd) = identity;
         let record = SlowCallback {
             size: size_of::<SlowCallback>(),
             callback: Some(func),

@@ -49,6 +49,7 @@ pub mod runner;
 pub mod concurrent;
 
 pub mod protocol;
+
 pub mod sockets;
 
 pub mod transport;
@@ -64,5 +65,7 @@ pub mod executor;
 pub mod dns;
 
 pub mod children;
+
+pub mod statistics;
 
 pub mod error;

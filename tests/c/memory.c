@@ -34,7 +34,8 @@ static struct block *taken;
 
 static void take_all_memory(void) {
     limit_memory(8);
-    for (size_t size = 1 << 20; size >= 16; size /= 2) {
+    /* Small blocks of every size: the allocator keeps them apart. */
+    for (size_t size = 1 << 20; size >= 16; size = size > 1024 ? size / 2 : size - 16) {
         struct block *block;
         while ((block = malloc(size)) != NULL) {
             block->next = taken;
