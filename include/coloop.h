@@ -126,6 +126,46 @@
 #define LOOP_RUN_SIGINT 1
 
 /**
+ * SO_REUSEPORT: several servers share a port.
+ */
+#define LOOP_SERVER_REUSE_PORT 1
+
+/**
+ * Leaves SO_REUSEADDR off, which is on otherwise.
+ */
+#define LOOP_SERVER_NO_REUSE_ADDRESS 2
+
+/**
+ * SO_KEEPALIVE for the connections.
+ */
+#define LOOP_SERVER_KEEP_ALIVE 4
+
+/**
+ * Binds only; loop_server_start_serving begins to listen.
+ */
+#define LOOP_SERVER_DEFERRED 8
+
+/**
+ * Leaves the file of a UNIX server where it is when the server closes.
+ */
+#define LOOP_SERVER_KEEP_FILE 16
+
+/**
+ * Tells of the failure of every address, also where they are all the same.
+ */
+#define LOOP_CONNECTION_ALL_ERRORS 1
+
+/**
+ * SO_REUSEPORT: several endpoints share a port.
+ */
+#define LOOP_DATAGRAM_REUSE_PORT 1
+
+/**
+ * SO_BROADCAST. The socket is not connected to the remote address then.
+ */
+#define LOOP_DATAGRAM_ALLOW_BROADCAST 2
+
+/**
  * loop_executor_shutdown: wait until all threads have ended.
  */
 #define LOOP_EXECUTOR_WAIT 1
@@ -348,6 +388,15 @@ typedef struct loop_future_t loop_future_t;
  * one thread.
  */
 typedef struct loop_runner_t loop_runner_t;
+
+/**
+ * A server: asyncio's Server. Opaque, reference-counted: the future that made
+ * it has a reference as long as it lives; take your own with loop_server_ref.
+ * It needs none to go on: an open server is kept by its loop. Closing the loop
+ * closes it, and so does a forked child for its own copy, without harm to the
+ * parent's.
+ */
+typedef struct loop_server_t loop_server_t;
 
 /**
  * An event loop. Opaque and reference-counted: loop_new and its kin give one
@@ -812,6 +861,237 @@ typedef struct loop_protocol_t {
                             const char *message,
                             void *user_data);
 } loop_protocol_t;
+
+/**
+ * What loop_create_server takes. Set `size` to sizeof(loop_server_options_t)
+ * and everything else to zero, then what you want to change.
+ */
+typedef struct loop_server_options_t {
+    /**
+     * sizeof(loop_server_options_t).
+     */
+    size_t size;
+    /**
+     * A name or a numeric address; NULL or "": all interfaces.
+     */
+    const char *host;
+    /**
+     * Several of them, instead of `host`.
+     */
+    const char *const *hosts;
+    /**
+     * How many.
+     */
+    size_t host_count;
+    /**
+     * 0: the system chooses one, for each address another.
+     */
+    uint16_t port;
+    /**
+     * AF_INET or AF_INET6; 0: both.
+     */
+    int family;
+    /**
+     * AI_... for the resolution of names; AI_PASSIVE is always added.
+     */
+    int resolve_flags;
+    /**
+     * How many connections may wait to be accepted; 0: 100.
+     */
+    int backlog;
+    /**
+     * LOOP_SERVER_...
+     */
+    uint32_t flags;
+    /**
+     * Bound stream sockets instead of host and port. They belong to the server
+     * once the call has succeeded, and are closed with it.
+     */
+    const int *fds;
+    /**
+     * How many.
+     */
+    size_t fd_count;
+} loop_server_options_t;
+
+/**
+ * Makes the protocol of an accepted connection, on the loop's thread, in the
+ * context in which serving began: 0 with the functions (copied), the user data
+ * and its destructor (which may be NULL) in the ret_ arguments, or a negative
+ * code, which is reported to the exception handler as "Error on transport
+ * creation for incoming connection"; that connection is closed then.
+ */
+typedef int (*loop_protocol_factory_t)(struct loop_t *loop,
+                                       void *factory_data,
+                                       const struct loop_protocol_t **ret_protocol,
+                                       void **ret_user_data,
+                                       loop_destroy_t *ret_destroy);
+
+/**
+ * What loop_create_connection takes. Set `size` to
+ * sizeof(loop_connection_options_t) and everything else to zero, then what you
+ * want to change.
+ */
+typedef struct loop_connection_options_t {
+    /**
+     * sizeof(loop_connection_options_t).
+     */
+    size_t size;
+    /**
+     * A name or a numeric address; NULL: this machine.
+     */
+    const char *host;
+    /**
+     * Its port.
+     */
+    uint16_t port;
+    /**
+     * This side's port, if it matters.
+     */
+    uint16_t local_port;
+    /**
+     * This side's name or numeric address; NULL: the system chooses, unless
+     * local_port is set.
+     */
+    const char *local_host;
+    /**
+     * AF_INET or AF_INET6; 0: both.
+     */
+    int family;
+    /**
+     * AI_... for the resolution of names.
+     */
+    int resolve_flags;
+    /**
+     * LOOP_CONNECTION_...
+     */
+    uint32_t flags;
+    /**
+     * How many addresses of the first family are tried before the families
+     * take turns; 0: 1 with happy_eyeballs_delay_ns, otherwise the resolver's
+     * order.
+     */
+    uint32_t interleave;
+    /**
+     * How long an address is tried before the next one is tried, too; the
+     * recommended delay is 250 ms. 0: one after the other.
+     */
+    uint64_t happy_eyeballs_delay_ns;
+    /**
+     * After how long all of it fails with -ETIMEDOUT; 0: never.
+     */
+    uint64_t timeout_ns;
+    /**
+     * A connected stream socket instead of host and port, or NULL. It belongs
+     * to the transport once the call has succeeded.
+     */
+    const int *fd;
+} loop_connection_options_t;
+
+/**
+ * What loop_create_datagram_endpoint takes. Set `size` to
+ * sizeof(loop_datagram_options_t) and everything else to zero, then what you
+ * want to change. A local address is bound; with a remote one the endpoint
+ * sends there only, and hears from there only (unless it may broadcast).
+ */
+typedef struct loop_datagram_options_t {
+    /**
+     * sizeof(loop_datagram_options_t).
+     */
+    size_t size;
+    /**
+     * This side's name or numeric address, or NULL.
+     */
+    const char *local_host;
+    /**
+     * The other side's name or numeric address, or NULL.
+     */
+    const char *remote_host;
+    /**
+     * This side's port; 0 with local_host: the system chooses one.
+     */
+    uint16_t local_port;
+    /**
+     * The other side's port.
+     */
+    uint16_t remote_port;
+    /**
+     * AF_INET or AF_INET6; needed where no address is given; 0: any. AF_UNIX is
+     * implied by the paths.
+     */
+    int family;
+    /**
+     * AI_... for the resolution of names.
+     */
+    int resolve_flags;
+    /**
+     * LOOP_DATAGRAM_...
+     */
+    uint32_t flags;
+    /**
+     * A UNIX endpoint: the path to bind, or an abstract name after a '@'. A
+     * socket that somebody left at this path is removed first. The file is
+     * yours to remove in the end.
+     */
+    const char *local_path;
+    /**
+     * A UNIX endpoint: where it sends.
+     */
+    const char *remote_path;
+    /**
+     * A datagram socket instead of all of that, or NULL. It belongs to the
+     * transport once the call has succeeded.
+     */
+    const int *fd;
+} loop_datagram_options_t;
+
+/**
+ * What a datagram transport calls: asyncio's DatagramProtocol. Set `size` to
+ * sizeof(loop_datagram_protocol_t); functions that are NULL are not called.
+ * All run on the loop's thread; `transport` and the rest are borrowed for the
+ * call, in which the transport may be closed and aborted.
+ */
+typedef struct loop_datagram_protocol_t {
+    /**
+     * sizeof(loop_datagram_protocol_t).
+     */
+    size_t size;
+    /**
+     * The transport is ready. Called first, once.
+     */
+    void (*connection_made)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * A datagram of `data_length` bytes came (0 is possible) from `address`, a
+     * struct sockaddr, or NULL if the sender has no address.
+     */
+    void (*datagram_received)(struct loop_transport_t *transport,
+                              const void *data,
+                              size_t data_length,
+                              const void *address,
+                              size_t address_length,
+                              void *user_data);
+    /**
+     * Sending or receiving failed with a negative code, such as -ECONNREFUSED
+     * after a datagram that nobody took. The transport goes on.
+     */
+    void (*error_received)(struct loop_transport_t *transport, int code, void *user_data);
+    /**
+     * More than the high-water mark waits to be sent.
+     */
+    void (*pause_writing)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * The low-water mark is reached again.
+     */
+    void (*resume_writing)(struct loop_transport_t *transport, void *user_data);
+    /**
+     * The end, once: 0 and NULL after loop_transport_close or _abort, else a
+     * negative code and its text (or NULL). The user data is destroyed next.
+     */
+    void (*connection_lost)(struct loop_transport_t *transport,
+                            int code,
+                            const char *message,
+                            void *user_data);
+} loop_datagram_protocol_t;
 
 /**
  * What a layer does when the transport it makes is asked for something: for
@@ -2651,6 +2931,199 @@ int loop_transport_sendfile(struct loop_transport_t *transport,
                             int64_t offset,
                             int64_t count,
                             struct loop_future_t **ret_future);
+
+/**
+ * Begins to serve TCP connections; the result of *ret_future is a
+ * loop_server_t *, which the future has a reference to. Every address of every
+ * host gets a socket of its own. The future fails with the code of the
+ * resolver, with -EADDRINUSE, -EACCES, -EADDRNOTAVAIL (no address could be
+ * bound), -EMFILE and the like; cancelling it, or closing the loop, closes the
+ * sockets at once. `factory_data` is destroyed when the server is closed, or
+ * with the failure. 0, LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd,
+ * LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
+ * asyncio: loop.create_server().
+ */
+int loop_create_server(struct loop_t *loop,
+                       const struct loop_server_options_t *options,
+                       loop_protocol_factory_t factory,
+                       void *factory_data,
+                       loop_destroy_t destroy,
+                       struct loop_future_t **ret_future);
+
+/**
+ * The same with a UNIX socket. A `path` that begins with '@' is an abstract
+ * name. A socket that somebody left at this path is removed first; anything
+ * else there is -EADDRINUSE. The server removes its file when it closes, unless
+ * `flags` say LOOP_SERVER_KEEP_FILE or something else is there by then.
+ * `backlog` 0 is 100; of the other flags LOOP_SERVER_DEFERRED is known.
+ * LOOP_EINVAL also for a path that is too long. asyncio:
+ * loop.create_unix_server().
+ */
+int loop_create_unix_server(struct loop_t *loop,
+                            const char *path,
+                            int backlog,
+                            uint32_t flags,
+                            loop_protocol_factory_t factory,
+                            void *factory_data,
+                            loop_destroy_t destroy,
+                            struct loop_future_t **ret_future);
+
+/**
+ * Takes one more reference; returns `server`. NULL is allowed. [any thread]
+ */
+struct loop_server_t *loop_server_ref(struct loop_server_t *server);
+
+/**
+ * Gives a reference back. NULL is allowed. [any thread], also after close and
+ * after fork.
+ */
+void loop_server_unref(struct loop_server_t *server);
+
+/**
+ * The server's loop, borrowed: valid as long as the server. [any thread]
+ * asyncio: server.get_loop().
+ */
+struct loop_t *loop_server_get_loop(struct loop_server_t *server);
+
+/**
+ * Begins to accept connections; no error if the server does already.
+ * LOOP_EINVALID_STATE for a closed server, -EADDRINUSE and the like from
+ * listen, LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
+ * [loop thread] asyncio: server.start_serving().
+ */
+int loop_server_start_serving(struct loop_server_t *server);
+
+/**
+ * 1 while the server accepts connections, else 0. LOOP_EINVAL,
+ * LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread] asyncio: server.is_serving().
+ */
+int loop_server_is_serving(struct loop_server_t *server);
+
+/**
+ * Closes the listening sockets, at once; their numbers are free when this
+ * returns. Connections go on. Closing again is no error. LOOP_EINVAL,
+ * LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread], also after the loop's close.
+ * asyncio: server.close().
+ */
+int loop_server_close(struct loop_server_t *server);
+
+/**
+ * Calls loop_transport_close for every connection that the server accepted.
+ * Errors as loop_server_close. [loop thread] asyncio: server.close_clients().
+ */
+int loop_server_close_clients(struct loop_server_t *server);
+
+/**
+ * Calls loop_transport_abort for every connection that the server accepted.
+ * Errors as loop_server_close. [loop thread] asyncio: server.abort_clients().
+ */
+int loop_server_abort_clients(struct loop_server_t *server);
+
+/**
+ * A future in *ret_future that is done once the server is closed and all of
+ * its connections are gone. Cancelling it changes nothing for the server.
+ * LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
+ * [loop thread] asyncio: server.wait_closed().
+ */
+int loop_server_wait_closed(struct loop_server_t *server,
+                            struct loop_future_t **ret_future);
+
+/**
+ * Serves until the future in *ret_future is cancelled or the server is closed,
+ * which does the same: the server closes, and the future is cancelled once all
+ * connections are gone (at once, if it is cancelled again). LOOP_EINVALID_STATE
+ * for a closed server, or while there is such a future already; other errors as
+ * loop_server_start_serving. [loop thread] asyncio: server.serve_forever().
+ */
+int loop_server_serve_forever(struct loop_server_t *server,
+                              struct loop_future_t **ret_future);
+
+/**
+ * The descriptors the server listens with, which stay the server's: writes up
+ * to `capacity` of them and returns how many there are (0 once it is closed).
+ * `fds` may be NULL when `capacity` is 0. LOOP_EINVAL, LOOP_EWRONG_THREAD,
+ * LOOP_EFORKED. [loop thread] asyncio: server.sockets.
+ */
+int loop_server_get_sockets(struct loop_server_t *server, int *fds, size_t capacity);
+
+/**
+ * The address of the server's socket with this index, a struct sockaddr:
+ * writes up to `size` bytes and returns the length of the whole. `address` may
+ * be NULL when `size` is 0. LOOP_EINVAL also when there is no such socket, as
+ * after close; LOOP_EWRONG_THREAD, LOOP_EFORKED, -errno. [loop thread]
+ * asyncio: server.sockets[index].getsockname().
+ */
+int loop_server_get_address(struct loop_server_t *server,
+                            size_t index,
+                            void *address,
+                            size_t size);
+
+/**
+ * Connects by TCP and gives the connection to a protocol (functions are
+ * copied); the result of *ret_future is a loop_transport_t *, which the future
+ * has a reference to, once connection_made was called. The protocol's user data
+ * is destroyed after connection_lost, or when there will be no connection. The
+ * future fails with the resolver's code, -ECONNREFUSED and the like, and
+ * asyncio's text; where several addresses failed differently the text tells of
+ * all of them and the code is that of the first. Cancelling the future, or
+ * closing the loop, closes every socket at once. 0, LOOP_EINVAL, -EBADF or
+ * -ENOTSOCK for a wrong fd, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
+ * -ENOMEM. [loop thread] asyncio: loop.create_connection().
+ */
+int loop_create_connection(struct loop_t *loop,
+                           const struct loop_connection_options_t *options,
+                           const struct loop_protocol_t *protocol,
+                           void *user_data,
+                           loop_destroy_t destroy,
+                           struct loop_future_t **ret_future);
+
+/**
+ * The same with a UNIX socket. A `path` that begins with '@' is an abstract
+ * name. While the server's backlog is full it is tried again and again.
+ * LOOP_EINVAL also for a path that is too long. asyncio:
+ * loop.create_unix_connection().
+ */
+int loop_create_unix_connection(struct loop_t *loop,
+                                const char *path,
+                                const struct loop_protocol_t *protocol,
+                                void *user_data,
+                                loop_destroy_t destroy,
+                                struct loop_future_t **ret_future);
+
+/**
+ * Opens a UDP or UNIX datagram endpoint for a protocol (functions are copied);
+ * the result of *ret_future is a loop_transport_t *, which the future has a
+ * reference to, once connection_made was called. The protocol's user data is
+ * destroyed after connection_lost, or when there will be no endpoint. The
+ * future fails with the resolver's code, -EADDRINUSE, -ECONNREFUSED and the
+ * like; cancelling it, or closing the loop, closes the socket at once. 0,
+ * LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd, LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
+ * asyncio: loop.create_datagram_endpoint().
+ */
+int loop_create_datagram_endpoint(struct loop_t *loop,
+                                  const struct loop_datagram_options_t *options,
+                                  const struct loop_datagram_protocol_t *protocol,
+                                  void *user_data,
+                                  loop_destroy_t destroy,
+                                  struct loop_future_t **ret_future);
+
+/**
+ * Sends a datagram (`data` may be NULL when it is empty) to `address`, a struct
+ * sockaddr, or, with NULL and 0, to the endpoint's remote address. What cannot
+ * be sent at once is copied and sent later, in order; beyond the high-water
+ * mark pause_writing is called, and beyond 16 times that nothing more is taken:
+ * -ENOBUFS. Other failures to send go to error_received, which may be called
+ * before this returns. After loop_transport_close nothing is sent. LOOP_EINVAL
+ * (also for a transport of another kind, or an address that is not the remote
+ * one), LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
+ * asyncio: transport.sendto().
+ */
+int loop_transport_sendto(struct loop_transport_t *transport,
+                          const void *data,
+                          size_t data_length,
+                          const void *address,
+                          size_t address_length);
 
 /**
  * A transport on a connected stream socket of the caller's, such as one that

@@ -11,7 +11,7 @@ const LAYERS: [&str; 5] = ["ffi", "runner", "policy", "services", "event_loop"];
 /// Services, those that use others first: each may use only what stands in a
 /// later line.
 const SERVICES: &[&[&str]] = &[
-    &["subprocess"],
+    &["subprocess", "net"],
     &["transport"],
     &["dns", "sockets"],
     &["concurrent"],

@@ -55,6 +55,11 @@ pub(super) unsafe fn give(future: Arc<Future>, place: *mut *mut loop_future_t) -
     Ok(0)
 }
 
+/// Checks early where `give` will put the future.
+pub(super) fn future_place(place: *mut *mut loop_future_t) -> Result<()> {
+    if place.is_null() { Err(Error::Invalid("ret_future is NULL")) } else { Ok(()) }
+}
+
 /// A text of the host's, or none.
 ///
 /// # Safety

@@ -115,3 +115,18 @@ pub unsafe fn read_sized<T: Copy>(given: *const c_void, place: &mut T) -> Option
     }
     Some(())
 }
+
+/// A copy of such a struct, with zeros for what the host does not know.
+///
+/// # Safety
+/// As `read_sized`, or `given` is NULL; all zero is a valid `T`.
+pub unsafe fn sized<T: Copy>(given: *const T, wrong: &'static str) -> Result<T> {
+    // SAFETY: as promised.
+    unsafe {
+        let mut copy: T = std::mem::zeroed();
+        if given.is_null() || read_sized(given.cast::<c_void>(), &mut copy).is_none() {
+            return Err(Error::Invalid(wrong));
+        }
+        Ok(copy)
+    }
+}

@@ -54,6 +54,12 @@ pub mod sockets;
 
 pub mod transport;
 
+pub mod server;
+
+pub mod connection;
+
+pub mod datagram;
+
 pub mod streams;
 
 pub mod layer;

@@ -132,6 +132,11 @@ impl Lookup {
         self.0
     }
 
+    /// What it found, once its future is done, or how else it ended.
+    pub fn addresses(&self) -> std::result::Result<&[AddressInfo], Outcome> {
+        addresses(&self.0)
+    }
+
     /// Calls `func` by `call_soon` when the lookup is done, with what it found
     /// or how else it ended. Not if the loop is closed before.
     pub fn on_done(

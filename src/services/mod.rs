@@ -9,6 +9,7 @@ pub mod dns;
 pub mod executor;
 pub mod finalizers;
 pub mod future;
+pub mod net;
 pub mod signals;
 pub mod sockets;
 pub mod task;

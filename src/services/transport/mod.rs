@@ -7,6 +7,7 @@
 //! An open transport is kept by its loop's registry until its connection is
 //! lost. Nothing of a transport is borrowed while its protocol is called.
 
+pub mod datagram;
 mod descriptor;
 pub mod layer;
 pub mod protocol;

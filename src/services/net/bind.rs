@@ -1,0 +1,151 @@
+//! Listening sockets, bound but not listening yet.
+
+use super::HostSocket;
+use super::resolving::{Name, resolve_all};
+use super::trouble::{Attempt, Trouble};
+use crate::error::Error;
+use crate::event_loop::Kept;
+use crate::services::future::report;
+use crate::socket::{self, FileId};
+use crate::socket_address::SocketAddress;
+use std::ffi::{CStr, CString, c_int};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Where a server is to be found.
+pub enum Place {
+    /// By these names, on one port.
+    Names {
+        /// Each may have several addresses.
+        names: Vec<Name>,
+        /// SO_REUSEADDR.
+        reuse_address: bool,
+        /// SO_REUSEPORT.
+        reuse_port: bool,
+        /// SO_KEEPALIVE, which connections inherit.
+        keep_alive: bool,
+    },
+    /// By a path in the file system, or an abstract name.
+    Unix {
+        /// The path; an abstract name begins with '@'.
+        path: CString,
+        /// Remove the path when the server closes.
+        cleanup: bool,
+    },
+    /// By sockets the host has made.
+    Sockets(Vec<HostSocket>),
+}
+
+/// A socket to listen with.
+pub struct Bound {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// What is to be removed with it.
+    pub file: Option<BoundFile>,
+}
+
+/// A UNIX socket's entry in the file system.
+pub struct BoundFile {
+    path: CString,
+    id: FileId,
+}
+
+impl BoundFile {
+    /// Removes the entry, unless something else has its name by now.
+    pub fn remove(&self) {
+        if socket::socket_at(&self.path) == Ok(Some(self.id)) {
+            let _ = socket::unlink(&self.path);
+        }
+    }
+}
+
+/// All sockets of a server.
+pub async fn bound_sockets(event_loop: &Kept, place: Place) -> Attempt<Vec<Bound>> {
+    match place {
+        Place::Sockets(sockets) => {
+            // All of them are ours now, whatever one of them says.
+            let taken: Vec<_> = sockets.into_iter().map(HostSocket::take).collect();
+            taken.into_iter().map(|socket| Ok(Bound { socket: socket?, file: None })).collect()
+        }
+        Place::Unix { path, cleanup } => Ok(vec![bound_to_path(event_loop, path, cleanup)?]),
+        Place::Names { names, reuse_address, reuse_port, keep_alive } => {
+            let addresses = resolve_all(event_loop, &names).await?;
+            let mut sockets = Vec::new();
+            for address in &addresses {
+                let options = [
+                    (reuse_address, libc::SO_REUSEADDR),
+                    (reuse_port, libc::SO_REUSEPORT),
+                    (keep_alive, libc::SO_KEEPALIVE),
+                ];
+                sockets.extend(bound_to_address(address, options)?);
+            }
+            if sockets.is_empty() {
+                let all: Vec<String> = addresses.iter().map(SocketAddress::to_string).collect();
+                let text = format!("could not bind on any address out of [{}]", all.join(", "));
+                return Err(Trouble::new(-libc::EADDRNOTAVAIL, text));
+            }
+            Ok(sockets)
+        }
+    }
+}
+
+/// None: this machine has no such family or no such address.
+fn bound_to_address(
+    address: &SocketAddress,
+    options: [(bool, c_int); 3],
+) -> Attempt<Option<Bound>> {
+    let socket = match socket::open(address.family(), libc::SOCK_STREAM, 0) {
+        Ok(socket) => socket,
+        Err(error @ Error::Sys(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) => {
+            return Err(error.into());
+        }
+        Err(_) => return Ok(None),
+    };
+    for (wanted, name) in options {
+        if wanted {
+            socket::set_option(socket.as_fd(), libc::SOL_SOCKET, name, 1)?;
+        }
+    }
+    if address.family() == libc::AF_INET6 {
+        // Each family has a socket of its own.
+        socket::set_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+    }
+    match socket::bind(socket.as_fd(), address) {
+        Ok(()) => Ok(Some(Bound { socket, file: None })),
+        Err(Error::Sys(libc::EADDRNOTAVAIL)) => Ok(None),
+        Err(error) => Err(Trouble::binding(error, address)),
+    }
+}
+
+fn bound_to_path(event_loop: &Kept, path: CString, cleanup: bool) -> Attempt<Bound> {
+    let address = SocketAddress::unix(path.as_bytes())?;
+    let socket = socket::open(libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
+    let is_file = path.as_bytes().first() != Some(&b'@');
+    if is_file {
+        remove_stale(event_loop, &path);
+    }
+    match socket::bind(socket.as_fd(), &address) {
+        Ok(()) => {}
+        Err(error @ Error::Sys(libc::EADDRINUSE)) => {
+            return Err(Trouble::new(error.code(), format!("Address {address} is already in use")));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let file = (is_file && cleanup)
+        .then(|| socket::socket_at(&path).ok().flatten())
+        .flatten()
+        .map(|id| BoundFile { path, id });
+    Ok(Bound { socket, file })
+}
+
+/// Removes a socket that somebody left behind, as asyncio does.
+pub fn remove_stale(event_loop: &Kept, path: &CStr) {
+    let result = match socket::socket_at(path) {
+        Ok(Some(_)) => socket::unlink(path),
+        Ok(None) | Err(Error::Sys(libc::ENOENT)) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = result {
+        let message = c"Unable to check or remove stale UNIX socket";
+        report(event_loop, message, error.code(), Some(path));
+    }
+}

@@ -1,0 +1,103 @@
+//! From names to addresses: asyncio's `_ensure_resolved`.
+
+use super::trouble::{Attempt, Trouble};
+use super::wait::end_of;
+use crate::error::Error;
+use crate::event_loop::Kept;
+use crate::services::dns::{Hints, Lookup, resolve};
+use crate::socket_address::SocketAddress;
+use std::ffi::{CString, c_int};
+
+/// A name and a port, and what its addresses are for.
+#[derive(Clone)]
+pub struct Name {
+    /// None: any interface, or this machine.
+    pub host: Option<CString>,
+    /// The port.
+    pub port: u16,
+    /// AF_UNSPEC, AF_INET or AF_INET6.
+    pub family: c_int,
+    /// SOCK_STREAM or SOCK_DGRAM.
+    pub kind: c_int,
+    /// AI_PASSIVE and others.
+    pub flags: c_int,
+}
+
+/// All addresses of all names, each once, in order.
+pub async fn resolve_all(event_loop: &Kept, names: &[Name]) -> Attempt<Vec<SocketAddress>> {
+    // All of them are asked for before the first answer is waited for.
+    let mut lookups = Vec::new();
+    for name in names {
+        let lookup = name.look_up(event_loop)?;
+        lookups.push((end_of(lookup.future().clone()), lookup));
+    }
+    let mut addresses: Vec<SocketAddress> = Vec::new();
+    for (end, lookup) in lookups {
+        end.await?;
+        for info in lookup.addresses().map_err(|outcome| Trouble::of(&outcome))? {
+            let bytes = info.address();
+            // SAFETY: the bytes live here.
+            let address = unsafe { SocketAddress::copy_of(bytes.as_ptr().cast(), bytes.len())? };
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+    }
+    match addresses.is_empty() {
+        true => Err(Trouble::new(-libc::EADDRNOTAVAIL, "getaddrinfo() returned empty list")),
+        false => Ok(addresses),
+    }
+}
+
+impl Name {
+    fn look_up(&self, event_loop: &Kept) -> Attempt<Lookup> {
+        let port = CString::new(self.port.to_string()).map_err(|_| Error::Internal)?;
+        let hints =
+            Hints { family: self.family, socktype: self.kind, protocol: 0, flags: self.flags };
+        Ok(resolve(event_loop, self.host.as_deref(), Some(&port), hints, 0)?)
+    }
+}
+
+/// The addresses so that families take turns, after `first` of the first one:
+/// asyncio's `_interleave_addrinfos`.
+pub fn interleave(addresses: Vec<SocketAddress>, first: usize) -> Vec<SocketAddress> {
+    let mut families: Vec<(c_int, std::collections::VecDeque<SocketAddress>)> = Vec::new();
+    for address in addresses {
+        match families.iter_mut().find(|(family, _)| *family == address.family()) {
+            Some((_, list)) => list.push_back(address),
+            None => families.push((address.family(), [address].into())),
+        }
+    }
+    let mut ordered = Vec::new();
+    if let Some((_, list)) = families.first_mut() {
+        let ahead = first.saturating_sub(1).min(list.len());
+        ordered.extend(list.drain(..ahead));
+    }
+    while families.iter().any(|(_, list)| !list.is_empty()) {
+        ordered.extend(families.iter_mut().filter_map(|(_, list)| list.pop_front()));
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let address = |text: &str| SocketAddress::ip(text.parse().unwrap());
+        let four: Vec<_> = (1..=3).map(|port| address(&format!("127.0.0.1:{port}"))).collect();
+        let six: Vec<_> = (1..=2).map(|port| address(&format!("[::1]:{port}"))).collect();
+        let shown = |first| -> Vec<String> {
+            let all = six.iter().chain(&four).copied().collect();
+            interleave(all, first)
+                .iter()
+                .map(|address| address.to_ip().unwrap())
+                .map(|ip| format!("{}{}", if ip.is_ipv6() { 6 } else { 4 }, ip.port()))
+                .collect()
+        };
+        assert_eq!(shown(1), ["61", "41", "62", "42", "43"]);
+        assert_eq!(shown(2), ["61", "62", "41", "42", "43"]);
+        assert_eq!(shown(9), ["61", "62", "41", "42", "43"]);
+    }
+}
