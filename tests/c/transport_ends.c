@@ -56,6 +56,27 @@ TEST(transport_tells_a_reset_and_reports_it_to_nobody_else) {
     loop_unref(loop);
 }
 
+TEST(transport_is_not_kept_busy_by_urgent_data) {
+    loop_t *loop = loop_new();
+    struct peer peer = {.loop = loop};
+    int pair[2], turns = 0;
+    tcp_pair(pair);
+    CHECK_INT(loop_connect_accepted_socket(loop, pair[0], &peer_protocol, &peer, peer_destroy,
+                                           NULL), 0);
+    settle(loop);
+    CHECK_INT(send(pair[1], "!", 1, MSG_OOB), 1);
+    for (int i = 0; i < 100; i++)
+        turns += loop_run_once(loop, MS) > 0;
+    CHECK(turns < 10);
+    CHECK_INT(write(pair[1], "x", 1), 1);
+    while (peer.received == 0)
+        CHECK(loop_run_once(loop, -1) >= 0);
+    close(pair[1]);
+    run_until_lost(&peer);
+    CHECK_STR(peer.log.text, "mdelD");
+    loop_unref(loop);
+}
+
 TEST(transport_whose_peer_resets_while_much_waits_drops_it) {
     static char block[4 << 20];
     loop_t *loop = loop_new();
