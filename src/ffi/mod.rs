@@ -74,4 +74,6 @@ pub mod children;
 
 pub mod statistics;
 
+pub mod subprocess;
+
 pub mod error;

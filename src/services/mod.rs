@@ -12,5 +12,6 @@ pub mod future;
 pub mod net;
 pub mod signals;
 pub mod sockets;
+pub mod subprocess;
 pub mod task;
 pub mod transport;

@@ -21,7 +21,7 @@ use crate::loop_cell::LoopCell;
 use crate::memory::try_arc;
 use status::Status;
 use std::collections::HashMap;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
@@ -88,6 +88,12 @@ pub fn unwatch(event_loop: &EventLoop, pid: i32) -> Result<bool> {
     let removed = children.take(&hold, pid, |watch| watch.is_hosts);
     children.unsee(&removed);
     Ok(!removed.is_empty())
+}
+
+/// Waits for the end of a child that nobody watches, and takes its status.
+pub fn take_status(pid: i32, pidfd: Option<&OwnedFd>) {
+    status::wait_until_ended(pid);
+    status::reap(pid, pidfd);
 }
 
 fn children_of(event_loop: &EventLoop) -> Result<Arc<Children>> {
