@@ -158,7 +158,9 @@ impl Sendfile {
         }
         if !self.by_reading {
             match self.by_kernel(fd, count) {
-                Err(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EOVERFLOW) => self.by_reading = true,
+                Err(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EOVERFLOW) => {
+                    self.by_reading = true
+                }
                 result => return self.account(result),
             }
         }
