@@ -260,6 +260,67 @@
 #define LOOP_STATS_CALLBACKS 2
 
 /**
+ * The stream leads where the parent's leads.
+ */
+#define LOOP_STDIO_INHERIT 0
+
+/**
+ * The stream is a pipe to the parent: loop_process_get_pipe_fd.
+ */
+#define LOOP_STDIO_PIPE 1
+
+/**
+ * The stream is /dev/null.
+ */
+#define LOOP_STDIO_DEVNULL 2
+
+/**
+ * Standard error only: it leads where standard output leads.
+ */
+#define LOOP_STDIO_STDOUT 3
+
+/**
+ * The stream is the descriptor `fd` of the parent, which stays the caller's.
+ */
+#define LOOP_STDIO_FD 4
+
+/**
+ * Flag: descriptors that are not close-on-exec stay open in the program; else
+ * all but the standard streams and pass_fds are closed. asyncio: close_fds=False.
+ */
+#define LOOP_SUBPROCESS_KEEP_FDS 1
+
+/**
+ * Flag: the program leads a new session. asyncio: start_new_session.
+ */
+#define LOOP_SUBPROCESS_NEW_SESSION 2
+
+/**
+ * Flag: the program joins the process group `process_group`; 0: a new one.
+ */
+#define LOOP_SUBPROCESS_SET_PROCESS_GROUP 4
+
+/**
+ * Flag: the program gets the user id `uid`.
+ */
+#define LOOP_SUBPROCESS_SET_UID 8
+
+/**
+ * Flag: the program gets the group id `gid`.
+ */
+#define LOOP_SUBPROCESS_SET_GID 16
+
+/**
+ * Flag: the program gets the supplementary groups `groups`.
+ */
+#define LOOP_SUBPROCESS_SET_GROUPS 32
+
+/**
+ * Flag: the program gets the file mode creation mask `umask`.
+ */
+#define LOOP_SUBPROCESS_SET_UMASK 64
+
+/**
  * The loop was closed: "Event loop is closed".
  */
 #define LOOP_ECLOSED -1001
@@ -382,6 +443,19 @@ typedef struct loop_executor_t loop_executor_t;
  * until its last reference goes, and so does a result with its destructor.
  */
 typedef struct loop_future_t loop_future_t;
+
+/**
+ * A program that was started: asyncio's SubprocessTransport. Opaque and
+ * reference-counted: whoever gets one in a ret_ argument has one reference,
+ * which loop_process_unref gives back. It belongs to one loop and to that
+ * loop's thread; only references are counted on any thread.
+ *
+ * A process goes on when its last reference goes; only the pipes that nobody
+ * took are closed then. Its loop takes its exit status in any case: nothing
+ * else may wait for it. A loop that is closed waits no more, and kills nobody.
+ * In a forked child it cannot be used, and its end is the parent's business.
+ */
+typedef struct loop_process_t loop_process_t;
 
 /**
  * Runs main tasks on a loop of its own: asyncio's Runner. Opaque; belongs to
@@ -1349,6 +1423,94 @@ typedef struct loop_stats_t {
      */
     int longest_fd;
 } loop_stats_t;
+
+/**
+ * Where a standard stream of a program leads.
+ */
+typedef struct loop_stdio_t {
+    /**
+     * LOOP_STDIO_...
+     */
+    uint32_t kind;
+    /**
+     * With LOOP_STDIO_FD; else 0.
+     */
+    int fd;
+} loop_stdio_t;
+
+/**
+ * How to start a program. Set `size` to sizeof(loop_subprocess_options_t) and
+ * everything else to zero, then what you want to change. Everything is borrowed
+ * for the call.
+ */
+typedef struct loop_subprocess_options_t {
+    /**
+     * sizeof(loop_subprocess_options_t).
+     */
+    size_t size;
+    /**
+     * The arguments, beginning with the program's name, ended by NULL.
+     */
+    const char *const *argv;
+    /**
+     * The program, if it is not argv[0]: a path if it contains a slash, else a
+     * name that is looked for along the PATH of the program's environment.
+     */
+    const char *file;
+    /**
+     * The environment, "NAME=value" each, ended by NULL; NULL: the parent's.
+     */
+    const char *const *env;
+    /**
+     * The working directory; NULL: the parent's. A relative path of the program
+     * is relative to it.
+     */
+    const char *cwd;
+    /**
+     * Standard input, output and error.
+     */
+    struct loop_stdio_t stdio[3];
+    /**
+     * Further descriptors that stay open in the program, with their numbers.
+     */
+    const int *pass_fds;
+    /**
+     * How many.
+     */
+    size_t pass_fds_count;
+    /**
+     * LOOP_SUBPROCESS_... flags.
+     */
+    uint32_t flags;
+    /**
+     * With LOOP_SUBPROCESS_SET_PROCESS_GROUP.
+     */
+    int process_group;
+    /**
+     * With LOOP_SUBPROCESS_SET_UID.
+     */
+    uint32_t uid;
+    /**
+     * With LOOP_SUBPROCESS_SET_GID.
+     */
+    uint32_t gid;
+    /**
+     * With LOOP_SUBPROCESS_SET_GROUPS.
+     */
+    const uint32_t *groups;
+    /**
+     * How many; 0: none.
+     */
+    size_t groups_count;
+    /**
+     * With LOOP_SUBPROCESS_SET_UMASK.
+     */
+    uint32_t umask;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+} loop_subprocess_options_t;
 
 /**
  * What was received: the result of loop_sock_recv, loop_sock_recvfrom and
@@ -3573,6 +3735,113 @@ int loop_get_stats(const struct loop_t *loop, struct loop_stats_t *ret_stats);
  * turn. LOOP_EINVAL (NULL, unknown), LOOP_ECLOSED, LOOP_EFORKED. [any thread]
  */
 int loop_set_stats_level(struct loop_t *loop, uint32_t level);
+
+/**
+ * Starts a program: in *ret_process, with one reference. It runs when this
+ * returns; what prevents that is told at once: -ENOENT, -EACCES, -ENOEXEC, ...
+ * for the program, -ENOENT or -ENOTDIR for the directory too, -EPERM for rights,
+ * and nothing is left of it. It begins with default signal dispositions and
+ * none blocked. This is no fork for this process: no fork handler runs.
+ *
+ * LOOP_EINVAL (NULL, wrong options), -EBADF (a descriptor), LOOP_ECLOSED,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -EAGAIN, -ENOMEM. [loop thread]
+ * asyncio: create_subprocess_exec(), loop.subprocess_exec().
+ */
+int loop_subprocess_exec(struct loop_t *loop,
+                         const struct loop_subprocess_options_t *options,
+                         struct loop_process_t **ret_process);
+
+/**
+ * loop_subprocess_exec for "/bin/sh -c command". `options` may be NULL; its argv
+ * must be NULL. A command that cannot be found is the shell's to report: it
+ * ends with 127. asyncio: create_subprocess_shell(), loop.subprocess_shell().
+ */
+int loop_subprocess_shell(struct loop_t *loop,
+                          const char *command,
+                          const struct loop_subprocess_options_t *options,
+                          struct loop_process_t **ret_process);
+
+/**
+ * Takes one more reference; returns `process`. NULL is allowed. [any thread]
+ */
+struct loop_process_t *loop_process_ref(struct loop_process_t *process);
+
+/**
+ * Gives a reference back. With the last one the pipes that nobody took are
+ * closed; the process goes on. NULL is allowed. [any thread], also after close
+ * and after fork.
+ */
+void loop_process_unref(struct loop_process_t *process);
+
+/**
+ * The process's loop, borrowed: valid as long as the process. [any thread]
+ */
+struct loop_t *loop_process_get_loop(struct loop_process_t *process);
+
+/**
+ * The process id, also when the process has ended and the number may mean
+ * another one. LOOP_EINVAL. [any thread] asyncio: transport.get_pid().
+ */
+int loop_process_pid(struct loop_process_t *process);
+
+/**
+ * 0 and how the process ended in *ret_returncode: its exit status, or the
+ * negative number of the signal that ended it, or 255 if somebody else took the
+ * status. LOOP_EINVALID_STATE while it runs, as far as the loop has looked;
+ * LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread], also after
+ * close. asyncio: transport.get_returncode().
+ */
+int loop_process_returncode(struct loop_process_t *process, int *ret_returncode);
+
+/**
+ * A future in *ret_future that is done when the process has ended; its result
+ * is (void *)(intptr_t)returncode. Several may wait; cancelling one does nothing
+ * to the process nor to the others. Beware of pipes that nobody reads: the
+ * process may wait for you. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EWRONG_THREAD,
+ * LOOP_EFORKED, -ENOMEM. [loop thread] asyncio: process.wait().
+ */
+int loop_process_wait(struct loop_process_t *process, struct loop_future_t **ret_future);
+
+/**
+ * Sends a signal to the process, never to another one that got its number.
+ * 0 also for a process that has ended and that the loop has not looked at yet;
+ * then -ESRCH (asyncio's ProcessLookupError). -EINVAL (no signal), -EPERM,
+ * LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread], also after
+ * close. asyncio: transport.send_signal().
+ */
+int loop_process_send_signal(struct loop_process_t *process, int signum);
+
+/**
+ * loop_process_send_signal with SIGTERM. asyncio: transport.terminate().
+ */
+int loop_process_terminate(struct loop_process_t *process);
+
+/**
+ * loop_process_send_signal with SIGKILL. asyncio: transport.kill().
+ */
+int loop_process_kill(struct loop_process_t *process);
+
+/**
+ * Closes the pipes that nobody took, and kills the process if it still runs; the
+ * loop still waits for its end. Closing again is no error. LOOP_EINVAL,
+ * LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread], also after close of the loop.
+ * asyncio: transport.close().
+ */
+int loop_process_close(struct loop_process_t *process);
+
+/**
+ * Our end of the pipe to standard stream 0, 1 or 2: a descriptor that does not
+ * block and is close-on-exec. It stays the process's: remove it from the loop
+ * before the process is closed or gone. LOOP_EINVAL if there is no such pipe,
+ * or not any more; LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread]
+ * asyncio: transport.get_pipe_transport().
+ */
+int loop_process_get_pipe_fd(struct loop_process_t *process, int stream);
+
+/**
+ * The same, and the descriptor becomes the caller's, who closes it.
+ */
+int loop_process_take_pipe_fd(struct loop_process_t *process, int stream);
 
 /**
  * What an error code means, in English; never NULL. Static: valid for ever.
