@@ -1513,6 +1513,48 @@ typedef struct loop_subprocess_options_t {
 } loop_subprocess_options_t;
 
 /**
+ * What a watchdog knows of a callback that takes long.
+ */
+typedef struct loop_watchdog_report_t {
+    /**
+     * sizeof(loop_watchdog_report_t), as the library knows it.
+     */
+    size_t size;
+    /**
+     * The callback.
+     */
+    loop_callback_t callback;
+    /**
+     * Its user data: an identity only; it may be in use, or destroyed by now.
+     */
+    void *user_data;
+    /**
+     * Its handle, or 0.
+     */
+    loop_handle_t handle;
+    /**
+     * The descriptor it was called for, or -1.
+     */
+    int fd;
+    /**
+     * How many reports of this very call came before.
+     */
+    uint32_t earlier;
+    /**
+     * How long it has run by now, in nanoseconds.
+     */
+    uint64_t duration_ns;
+} loop_watchdog_report_t;
+
+/**
+ * Told of a callback that holds its loop up. Runs on the watchdog's thread,
+ * while the callback runs on the loop's.
+ */
+typedef void (*loop_watchdog_callback_t)(struct loop_t *loop,
+                                         const struct loop_watchdog_report_t *report,
+                                         void *user_data);
+
+/**
  * What was received: the result of loop_sock_recv, loop_sock_recvfrom and
  * loop_sock_recvfrom_into. It belongs to its future and lives as long.
  */
@@ -3842,6 +3884,36 @@ int loop_process_get_pipe_fd(struct loop_process_t *process, int stream);
  * The same, and the descriptor becomes the caller's, who closes it.
  */
 int loop_process_take_pipe_fd(struct loop_process_t *process, int stream);
+
+/**
+ * Starts a thread that calls `callback` when one callback of the loop has run
+ * for `threshold_ns` nanoseconds, and again each time that its duration has
+ * doubled; NULL: a line on stderr, "Executing <callback ...> is taking longer
+ * than 0.100 seconds". A loop that waits is never reported. A watchdog from
+ * before is replaced. It begins with the loop's next turn, wakes once in each
+ * `threshold_ns`, and costs two readings of the clock and two locks for each
+ * callback.
+ *
+ * The thread ends with loop_watchdog_stop and loop_close; both wait for a
+ * report that is under way, so a report must not wait for the loop's thread.
+ * `destroy` runs once, on the thread that ends it. In a forked child there is
+ * no watchdog. LOOP_EINVAL (NULL, 0), LOOP_ECLOSED, LOOP_EFORKED,
+ * LOOP_EWRONG_THREAD, -EAGAIN (no more threads), -ENOMEM. [loop thread]
+ * asyncio: the slow callbacks of debug mode, while they run.
+ */
+int loop_watchdog_start(struct loop_t *loop,
+                        uint64_t threshold_ns,
+                        loop_watchdog_callback_t callback,
+                        void *user_data,
+                        loop_destroy_t destroy);
+
+/**
+ * Ends the watchdog: 1 if there was one, 0 if not (always on a closed loop).
+ * After it no report comes. Inside a report it returns at once: that report is
+ * the last one, and the loop destroys the data when it gets to it. LOOP_EINVAL,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread], and inside reports.
+ */
+int loop_watchdog_stop(struct loop_t *loop);
 
 /**
  * What an error code means, in English; never NULL. Static: valid for ever.

@@ -25,7 +25,8 @@ pub fn without_sigpipe(call: impl FnOnce() -> isize) -> isize {
         libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut before);
         let result = call();
         let errno = errno();
-        if result < 0 && errno == libc::EPIPE && !waits {
+        // Also after a success: the peer may have gone in the middle of the call.
+        if !waits {
             take(&set);
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());

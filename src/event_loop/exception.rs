@@ -162,7 +162,7 @@ pub fn default_exception_handler(record: &ExceptionContext) {
 
 /// One write, so that lines of several threads do not mix; and without the
 /// standard library's lock, which a forked child might find taken for ever.
-pub(super) fn write_stderr(line: Text<2048>) {
+pub fn write_stderr(line: Text<2048>) {
     let line = Text::<2049>::of(format_args!("{line}\n"));
     let bytes = line.as_bytes();
     // SAFETY: our own bytes. What cannot be written is lost.

@@ -34,7 +34,9 @@ mod timers;
 
 pub use access::Hold;
 pub use attach::{Attachment, Detach};
-pub use exception::{ExceptionContext, ExceptionHandler, Identity, default_exception_handler};
+pub use exception::{
+    ExceptionContext, ExceptionHandler, Identity, default_exception_handler, write_stderr,
+};
 pub use fork::{KEEP_IO, KEEP_READY};
 pub use hooks::{LoopHook, LoopHookFn, WaitHooks};
 pub use observe::{Executing, Monitor};

@@ -76,4 +76,6 @@ pub mod statistics;
 
 pub mod subprocess;
 
+pub mod watchdog;
+
 pub mod error;

@@ -15,3 +15,4 @@ pub mod sockets;
 pub mod subprocess;
 pub mod task;
 pub mod transport;
+pub mod watchdog;

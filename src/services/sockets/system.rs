@@ -2,6 +2,7 @@
 
 use super::Address;
 use crate::error::{Error, Result};
+use crate::sigpipe::without_sigpipe;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -141,11 +142,11 @@ pub(super) fn send_file(
     offset: i64,
     count: usize,
 ) -> Result<Option<usize>> {
-    without_sigpipe(|| {
-        let mut offset = offset as libc::off_t;
-        // SAFETY: the offset is ours.
-        counted(unsafe { libc::sendfile(fd, file, &mut offset, count.min(LARGEST)) })
-    })
+    let mut offset = offset as libc::off_t;
+    // SAFETY: the offset is ours.
+    counted(without_sigpipe(|| unsafe {
+        libc::sendfile(fd, file, &mut offset, count.min(LARGEST))
+    }))
 }
 
 /// Reads a part of a file without moving its position.
@@ -164,30 +165,6 @@ pub(super) fn read_at(file: RawFd, place: &mut Vec<u8>, offset: i64) -> Result<(
             },
         }
         return Ok(());
-    }
-}
-
-/// Runs a call that has no flag against SIGPIPE: one that the call raises is
-/// taken back, and nothing else of the thread's signals changes.
-fn without_sigpipe<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
-    // SAFETY: all sets are ours, and this thread's mask is restored.
-    unsafe {
-        let mut pipe: libc::sigset_t = std::mem::zeroed();
-        let mut old: libc::sigset_t = std::mem::zeroed();
-        let mut pending: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut pipe);
-        libc::sigaddset(&mut pipe, libc::SIGPIPE);
-        libc::sigpending(&mut pending);
-        let waits_already = libc::sigismember(&pending, libc::SIGPIPE) == 1;
-        libc::pthread_sigmask(libc::SIG_BLOCK, &pipe, &mut old);
-        let result = call();
-        // Also after a success: the peer may have gone in the middle.
-        if !waits_already {
-            let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-            libc::sigtimedwait(&pipe, std::ptr::null_mut(), &none);
-        }
-        libc::pthread_sigmask(libc::SIG_SETMASK, &old, std::ptr::null_mut());
-        result
     }
 }
 
