@@ -11,12 +11,25 @@ mkdir -p "$out"
 built="" skipped=""
 
 # build NAME EXTRA...: the extra words are compiler and linker flags of that library.
+# A service that it offers is an adapter of that name beside adapters/NAME.h.
 build() {
     name=$1
     shift
+    files="main util client"
+    grep -q B_NO_LOOP "$here/adapters/$name.h" ||
+        files="$files soon crossthread timers firing pipes echo lifecycle"
+    for service in stream jobs spawn; do
+        [ -f "$here/adapters/${name}_$service.h" ] || continue
+        files="$files $service"
+        macro=BENCH_$(echo "$service" | tr '[:lower:]' '[:upper:]')
+        set -- "-D$macro=\"../adapters/${name}_$service.h\"" "$@"
+    done
+    for file in $files; do
+        set -- "$here/src/$file.c" "$@"
+    done
     # shellcheck disable=SC2086
     if $cc -std=gnu11 $cflags -pthread -I"$here/src" \
-        "-DBENCH_ADAPTER=\"../adapters/$name.h\"" "$here"/src/*.c -o "$out/bench_$name.new" "$@"
+        "-DBENCH_ADAPTER=\"../adapters/$name.h\"" -o "$out/bench_$name.new" "$@"
     then
         mv "$out/bench_$name.new" "$out/bench_$name"
         built="$built $name"
@@ -50,6 +63,13 @@ if "${CARGO:-cargo}" build --quiet --release --manifest-path "$here/mio/Cargo.to
     build mio "$out/mio-target/release/libbench_mio.a" -ldl -lm
 else
     skip mio "cargo could not build benches/mio"
+fi
+
+if "${CARGO:-cargo}" build --quiet --release --manifest-path "$here/tokio/Cargo.toml" \
+    --target-dir "$out/tokio-target"; then
+    build tokio "$out/tokio-target/release/libbench_tokio.a" -ldl -lm
+else
+    skip tokio "cargo could not build benches/tokio"
 fi
 
 if [ -f "$root/include/coloop.h" ] && [ -f "$root/target/lib/libcoloop.so" ]; then

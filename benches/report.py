@@ -6,7 +6,7 @@ import re
 import statistics
 import subprocess
 
-from rows import BOUND_ONLY, LIBRARIES, ROWS
+from rows import LIBRARIES, ROWS, TABLES
 
 
 class Results:
@@ -20,14 +20,15 @@ class Results:
 
     def values(self, row, library, value=None):
         found = self.samples.get((library, row.scenario(library)), [])
-        return [result[value or row.value] for result in found]
+        name = value or row.value
+        return [result[name] for result in found if name in result]
 
     def median(self, row, library, value=None):
         values = self.values(row, library, value)
         return statistics.median(values) if values else None
 
     def best_peer(self, row):
-        peers = [lib for lib in LIBRARIES if lib not in BOUND_ONLY and lib not in row.lacking]
+        peers = [library for library in LIBRARIES if row.is_peer(library)]
         medians = [(self.median(row, lib), lib) for lib in peers]
         return min((pair for pair in medians if pair[0] is not None), default=(None, None))
 
@@ -62,38 +63,50 @@ def number(value):
 
 
 def bound(row):
-    if row.must is None:
-        return "-", "-"
-    return tuple(f"<= {limit:g}" for limit in (row.must, row.aim))
+    return tuple("-" if limit is None else f"<= {limit:g}" for limit in (row.must, row.aim))
 
 
-def cells(results, row):
+def tables(results, every_row):
+    """(title, rows, libraries): what there is to show. every_row: also those without values."""
+    for title, rows in TABLES.items():
+        measured = [row for row in rows if any(results.values(row, lib) for lib in LIBRARIES)]
+        libraries = [lib for lib in LIBRARIES if any(results.values(row, lib) for row in rows)]
+        if measured:
+            yield title, rows if every_row else measured, libraries
+
+
+def cells(results, row, libraries):
     ratio, must, aim = results.verdict(row)
     _, best_library = results.best_peer(row)
     own = results.values(row, "coloop")
     spread = f"{number(min(own))}-{number(max(own))}" if own else "-"
-    values = [number(results.median(row, library)) for library in LIBRARIES]
+    values = [number(results.median(row, library)) for library in libraries]
     must_bound, aim_bound = bound(row)
     return [row.name, row.unit, *values, spread, best_library or "-",
             f"{ratio:.2f}" if ratio is not None else "-",
             f"{must_bound} {must}".strip(), f"{aim_bound} {aim}".strip()]
 
 
-HEADINGS = ["row", "unit", *(lib + " (bound)" if lib == "raw" else lib for lib in LIBRARIES),
+def headings(libraries):
+    return ["row", "unit", *(lib + " (bound)" if lib == "raw" else lib for lib in libraries),
             "coloop min-max", "best peer", "ratio", "must", "aim"]
 
 
-def text_table(results):
-    run = [row for row in ROWS if any(results.values(row, library) for library in LIBRARIES)]
-    table = [HEADINGS, *(cells(results, row) for row in run)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(HEADINGS))]
+def aligned(lines):
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-                     for line in table)
+                     for line in lines)
 
 
-def markdown_table(headings, lines):
-    yield "| " + " | ".join(headings) + " |"
-    yield "|" + "---|" * len(headings)
+def text_tables(results):
+    return "\n\n".join(
+        aligned([headings(libraries), *(cells(results, row, libraries) for row in rows)])
+        for _, rows, libraries in tables(results, every_row=False))
+
+
+def markdown_table(heads, lines):
+    yield "| " + " | ".join(heads) + " |"
+    yield "|" + "---|" * len(heads)
     for line in lines:
         yield "| " + " | ".join(line) + " |"
 
@@ -106,7 +119,12 @@ def side_notes(results):
                 continue
             if row.value == "wall_ns_per_op":
                 cpu = results.median(row, library, "cpu_ns_per_op")
-                yield f"{row.name}, {library}: {number(cpu)} CPU ns"
+                children = results.values(row, library, "children_cpu_ns_per_op")
+                if children:
+                    children = number(statistics.median(children))
+                    yield f"{row.name}, {library}: {number(cpu)} CPU ns, children {children}"
+                else:
+                    yield f"{row.name}, {library}: {number(cpu)} CPU ns"
             if row.never_early and library == "coloop" or row.name == "timer_fire":
                 early = sum(results.values(row, library, "early"))
                 yield f"{row.name}, {library}: {early} timers fired early"
@@ -142,13 +160,18 @@ def versions():
     yield "libev", header_version("ev.h", ["EV_VERSION_MAJOR", "EV_VERSION_MINOR"])
     yield "libevent", first_line(["pkg-config", "--modversion", "libevent"]) \
         or first_line(["dpkg-query", "-W", "-f=${Version}", "libevent-dev"])
-    lock = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mio", "Cargo.lock")
+    for crate in ("mio", "tokio"):
+        yield crate, locked_version(crate)
+
+
+def locked_version(crate):
+    lock = os.path.join(os.path.dirname(os.path.abspath(__file__)), crate, "Cargo.lock")
     try:
         with open(lock, encoding="utf-8") as file:
-            found = re.search(r'name = "mio"\nversion = "([^"]+)"', file.read())
+            found = re.search(rf'name = "{crate}"\nversion = "([^"]+)"', file.read())
     except OSError:
         found = None
-    yield "mio", found.group(1) if found else None
+    return found.group(1) if found else None
 
 
 def header_version(header, names):
@@ -163,6 +186,11 @@ def header_version(header, names):
     return ".".join(found.group(1).split()) if found else None
 
 
+def spread(results, row, libraries):
+    values = [results.values(row, library) for library in libraries]
+    return [row.name, *(f"{number(min(v))}-{number(max(v))}" if v else "-" for v in values)]
+
+
 def markdown(results, rounds, quick):
     lines = ["# Performance", "",
              "Written by `benches/run.py --write`; do not edit by hand. How to repeat it, and what",
@@ -174,16 +202,18 @@ def markdown(results, rounds, quick):
               + (" (shortened runs: indicative only)" if quick else ""), "",
               "The ratio is coloop's median by the best peer's. raw is epoll by hand, a bound and",
               "no peer; nor is mio where it has no such feature (timers: a BTreeMap of the benchmark",
-              "beside its poller). The bounds of lateness and of memory are bounds",
-              "of the value itself, all others of the ratio. `ok` and `missed` say whether it holds.", "",
-              *markdown_table(HEADINGS, (cells(results, row) for row in ROWS)), "",
-              "## Spread", "", "Minimum and maximum over the rounds.", ""]
-    spread = []
-    for row in ROWS:
-        values = [results.values(row, library) for library in LIBRARIES]
-        spread.append([row.name, *(f"{number(min(v))}-{number(max(v))}" if v else "-"
-                                   for v in values)])
-    lines += [*markdown_table(["row", *LIBRARIES], spread), "", "## Beside the rows", ""]
+              "beside its poller). Of the services' last three rows, only libuv is a peer. The bounds of",
+              "timer_accuracy, mem_timer and mem_loop are bounds of the value itself, all others of",
+              "the ratio. `ok` and `missed` say whether it holds.", ""]
+    for title, rows, libraries in tables(results, every_row=True):
+        lines += [f"## {title}", "",
+                  *markdown_table(headings(libraries),
+                                  (cells(results, row, libraries) for row in rows)), ""]
+    lines += ["## Spread", "", "Minimum and maximum over the rounds.", ""]
+    for _, rows, libraries in tables(results, every_row=True):
+        lines += [*markdown_table(["row", *libraries],
+                                  (spread(results, row, libraries) for row in rows)), ""]
+    lines += ["## Beside the rows", ""]
     lines += [f"- {note}" for note in side_notes(results)]
     lines += ["", "## The rows", ""]
     lines += [f"- `{row.name}`: {row.what}" for row in ROWS]

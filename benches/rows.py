@@ -8,7 +8,7 @@ coloop has a cached-clock and a fresh-clock variant), the value compared, and tw
 from dataclasses import dataclass
 
 #: Libraries, in the order they are run and printed. raw is a bound, not a peer.
-LIBRARIES = ["coloop", "raw", "libuv", "libev", "libevent", "mio"]
+LIBRARIES = ["coloop", "raw", "libuv", "libev", "libevent", "mio", "tokio"]
 #: Not candidates for "best peer".
 BOUND_ONLY = {"coloop", "raw"}
 
@@ -28,6 +28,13 @@ class Row:
     #: Libraries without this feature: the benchmark's own code beside their poller is
     #: measured, shown, and no peer.
     lacking: tuple[str, ...] = ()
+    #: If not empty: only these are compared with; others are shown.
+    peers: tuple[str, ...] = ()
+
+    def is_peer(self, library):
+        if library in BOUND_ONLY or library in self.lacking:
+            return False
+        return not self.peers or library in self.peers
 
     def scenario(self, library):
         if library in BOUND_ONLY:  # both have the cached and the fresh variants
@@ -40,7 +47,7 @@ class Row:
                 "late_p50_us": "us late", "bytes_per_item": "bytes"}[self.value]
 
 
-ROWS = [
+LOOP_ROWS = [
     Row("soon_chain_w1", "one callback, re-scheduling itself", 1.5, 1.0),
     Row("soon_chain_w64", "64 callbacks, each re-scheduling itself"),
     Row("soon_bulk", "schedule 100k callbacks in a callback, run them", 1.2, 1.0),
@@ -84,3 +91,28 @@ ROWS = [
         value="bytes_per_item", absolute=True, deterministic=True),
     Row("loops", "new, one callback, free", 1.0, 0.9),
 ]
+
+SIZES = {"64": "64 bytes", "1k": "1 KiB", "16k": "16 KiB", "100k": "100 KiB"}
+
+
+def stream_row(connections, size):
+    plural = "s" if connections > 1 else ""
+    return Row(f"stream_c{connections}_{size}",
+               f"TCP echo on streams, {connections} connection{plural}, {SIZES[size]}: message",
+               1.0)
+
+
+SERVICE_ROWS = [
+    *(stream_row(connections, size) for connections in (1, 100, 1000) for size in SIZES),
+    Row("mem_stream", "memory per idle TCP connection of a stream server, of 10000", 1.0,
+        value="bytes_per_item", deterministic=True, peers=("libuv",)),
+    # 1.5 and 1.0 times libuv's jobs and children per second.
+    Row("jobs", "empty job for 4 threads, done when the loop knows", 0.67,
+        value="wall_ns_per_op", peers=("libuv",)),
+    Row("spawn", "start /bin/true from a process of 200 MB, wait for its exit", 1.0,
+        value="wall_ns_per_op", peers=("libuv",)),
+]
+
+#: The tables, each with the libraries that have one of its rows.
+TABLES = {"The loop": LOOP_ROWS, "Services": SERVICE_ROWS}
+ROWS = LOOP_ROWS + SERVICE_ROWS

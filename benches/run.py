@@ -22,7 +22,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="shortened runs, indicative only")
-    parser.add_argument("--only", default="", help="rows whose name contains this")
+    parser.add_argument("--only", default="", help="rows whose name contains this, or one of these: a,b,c")
+    parser.add_argument("--libraries", default=",".join(LIBRARIES), help="only these: a,b,c")
     parser.add_argument("--bin", default=os.path.join(ROOT, "target", "bench"),
                         help="where build.sh put the executables")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
@@ -30,9 +31,11 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def find_executables(directory):
+def find_executables(directory, libraries):
     found = {}
     for library in LIBRARIES:
+        if library not in libraries:
+            continue
         path = os.path.join(directory, "bench_" + library)
         if not os.access(path, os.X_OK):
             print(f"no {path}: {library} is left out", file=sys.stderr)
@@ -49,7 +52,7 @@ def plan(executables, only):
     """The scenarios to run: (scenario, libraries that have it, needs every round)."""
     steps = {}
     for row in ROWS:
-        if only not in row.name:
+        if not any(word in row.name for word in only.split(",")):
             continue
         for library, (_, names) in executables.items():
             scenario = row.scenario(library)
@@ -77,7 +80,7 @@ def run_one(path, scenario, quick):
 
 def main():
     arguments = parse_arguments()
-    executables = find_executables(arguments.bin)
+    executables = find_executables(arguments.bin, arguments.libraries.split(","))
     if not executables:
         sys.exit("nothing to run: benches/build.sh first")
     results = report.Results()
@@ -95,7 +98,7 @@ def main():
                 if arguments.json:
                     with open(arguments.json, "a", encoding="utf-8") as file:
                         file.write(json.dumps(result) + "\n")
-    print(report.text_table(results))
+    print(report.text_tables(results))
     print()
     print("\n".join(report.side_notes(results)))
     if arguments.write:

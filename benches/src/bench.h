@@ -99,5 +99,9 @@ void mem_timer(const struct scenario *);      /* lifecycle.c */
 void mem_fd(const struct scenario *);
 void mem_loop(const struct scenario *);
 void loops(const struct scenario *);
+void stream(const struct scenario *);         /* stream.c */
+void mem_stream(const struct scenario *);
+void jobs(const struct scenario *);           /* jobs.c */
+void spawn(const struct scenario *);          /* spawn.c */
 
 #endif

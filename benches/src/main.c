@@ -8,6 +8,7 @@
 enum { CACHED = 0, FRESH = 1 };
 
 static const struct scenario table[] = {
+#ifndef B_NO_LOOP
     {"soon_chain_w1", soon_chain, 1, 0},
     {"soon_chain_w64", soon_chain, 64, 0},
     {"soon_bulk", soon_bulk, 100000, 0},
@@ -39,6 +40,28 @@ static const struct scenario table[] = {
     {"mem_fd", mem_fd, 9000, 0},
     {"mem_loop", mem_loop, 1000, 0},
     {"loops", loops, 0, 0},
+#endif
+#ifdef BENCH_STREAM
+    {"stream_c1_64", stream, 1, 64},
+    {"stream_c1_1k", stream, 1, 1024},
+    {"stream_c1_16k", stream, 1, 16384},
+    {"stream_c1_100k", stream, 1, 102400},
+    {"stream_c100_64", stream, 100, 64},
+    {"stream_c100_1k", stream, 100, 1024},
+    {"stream_c100_16k", stream, 100, 16384},
+    {"stream_c100_100k", stream, 100, 102400},
+    {"stream_c1000_64", stream, 1000, 64},
+    {"stream_c1000_1k", stream, 1000, 1024},
+    {"stream_c1000_16k", stream, 1000, 16384},
+    {"stream_c1000_100k", stream, 1000, 102400},
+    {"mem_stream", mem_stream, 10000, 64},
+#endif
+#ifdef BENCH_JOBS
+    {"jobs", jobs, 100000, 4},
+#endif
+#ifdef BENCH_SPAWN
+    {"spawn", spawn, 200000000, 0},
+#endif
 };
 
 #define COUNT (sizeof table / sizeof *table)

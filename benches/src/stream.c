@@ -1,0 +1,82 @@
+/* stream: TCP echo on what the library offers above readiness: it accepts, reads, buffers and
+ * writes, the program gets bytes and sends bytes. Closed loop as in echo: client.c.
+ *
+ * An adapter (adapters/NAME_stream.h) is a whole echo server, because the fastest way to
+ * send bytes back differs too much between libraries for a common shape:
+ *
+ *   void b_stream_serve(int listener, size_t connections);
+ *
+ * It sets TCP_NODELAY, reads at most STREAM_CHUNK bytes at a time if it can choose,
+ * calls stream_received(n) after each n bytes that it has read and sent back (or queued),
+ * and returns when that returns 1. What is open then is left to the end of the process. */
+#define _GNU_SOURCE
+#include "adapter.h"
+#include "client.h"
+
+#include <stdio.h>
+
+enum { STREAM_CHUNK = 262144 };
+
+static uint64_t received, warm_at, end_at, measured;
+static struct bench_span span;
+static int weighs; /* mem_stream: the end is a weighing, not a time */
+static size_t rss;
+
+static int stream_reached(void)
+{
+    if (warm_at) {
+        warm_at = received = 0;
+        span = bench_begin();
+        return 0;
+    }
+    if (weighs)
+        rss = bench_rss() - rss;
+    else
+        span = bench_end(span);
+    measured = received;
+    end_at = UINT64_MAX; /* the library may have more events in hand */
+    return 1;
+}
+
+static inline int stream_received(size_t length)
+{
+    received += length;
+    return received >= (warm_at ? warm_at : end_at) && stream_reached();
+}
+
+#include BENCH_STREAM
+
+static uint64_t message_count(size_t size)
+{
+    return (size <= 1024 ? 50000 : size <= 16384 ? 30000 : 10000) / (uint64_t)bench_divisor;
+}
+
+void stream(const struct scenario *self)
+{
+    struct bench_client client = {.connections = (size_t)self->a, .message_size = (size_t)self->b};
+    uint64_t messages = message_count(client.message_size);
+    warm_at = client.message_size * (messages / 10 + 2 * client.connections);
+    end_at = client.message_size * messages;
+    bench_pin(0);
+    bench_client_start(&client);
+    b_stream_serve(client.listener, client.connections);
+    bench_report(self->name, span, measured / client.message_size, NULL);
+    bench_client_stop(&client);
+}
+
+/* mem_stream: each connection has echoed one message and is idle. What the kernel keeps for
+ * a socket is in no process's resident size. */
+void mem_stream(const struct scenario *self)
+{
+    char extra[64];
+    struct bench_client client = {.connections = (size_t)self->a, .message_size = (size_t)self->b};
+    weighs = 1;
+    end_at = client.message_size * client.connections;
+    bench_client_start(&client);
+    rss = bench_rss();
+    b_stream_serve(client.listener, client.connections);
+    snprintf(extra, sizeof extra, "\"bytes_per_item\": %.1f",
+             (double)(ptrdiff_t)rss / (double)self->a);
+    bench_report(self->name, (struct bench_span){0, 0}, (uint64_t)self->a, extra);
+    bench_client_stop(&client);
+}
