@@ -226,3 +226,15 @@ impl Transport {
         self.operations().as_any().downcast_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        // With the counters of the Arc and an entry of the table of descriptors.
+        let bytes = size_of::<Transport>() + 2 * size_of::<usize>();
+        assert!(bytes <= 200, "{bytes} bytes");
+    }
+}

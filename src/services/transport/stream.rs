@@ -17,6 +17,7 @@ use super::protocol::{Functions, Protocol, ProtocolSlot};
 use super::registry::Registry;
 use super::write_buffer::WriteBuffer;
 use super::{End, Input, Operations, Reason, Transport};
+use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, Hold};
 use crate::loop_cell::LoopCell;
@@ -119,6 +120,14 @@ impl Stream {
         drop(retired);
         Some(result)
     }
+}
+
+/// A callback on a transport, in the present context: what asyncio's handles do.
+fn callback(
+    transport: &Arc<Transport>,
+    func: impl Fn(&Arc<Transport>) + Copy + 'static,
+) -> Result<Callback> {
+    transport.event_loop.in_present_context(Callback::on(transport.clone(), func))
 }
 
 impl Operations for Stream {

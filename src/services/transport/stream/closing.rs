@@ -2,8 +2,7 @@
 
 use super::super::descriptor::Medium;
 use super::super::{Reason, Transport};
-use super::Stream;
-use crate::callback::Callback;
+use super::{Stream, callback};
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, ExceptionContext};
 use crate::fd_table::Direction;
@@ -122,8 +121,9 @@ impl Stream {
 
     /// Once for each stream, when `lost` was set.
     pub(super) fn schedule_lost(&self, transport: &Arc<Transport>) {
-        let callback = Callback::on(transport.clone(), connection_lost);
-        match transport.event_loop.call_soon(callback, false) {
+        let scheduled = callback(transport, connection_lost)
+            .and_then(|callback| transport.event_loop.call_soon(callback, false));
+        match scheduled {
             Ok(_) | Err(Error::Closed | Error::Forked(_)) => {}
             // There is no memory to do it later.
             Err(_) => connection_lost(transport),

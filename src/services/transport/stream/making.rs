@@ -4,8 +4,7 @@ use super::super::Transport;
 use super::super::descriptor::{self, Medium};
 use super::super::protocol::{Protocol, ProtocolSlot};
 use super::super::registry::Registry;
-use super::{HIGH, LOW, Rare, State, Stream};
-use crate::callback::Callback;
+use super::{HIGH, LOW, Rare, State, Stream, callback};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
@@ -149,7 +148,8 @@ fn make(
     let begun = (|| {
         stream.registry.insert(&hold, raw, &transport)?;
         let was_blocking = descriptor::make_non_blocking(raw)?;
-        let scheduled = event_loop.call_soon(Callback::on(transport.clone(), start), false);
+        let scheduled =
+            callback(&transport, start).and_then(|callback| event_loop.call_soon(callback, false));
         if scheduled.is_err() && was_blocking {
             descriptor::make_blocking(raw);
         }

@@ -5,8 +5,7 @@ use super::super::descriptor::{self, Medium};
 use super::super::protocol::GetBufferFn;
 use super::super::registry::READ_SIZE;
 use super::super::{Reason, Transport};
-use super::{State, Stream};
-use crate::callback::Callback;
+use super::{State, Stream, callback};
 use crate::error::{Error, Result};
 use crate::event_loop::Hold;
 use crate::fd_table::Direction;
@@ -40,8 +39,9 @@ impl Stream {
         });
         drop(hold);
         let Some(fd) = fd else { return };
-        let callback = Callback::on(transport.clone(), on_readable);
-        if let Err(error) = transport.event_loop.add_watch(fd, Direction::Read, callback) {
+        let added = callback(transport, on_readable)
+            .and_then(|callback| transport.event_loop.add_watch(fd, Direction::Read, callback));
+        if let Err(error) = added {
             if let Ok(hold) = transport.event_loop.hold() {
                 self.with(&hold, |state| state.reader_on = false);
             }

@@ -4,8 +4,8 @@
 use super::super::descriptor::{self, Medium};
 use super::super::write_buffer::{Chunk, GATHERED, WriteBuffer};
 use super::super::{Input, Transport};
-use super::{State, Stream};
-use crate::callback::{Callback, UserData};
+use super::{State, Stream, callback};
+use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::fd_table::Direction;
 use crate::memory::try_box;
@@ -110,8 +110,8 @@ impl Stream {
         })?;
         drop(hold);
         let Some(fd) = fd else { return Ok(()) };
-        let callback = Callback::on(transport.clone(), on_writable);
-        let added = transport.event_loop.add_watch(fd, Direction::Write, callback);
+        let added = callback(transport, on_writable)
+            .and_then(|callback| transport.event_loop.add_watch(fd, Direction::Write, callback));
         if added.is_err()
             && let Ok(hold) = transport.event_loop.hold()
         {
