@@ -251,6 +251,7 @@ TEST(cancelling_the_making_of_a_server_closes_its_sockets_at_once) {
     CHECK_INT(loop_future_cancel(future, NULL), 1);
     CHECK_INT(shelf.destroyed, 2);
     loop_future_unref(future);
+    end_lookups(loop);
     loop_unref(loop);
     CHECK(open_fds() <= before);
 }
