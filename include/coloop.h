@@ -88,9 +88,15 @@
  */
 #define LOOP_TASK_DONE 0
 
+/**
+ * A step's answer: wait, as loop_task_await has said.
+ */
+#define LOOP_TASK_AWAIT 1
 
-
-
+/**
+ * A step's answer: go on in the next turn.
+ */
+#define LOOP_TASK_YIELD 2
 
 /**
  * loop_create_task_with: run the first step at once, inside the call, as

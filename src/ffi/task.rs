@@ -39,9 +39,11 @@ pub type loop_task_step_t = Option<
 /// A step's answer: the task is over.
 pub const LOOP_TASK_DONE: c_int = 0;
 /// A step's answer: wait, as loop_task_await has said.
-pub const LOOP_TASK_AWAIT: c_int = task::AWAIT;
+pub const LOOP_TASK_AWAIT: c_int = 1;
 /// A step's answer: go on in the next turn.
-pub const LOOP_TASK_YIELD: c_int = task::YIELD;
+pub const LOOP_TASK_YIELD: c_int = 2;
+
+const _: () = assert!(LOOP_TASK_AWAIT == task::AWAIT && LOOP_TASK_YIELD == task::YIELD);
 
 /// loop_create_task_with: run the first step at once, inside the call, as
 /// asyncio's eager tasks.
