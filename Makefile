@@ -37,7 +37,7 @@ demo: target/demo/echo $(LIB)/libcoloop.so
 	target/demo/echo
 	$(PYTHON) examples/python/echo.py $(LIB)/libcoloop.so.0
 
-target/demo/%: examples/c/%.c include/coloop.h $(LIB)/libcoloop.so
+target/demo/%: examples/c/%.c $(wildcard examples/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 

@@ -1,52 +1,43 @@
-/* A TCP echo server on one coloop loop, while threads post to it and timers run.
+/* A TCP echo server on one coloop loop, while everything else a loop can do goes
+ * on around it.
  *
  *   echo [CONNECTIONS]
  *
- * The main thread runs the loop. A child process plays the clients: it opens all
- * connections (1000 unless said otherwise), exchanges messages on them while all
- * are open, and verifies every byte. Two threads post numbered callbacks, and
- * the timers are checked against the clock. Everything is counted and checked;
- * the exit status is 1 if anything was wrong. */
+ * The main thread runs the loop: a server whose connections are transports. A
+ * child process plays the clients: it opens all connections (1000 unless said
+ * otherwise), tells so by a signal, exchanges messages on them while all are
+ * open, and verifies every byte. A thread of an executor computes meanwhile how
+ * many bytes that must be. Two threads post numbered callbacks, and timers are
+ * checked against the clock. Everything is counted and checked; the exit status
+ * is 1 if anything was wrong. */
 #include "coloop.h"
-#include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
+#include "echo_clients.h"
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define MS 1000000LL
 #define TIME_LIMIT (60 * 1000 * MS)
 #define TICK (5 * MS)
 
 enum {
-    BUFFER_SIZE = 16 * 1024,  /* what a connection may hold back */
-    SOCKET_BUFFER = 32 * 1024, /* fixed: the system's own would grow with a big message */
+    HIGH_WATER = 16 * 1024,   /* what a connection may hold back */
     POSTERS = 2,
     POSTS = 50000,            /* by each poster */
     BURST = 500,              /* posts for each tick of the periodic timer */
     TIMERS = 100,
-    LONGEST_DELAY_MS = 800,
-    MESSAGES = 5,             /* on each connection */
-    SMALL_MESSAGE = 8 * 1024, /* at most */
-    BIG_MESSAGE = 300 * 1000, /* more than the sockets on the way can hold */
-    BIG_EVERY = 20            /* one connection in so many sends a big message */
+    LONGEST_DELAY_MS = 800
 };
 
 struct demo {
     loop_t *loop;
-    int listener;
-    int clients; /* a socket to their process, which closes it when it exits */
-    bool clients_gone;
+    loop_server_t *server;
+    loop_process_t *clients;
+    int connections; /* how many there shall be */
+    bool clients_gone, counted, signalled;
     int open, peak; /* connections */
-    long long bytes, waits;
+    long long bytes, expected_bytes, waits;
     struct poster {
         struct demo *demo;
         pthread_t thread;
@@ -72,28 +63,17 @@ static void fail(struct demo *demo, const char *what) {
     demo->failures++;
 }
 
-static void require(bool succeeded, const char *call, const char *message) {
-    if (!succeeded) {
-        fprintf(stderr, "echo: %s: %s\n", call, message);
-        exit(1);
-    }
-}
-
 static void require_loop(int result, const char *call) {
     require(result >= 0, call, loop_last_error());
 }
 
-static void require_system(long result, const char *call) {
-    require(result >= 0, call, strerror(errno));
-}
-
-/* coloop's functions and the system's answer with a negative number when they fail. */
+/* coloop's functions answer with a negative number when they fail. */
 #define LOOP(call) require_loop(call, #call)
-#define SYSTEM(call) require_system(call, #call)
 
 /* The run ends when every part of the demo has seen its end. */
 static void stop_if_done(struct demo *demo) {
-    bool done = demo->clients_gone && demo->open == 0 && demo->timers_fired == TIMERS;
+    bool done = demo->clients_gone && demo->counted && demo->open == 0 &&
+                demo->timers_fired == TIMERS;
     for (int i = 0; i < POSTERS; i++)
         done = done && demo->posters[i].received == POSTS;
     if (done)
@@ -102,116 +82,136 @@ static void stop_if_done(struct demo *demo) {
 
 /* ---- The server -------------------------------------------------------- */
 
-/* A connection reads while its buffer is empty, and while the buffer waits for
- * room in the socket it only writes: so a client that does not read cannot make
- * the server's memory grow. */
-struct connection {
-    struct demo *demo;
-    int fd;
-    int registrations; /* of the loop, which share this struct */
-    bool writing;
-    size_t begin, end; /* what waits in the buffer */
-    char buffer[BUFFER_SIZE];
-};
+/* A connection that cannot send stops reading: so a client that does not read
+ * cannot make the server's memory grow. */
+static void on_full(loop_transport_t *transport, void *user_data) {
+    struct demo *demo = user_data;
+    if (demo->waits++ == 0)
+        SYSTEM(write(loop_process_get_pipe_fd(demo->clients, 0), "", 1));
+    LOOP(loop_transport_pause_reading(transport));
+}
 
-/* The destructor of each registration. The loop calls it exactly once for each,
- * and never while a callback of that registration runs: so a callback may end
- * its own connection and still use it until it returns. */
-static void release(void *user_data) {
-    struct connection *connection = user_data;
-    struct demo *demo = connection->demo;
-    if (--connection->registrations > 0)
-        return;
-    close(connection->fd);
-    free(connection);
+static void on_room(loop_transport_t *transport, void *user_data) {
+    (void)user_data;
+    LOOP(loop_transport_resume_reading(transport));
+}
+
+static void on_connection(loop_transport_t *transport, void *user_data) {
+    struct demo *demo = user_data;
+    int size = SOCKET_BUFFER;
+    SYSTEM(setsockopt(loop_transport_get_fd(transport), SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
+    LOOP(loop_transport_set_write_buffer_limits(transport, HIGH_WATER, 0));
+    if (++demo->open > demo->peak)
+        demo->peak = demo->open;
+}
+
+static void on_data(loop_transport_t *transport, const void *data, size_t length, void *user_data) {
+    ((struct demo *)user_data)->bytes += (long long)length;
+    LOOP(loop_transport_write(transport, data, length));
+}
+
+static void on_lost(loop_transport_t *transport, int code, const char *message, void *user_data) {
+    struct demo *demo = user_data;
+    (void)transport;
+    if (code != 0)
+        fail(demo, message);
     demo->open--;
     stop_if_done(demo);
 }
 
-static void on_readable(void *user_data);
-static void on_writable(void *user_data);
+static const loop_protocol_t echo = {
+    .size = sizeof echo,
+    .connection_made = on_connection,
+    .data_received = on_data,
+    .pause_writing = on_full,
+    .resume_writing = on_room,
+    .connection_lost = on_lost,
+};
 
-/* Adds the new registration before it removes the old one, so that the
- * connection always has one that keeps it alive. */
-static void set_writing(struct connection *connection, bool writing) {
-    loop_t *loop = connection->demo->loop;
-    connection->writing = writing;
-    connection->registrations++;
-    if (writing) {
-        if (connection->demo->waits++ == 0)
-            SYSTEM(send(connection->demo->clients, "", 1, MSG_NOSIGNAL));
-        LOOP(loop_add_writer(loop, connection->fd, on_writable, connection, release));
-        LOOP(loop_remove_reader(loop, connection->fd));
-    } else {
-        LOOP(loop_add_reader(loop, connection->fd, on_readable, connection, release));
-        LOOP(loop_remove_writer(loop, connection->fd));
-    }
+/* Each connection gets the same functions and the same data. */
+static int make_protocol(loop_t *loop, void *demo, const loop_protocol_t **ret_protocol,
+                         void **ret_user_data, loop_destroy_t *ret_destroy) {
+    (void)loop;
+    *ret_protocol = &echo;
+    *ret_user_data = demo;
+    *ret_destroy = NULL;
+    return 0;
 }
 
-static void hang_up(struct connection *connection) {
-    LOOP(loop_remove_reader(connection->demo->loop, connection->fd));
-    LOOP(loop_remove_writer(connection->demo->loop, connection->fd));
+static void serve(struct demo *demo) {
+    loop_future_t *made;
+    void *server;
+    loop_server_options_t options = {
+        .size = sizeof options, .host = "127.0.0.1", .backlog = demo->connections};
+    LOOP(loop_create_server(demo->loop, &options, make_protocol, demo, NULL, &made));
+    LOOP(loop_run_until_complete(demo->loop, made, &server));
+    demo->server = loop_server_ref(server);
+    loop_future_unref(made);
 }
 
-static bool try_again_later(void) {
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
+/* ---- The clients' process, its signal, and a job ----------------------- */
 
-static void on_writable(void *user_data) {
-    struct connection *connection = user_data;
-    while (connection->begin < connection->end) {
-        ssize_t sent = send(connection->fd, connection->buffer + connection->begin,
-                            connection->end - connection->begin, MSG_NOSIGNAL);
-        if (sent < 0 && try_again_later())
-            break;
-        if (sent < 0) {
-            hang_up(connection);
-            return;
-        }
-        connection->begin += (size_t)sent;
-        connection->demo->bytes += sent;
-    }
-    bool waiting = connection->begin < connection->end;
-    if (waiting != connection->writing)
-        set_writing(connection, waiting);
-}
-
-static void on_readable(void *user_data) {
-    struct connection *connection = user_data;
-    ssize_t got = recv(connection->fd, connection->buffer, BUFFER_SIZE, 0);
-    if (got < 0 && try_again_later())
-        return;
-    if (got <= 0) {
-        hang_up(connection);
-        return;
-    }
-    connection->begin = 0;
-    connection->end = (size_t)got;
-    on_writable(connection); /* nearly always there is room at once */
-}
-
-static void on_listener(void *user_data) {
+static void on_clients_gone(loop_future_t *future, void *user_data) {
     struct demo *demo = user_data;
-    int fd, size = SOCKET_BUFFER;
-    while ((fd = accept4(demo->listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-        struct connection *connection = calloc(1, sizeof *connection);
-        require(connection != NULL, "calloc", "out of memory");
-        SYSTEM(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
-        connection->demo = demo;
-        connection->fd = fd;
-        connection->registrations = 1;
-        if (++demo->open > demo->peak)
-            demo->peak = demo->open;
-        LOOP(loop_add_reader(demo->loop, fd, on_readable, connection, release));
-    }
-    require(try_again_later() || errno == ECONNABORTED, "accept", strerror(errno));
-}
-
-static void on_clients_gone(void *user_data) {
-    struct demo *demo = user_data;
-    LOOP(loop_remove_reader(demo->loop, demo->clients));
+    void *status;
+    LOOP(loop_future_result(future, &status));
+    if ((intptr_t)status != 0)
+        fail(demo, "the clients did not get all of their bytes back");
     demo->clients_gone = true;
     stop_if_done(demo);
+}
+
+static void on_signal(void *user_data) {
+    ((struct demo *)user_data)->signalled = true;
+}
+
+/* This program again, with a pipe as its standard input. */
+static void start_clients(struct demo *demo) {
+    char port[16], count[16];
+    struct sockaddr_in address;
+    loop_future_t *end;
+    LOOP(loop_server_get_address(demo->server, 0, &address, sizeof address));
+    snprintf(port, sizeof port, "%d", ntohs(address.sin_port));
+    snprintf(count, sizeof count, "%d", demo->connections);
+    loop_subprocess_options_t options = {
+        .size = sizeof options,
+        .file = "/proc/self/exe",
+        .argv = (const char *[]){"echo", "--clients", port, count, NULL},
+        .stdio = {{.kind = LOOP_STDIO_PIPE}},
+    };
+    LOOP(loop_add_signal_handler(demo->loop, SIGUSR1, on_signal, demo, NULL));
+    LOOP(loop_subprocess_exec(demo->loop, &options, &demo->clients));
+    LOOP(loop_process_wait(demo->clients, &end));
+    LOOP(loop_future_add_done_callback(end, on_clients_gone, demo, NULL));
+    loop_future_unref(end);
+}
+
+/* In a thread of the executor, so it may take its time. */
+static int count_bytes(void *connections, void **ret_result) {
+    uintptr_t bytes = 0;
+    for (int i = 0; i < (int)(intptr_t)connections; i++) {
+        for (int message = 0; message < MESSAGES; message++)
+            bytes += message_size(i, message);
+    }
+    *ret_result = (void *)bytes;
+    return 0;
+}
+
+static void on_counted(loop_future_t *future, void *user_data) {
+    struct demo *demo = user_data;
+    void *bytes;
+    LOOP(loop_future_result(future, &bytes));
+    demo->expected_bytes = (intptr_t)bytes;
+    demo->counted = true;
+    stop_if_done(demo);
+}
+
+static void start_job(struct demo *demo) {
+    loop_future_t *counted;
+    LOOP(loop_run_in_executor(demo->loop, NULL, count_bytes, (void *)(intptr_t)demo->connections,
+                              NULL, NULL, &counted));
+    LOOP(loop_future_add_done_callback(counted, on_counted, demo, NULL));
+    loop_future_unref(counted);
 }
 
 /* ---- Posts from other threads ------------------------------------------ */
@@ -275,98 +275,7 @@ static void on_tick(void *user_data) {
 static void on_time_limit(void *user_data) {
     (void)user_data;
     fprintf(stderr, "echo: WRONG: not finished within %lld s\n", TIME_LIMIT / 1000 / MS);
-    _exit(1); /* the child ends by itself when its connections break */
-}
-
-/* ---- The clients, in a process of their own ---------------------------- */
-
-static uint32_t scramble(uint32_t number) {
-    number = (number ^ (number >> 16)) * 0x45d9f3bu;
-    return number ^ (number >> 15);
-}
-
-/* The byte at this place of a client's stream. */
-static unsigned char pattern(int client, size_t place) {
-    return (unsigned char)(scramble((uint32_t)client + 1) + scramble((uint32_t)place));
-}
-
-struct client {
-    int fd, messages;
-    bool lazy; /* reads nothing yet */
-    size_t sent, received, end; /* of the stream; end: of the present message */
-};
-
-static void next_message(struct client *client, int number) {
-    bool big = number % BIG_EVERY == 0 && client->messages == 0;
-    uint32_t random = scramble((uint32_t)(number * MESSAGES + client->messages++));
-    client->end += big ? BIG_MESSAGE : 1 + random % SMALL_MESSAGE;
-}
-
-/* The next message follows once this one came back whole. */
-static void exchange(struct client *client, int number) {
-    unsigned char bytes[8192];
-    while (client->sent < client->end) {
-        size_t size = 0;
-        for (; size < sizeof bytes && client->sent + size < client->end; size++)
-            bytes[size] = pattern(number, client->sent + size);
-        ssize_t sent = send(client->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        require(sent >= 0 || try_again_later(), "client: send", strerror(errno));
-        if (sent < 0)
-            break;
-        client->sent += (size_t)sent;
-    }
-    if (client->lazy)
-        return;
-    ssize_t got = recv(client->fd, bytes, sizeof bytes, MSG_DONTWAIT);
-    require(got > 0 || (got < 0 && try_again_later()), "client: recv", "the server hung up");
-    for (ssize_t i = 0; i < got; i++)
-        require(bytes[i] == pattern(number, client->received++), "client", "a wrong byte");
-    require(client->received <= client->sent, "client", "more came back than was sent");
-    if (client->received == client->end && client->messages < MESSAGES)
-        next_message(client, number);
-}
-
-/* The first client reads nothing until the server says that a socket was full:
- * so every run comes to the point where the server must wait for room. */
-static void run_clients(const struct sockaddr_in *address, int count, int server) {
-    struct client *clients = calloc((size_t)count, sizeof *clients);
-    struct pollfd *polls = calloc((size_t)count + 1, sizeof *polls);
-    require(clients != NULL && polls != NULL, "client: calloc", "out of memory");
-    for (int i = 0, size = SOCKET_BUFFER; i < count; i++) {
-        SYSTEM(clients[i].fd = polls[i].fd = socket(AF_INET, SOCK_STREAM, 0));
-        SYSTEM(setsockopt(clients[i].fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size));
-        SYSTEM(connect(clients[i].fd, (const struct sockaddr *)address, sizeof *address));
-        next_message(&clients[i], i);
-    }
-    clients[0].lazy = true;
-    polls[count] = (struct pollfd){.fd = server, .events = POLLIN};
-    for (int busy = count; busy > 0;) {
-        for (int i = 0; i < count; i++)
-            polls[i].events = (clients[i].lazy ? 0 : POLLIN) |
-                              (clients[i].sent < clients[i].end ? POLLOUT : 0);
-        SYSTEM(poll(polls, (nfds_t)count + 1, -1));
-        if (polls[count].revents != 0) {
-            clients[0].lazy = false;
-            polls[count].fd = -1;
-        }
-        for (int i = 0; i < count; i++) {
-            if (polls[i].fd < 0 || polls[i].revents == 0)
-                continue;
-            exchange(&clients[i], i);
-            if (clients[i].received == clients[i].end) {
-                polls[i].fd = -1; /* done, but open until all are */
-                busy--;
-            }
-        }
-    }
-    for (int i = 0; i < count; i++) {
-        char byte;
-        SYSTEM(shutdown(clients[i].fd, SHUT_WR));
-        require(recv(clients[i].fd, &byte, 1, 0) == 0, "client", "the server did not hang up");
-        close(clients[i].fd);
-    }
-    free(clients);
-    free(polls);
+    _exit(1); /* the clients end by themselves when their connections break */
 }
 
 /* ---- All of it --------------------------------------------------------- */
@@ -394,42 +303,29 @@ static void schedule_timers(struct demo *demo) {
     LOOP(loop_call_at(demo->loop, demo->next_tick, on_tick, demo, NULL, NULL));
 }
 
+static int play_clients(const char *port, const char *count) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    run_clients(&address, atoi(count), STDIN_FILENO);
+    return 0;
+}
+
 int main(int argc, char **argv) {
+    if (argc == 4 && strcmp(argv[1], "--clients") == 0)
+        return play_clients(argv[2], argv[3]);
     int connections = argc > 1 ? atoi(argv[1]) : 1000;
     require(connections > 0, "echo [CONNECTIONS]", "the number must be positive");
     raise_descriptor_limit((rlim_t)connections + 64);
     struct demo *demo = calloc(1, sizeof *demo);
     require(demo != NULL, "calloc", "out of memory");
-
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    SYSTEM(demo->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-    SYSTEM(bind(demo->listener, (struct sockaddr *)&address, length));
-    SYSTEM(listen(demo->listener, connections));
-    SYSTEM(getsockname(demo->listener, (struct sockaddr *)&address, &length));
-
-    /* The child comes first: it shall inherit neither loop nor threads. */
-    int ends[2];
-    SYSTEM(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
-    pid_t child = fork();
-    SYSTEM(child);
-    if (child == 0) {
-        close(demo->listener);
-        close(ends[0]);
-        free(demo);
-        run_clients(&address, connections, ends[1]);
-        return 0;
-    }
-    close(ends[1]);
-    demo->clients = ends[0];
-
+    demo->connections = connections;
     loop_t *loop = demo->loop = loop_new();
     require(loop != NULL, "loop_new", loop_last_error());
     uint64_t start = loop_time(loop);
     LOOP(loop_call_later(loop, TIME_LIMIT, on_time_limit, NULL, NULL, NULL));
-    LOOP(loop_add_reader(loop, demo->listener, on_listener, demo, NULL));
-    LOOP(loop_add_reader(loop, demo->clients, on_clients_gone, demo, NULL));
+    serve(demo);
+    start_clients(demo);
+    start_job(demo);
     schedule_timers(demo);
     for (int i = 0; i < POSTERS; i++) {
         struct poster *poster = &demo->posters[i];
@@ -445,14 +341,15 @@ int main(int argc, char **argv) {
         pthread_join(demo->posters[i].thread, NULL);
         sem_destroy(&demo->posters[i].bursts);
     }
-    int status;
-    SYSTEM(waitpid(child, &status, 0));
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        fail(demo, "the clients did not get all of their bytes back");
     if (demo->peak != connections)
         fail(demo, "not all connections were open at once");
+    if (demo->bytes != demo->expected_bytes)
+        fail(demo, "the server echoed another number of bytes than the job counted");
+    if (!demo->signalled)
+        fail(demo, "the clients' signal did not arrive");
     printf("echo:   %d connections at once, %.1f MB echoed and verified, "
-           "%lld waits for room\n", demo->peak, (double)demo->bytes / 1e6, demo->waits);
+           "%lld times a connection had to wait\n", demo->peak, (double)demo->bytes / 1e6, demo->waits);
+    printf("around: a child process with the clients, its signal, a job that counted the bytes\n");
     printf("posts:  %d threads, %u and %u posts received in order\n", POSTERS,
            demo->posters[0].received, demo->posters[1].received);
     printf("timers: %d in order of their deadlines, %d ticks, none early, at most %.2f ms late\n",
@@ -460,12 +357,12 @@ int main(int argc, char **argv) {
     printf("loop:   one thread, %s, %.2f s: %s\n", loop_backend_name(loop), seconds,
            demo->failures == 0 ? "all right" : "NOT right");
 
-    /* What still waits (the next tick, the time limit, the listener) goes with the loop. */
+    /* What still waits (the next tick, the time limit, the server) goes with the loop. */
     int failures = demo->failures;
+    loop_server_unref(demo->server);
+    loop_process_unref(demo->clients);
     LOOP(loop_close(loop));
     loop_unref(loop);
-    close(demo->listener);
-    close(demo->clients);
     free(demo);
     return failures == 0 ? 0 : 1;
 }
