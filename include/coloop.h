@@ -769,7 +769,9 @@ typedef void (*loop_future_callback_t)(struct loop_future_t *future, void *user_
  * - a negative code: the task failed. Handing on `outcome` hands on its text;
  *   LOOP_ECANCELLED means that the task was cancelled.
  *
- * `user_data` is destroyed when the task is over.
+ * Anything else, also LOOP_TASK_AWAIT without loop_task_await, ends the task with
+ * LOOP_EINVAL "Task got bad yield". `user_data` is destroyed when the task is
+ * over, or when the loop closes.
  */
 typedef int (*loop_task_step_t)(struct loop_task_t *task, int outcome, void *user_data);
 
@@ -2405,7 +2407,8 @@ struct loop_future_t *loop_task_future(struct loop_task_t *task);
  * also when this fails. Returns what the step then returns: LOOP_TASK_AWAIT, or
  * a negative code: LOOP_EINVAL "Task cannot await on itself" or NULL,
  * LOOP_EWRONG_LOOP, LOOP_EINVALID_STATE outside a step. A future that is done
- * already is followed by the next step at once. [loop thread]
+ * already is followed by the next step at once (but see loop_sleep).
+ * [loop thread]
  */
 int loop_task_await(struct loop_task_t *task, struct loop_future_t *future);
 
@@ -2476,8 +2479,9 @@ struct loop_task_t *loop_current_task(struct loop_t *loop);
 int loop_all_tasks(struct loop_t *loop, struct loop_task_t **tasks, size_t capacity);
 
 /**
- * A future that ends with `result` after `delay_ns` nanoseconds; 0 or less: in
- * the next turn. `destroy` (may be NULL) ends the result's life, exactly once.
+ * A future that ends with `result` after `delay_ns` nanoseconds. 0 or less: it
+ * is done already, but the task that awaits it goes on in the next turn.
+ * `destroy` (may be NULL) ends the result's life, exactly once.
  * LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
  * [loop thread] asyncio: sleep().
  */
@@ -2507,7 +2511,8 @@ int loop_timeout_reschedule(struct loop_timeout_t *timeout, int64_t delay_ns);
 /**
  * Ends the part and frees `timeout`. `outcome` is how the part ended: returned
  * as it is, or as -ETIMEDOUT if it was LOOP_ECANCELLED because of the deadline
- * and of nothing else. [loop thread]
+ * and of nothing else. LOOP_EWRONG_THREAD and LOOP_EFORKED free nothing.
+ * [loop thread]
  */
 int loop_timeout_exit(struct loop_timeout_t *timeout, int outcome);
 
@@ -2575,9 +2580,10 @@ int loop_gather(struct loop_t *loop,
                 struct loop_future_t **ret_future);
 
 /**
- * A future of which of `count` futures are done: a loop_waited_t. It ends when
- * `return_when` (LOOP_ALL_COMPLETED, ...) says, or after `timeout_ns`
- * nanoseconds (negative: no limit); it cancels none of them, and does not fail.
+ * A future of which of `count` futures are done: a loop_waited_t, as of the
+ * moment when it ends. It ends when `return_when` (LOOP_ALL_COMPLETED, ...) says,
+ * at the earliest in the next turn, or after `timeout_ns` nanoseconds (negative:
+ * no limit); it cancels none of them, and does not fail.
  * LOOP_EINVAL also for none at all, others as loop_gather. [loop thread]
  * asyncio: wait().
  */
@@ -2590,19 +2596,21 @@ int loop_wait(struct loop_t *loop,
 
 /**
  * A future that ends as `future` does. If that takes longer than `timeout_ns`
- * nanoseconds, `future` is cancelled, and once it is, this one fails with
- * -ETIMEDOUT. Cancelling it cancels `future`. LOOP_EINVAL, LOOP_ECLOSED,
- * LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: wait_for().
+ * nanoseconds (negative: no limit; 0: unless it is done already), `future` is
+ * cancelled, and once it is, this one fails with -ETIMEDOUT. Cancelling it
+ * cancels `future`. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
+ * -ENOMEM. [loop thread] asyncio: wait_for().
  */
 int loop_wait_for(struct loop_future_t *future,
                   int64_t timeout_ns,
                   struct loop_future_t **ret_future);
 
 /**
- * A future that ends as `future` does; cancelling it leaves `future` alone.
- * Errors as loop_wait_for. [loop thread] asyncio: shield().
+ * A future that ends as `future` does; cancelling it leaves `future` alone. If
+ * `future` is done, it is that itself. Errors as loop_wait_for. [loop thread] asyncio: shield().
  */
-int loop_shield(struct loop_future_t *future, struct loop_future_t **ret_future);
+int loop_shield(struct loop_future_t *future,
+                struct loop_future_t **ret_future);
 
 /**
  * Runs the loop until `future` is done: 0 with its result in *ret_result (may

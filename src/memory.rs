@@ -35,9 +35,18 @@ pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
 
 /// `Box::new`, or the value is dropped.
 pub fn try_box<T>(value: T) -> Result<Box<T>> {
-    // Just what the box will take: another size may come from another place.
-    if size_of::<T>() != 0 {
-        probe(Layout::new::<T>())?;
+    let layout = Layout::new::<T>();
+    if layout.size() == 0 {
+        return Ok(Box::new(value));
     }
-    Ok(Box::new(value))
+    // SAFETY: the layout is not empty and a Box's own; the memory is written
+    // before it becomes one.
+    unsafe {
+        let place = alloc(layout).cast::<T>();
+        if place.is_null() {
+            return Err(Error::NO_MEMORY);
+        }
+        place.write(value);
+        Ok(Box::from_raw(place))
+    }
 }

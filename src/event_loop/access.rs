@@ -15,7 +15,14 @@ pub(super) struct Access<'a> {
 
 /// Proof that this thread has the loop to itself, for what services keep beside
 /// it. Foreign code may run meanwhile and take holds of its own.
-pub struct Hold<'a>(#[allow(dead_code)] Access<'a>);
+pub struct Hold<'a>(Access<'a>);
+
+impl Hold<'_> {
+    /// As `Access::core`.
+    pub(super) fn core(&mut self) -> &mut Core {
+        self.0.core()
+    }
+}
 
 impl EventLoop {
     /// Gets the loop for this thread, or waits for whoever is inside for the

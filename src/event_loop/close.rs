@@ -34,12 +34,15 @@ impl EventLoop {
         let (entries, shared) = self.inbox().close();
         let mut core = std::mem::replace(access.core(), Core::new(0));
         self.counters().publish(&core);
+        // What ends now may have something to report.
+        access.core().hooks.exception = core.hooks.exception.take();
         drop(access);
         detach(std::mem::take(&mut core.attachments), Detach::Closed);
         let hook = self.wake_hook.lock().unwrap_or_else(|e| e.into_inner()).take();
         drop_contents(core, entries, shared);
         self.wakeup.close(false);
-        drop(hook);
+        let handler = self.hold().map(|mut hold| hold.core().hooks.exception.take());
+        drop((hook, handler));
         Ok(())
     }
 

@@ -81,7 +81,13 @@ impl EventLoop {
     /// Gives a failure to the handler.
     pub fn call_exception_handler(&self, record: &ExceptionContext) -> Result<()> {
         self.check()?;
-        let handler = self.enter()?.core().hooks.exception.clone();
+        self.report(record)
+    }
+
+    /// The same for services, which may have something to report while the loop
+    /// closes. A loop that is closed has the default handler.
+    pub fn report(&self, record: &ExceptionContext) -> Result<()> {
+        let handler = self.hold()?.core().hooks.exception.clone();
         match handler {
             // SAFETY: the host's function with the host's data.
             Some(handler) => unsafe { (handler.func)(self, record, handler.user_data.get()) },

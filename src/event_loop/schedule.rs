@@ -54,12 +54,10 @@ impl EventLoop {
             core.ready.push(Entry::keyed(Kind::Handle, id.0))?;
             id
         };
-        if access.claimed {
-            let nearer = access.core().is_nearer(0);
-            drop(access);
-            if nearer {
-                self.disturb_host();
-            }
+        let nearer = access.core().is_nearer(0);
+        drop(access);
+        if nearer {
+            self.disturb_host();
         }
         Ok(id)
     }

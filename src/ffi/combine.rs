@@ -90,9 +90,10 @@ pub unsafe extern "C" fn loop_gather(
     })
 }
 
-/// A future of which of `count` futures are done: a loop_waited_t. It ends when
-/// `return_when` (LOOP_ALL_COMPLETED, ...) says, or after `timeout_ns`
-/// nanoseconds (negative: no limit); it cancels none of them, and does not fail.
+/// A future of which of `count` futures are done: a loop_waited_t, as of the
+/// moment when it ends. It ends when `return_when` (LOOP_ALL_COMPLETED, ...) says,
+/// at the earliest in the next turn, or after `timeout_ns` nanoseconds (negative:
+/// no limit); it cancels none of them, and does not fail.
 /// LOOP_EINVAL also for none at all, others as loop_gather. [loop thread]
 /// asyncio: wait().
 #[unsafe(no_mangle)]
@@ -122,9 +123,10 @@ pub unsafe extern "C" fn loop_wait(
 }
 
 /// A future that ends as `future` does. If that takes longer than `timeout_ns`
-/// nanoseconds, `future` is cancelled, and once it is, this one fails with
-/// -ETIMEDOUT. Cancelling it cancels `future`. LOOP_EINVAL, LOOP_ECLOSED,
-/// LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: wait_for().
+/// nanoseconds (negative: no limit; 0: unless it is done already), `future` is
+/// cancelled, and once it is, this one fails with -ETIMEDOUT. Cancelling it
+/// cancels `future`. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
+/// -ENOMEM. [loop thread] asyncio: wait_for().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_wait_for(
     future: *mut loop_future_t,
@@ -136,12 +138,14 @@ pub unsafe extern "C" fn loop_wait_for(
             return Err(Error::Invalid("ret_future is NULL"));
         }
         let inner = Arc::clone(&*unsafe { self::future(future)? });
-        unsafe { give(combine::wait_for(inner, timeout_ns)?, ret_future) }
+        unsafe {
+            give(combine::wait_for(inner, (timeout_ns >= 0).then_some(timeout_ns))?, ret_future)
+        }
     })
 }
 
-/// A future that ends as `future` does; cancelling it leaves `future` alone.
-/// Errors as loop_wait_for. [loop thread] asyncio: shield().
+/// A future that ends as `future` does; cancelling it leaves `future` alone. If
+/// `future` is done, it is that itself. Errors as loop_wait_for. [loop thread] asyncio: shield().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_shield(
     future: *mut loop_future_t,

@@ -38,6 +38,15 @@ pub(super) unsafe fn future(pointer: *const loop_future_t) -> Result<ManuallyDro
     Ok(ManuallyDrop::new(unsafe { Arc::from_raw(pointer.cast::<Future>()) }))
 }
 
+/// The same with a reference of its own for the length of a call in which foreign
+/// code may give back the caller's.
+///
+/// # Safety
+/// As `future`.
+pub(super) unsafe fn kept_future(pointer: *const loop_future_t) -> Result<Arc<Future>> {
+    Ok(Arc::clone(&*unsafe { future(pointer)? }))
+}
+
 /// Gives a reference to C.
 pub(super) fn into_raw(future: Arc<Future>) -> *mut loop_future_t {
     Arc::into_raw(future).cast::<loop_future_t>().cast_mut()
@@ -224,7 +233,7 @@ pub unsafe extern "C" fn loop_future_set_result(
 ) -> c_int {
     guard(|| {
         let outcome = Outcome::Result(UserData::new(result, destroy));
-        unsafe { self::future(future)? }.finish_by_host(outcome).map(|()| 0)
+        unsafe { kept_future(future)? }.finish_by_host(outcome).map(|()| 0)
     })
 }
 
@@ -258,7 +267,7 @@ pub unsafe extern "C" fn loop_future_set_exception_data(
         }
         let message = unsafe { text(message) }.map(CString::from);
         let failure = crate::memory::try_arc(Failure { code, message, payload })?;
-        unsafe { self::future(future)? }.finish_by_host(Outcome::Failed(failure)).map(|()| 0)
+        unsafe { kept_future(future)? }.finish_by_host(Outcome::Failed(failure)).map(|()| 0)
     })
 }
 
@@ -273,9 +282,7 @@ pub unsafe extern "C" fn loop_future_cancel(
     message: *const c_char,
 ) -> c_int {
     guard(|| {
-        let future = unsafe { self::future(future)? };
-        // A callback may give the caller's reference back.
-        let future = Arc::clone(&future);
+        let future = unsafe { kept_future(future)? };
         future.cancel(unsafe { text(message) }).map(c_int::from)
     })
 }
@@ -315,7 +322,7 @@ pub unsafe extern "C" fn loop_future_add_done_callback(
 ) -> c_int {
     guard(|| {
         let callback = done_callback(callback, user_data, destroy)?;
-        unsafe { self::future(future)? }.add_done_callback(callback).map(|_| 0)
+        unsafe { kept_future(future)? }.add_done_callback(callback).map(|_| 0)
     })
 }
 
@@ -330,7 +337,7 @@ pub unsafe extern "C" fn loop_future_add_done_callback_context(
 ) -> c_int {
     guard(|| {
         let callback = done_callback(callback, user_data, destroy);
-        let future = unsafe { self::future(future)? };
+        let future = unsafe { kept_future(future)? };
         let context = future.event_loop().context(context)?;
         future.add_done_callback_in(callback?, context).map(|_| 0)
     })
@@ -347,7 +354,7 @@ pub unsafe extern "C" fn loop_future_remove_done_callback(
 ) -> c_int {
     guard(|| {
         let callback = callback.ok_or(Error::Invalid("callback is NULL"))?;
-        let future = unsafe { self::future(future)? };
+        let future = unsafe { kept_future(future)? };
         Ok(future.remove_done_callback(done_fn(callback), user_data)? as c_int)
     })
 }

@@ -169,7 +169,7 @@ pub unsafe extern "C" fn loop_run(
 ) -> c_int {
     guard(|| {
         let (step, user_data) = to_step(step, user_data, destroy)?;
-        let mut runner = match Runner::new(unsafe { to_options(options)? }) {
+        let runner = match Runner::new(unsafe { to_options(options)? }) {
             Ok(runner) => runner,
             Err(failure) => return Ok(policy_code(failure)),
         };
@@ -257,11 +257,13 @@ pub unsafe extern "C" fn loop_runner_close(runner: *mut loop_runner_t) -> c_int 
         if runner.is_null() {
             return Ok(0);
         }
-        if unsafe { runner_of(runner)? }.event_loop().is_running() {
+        let open = unsafe { runner_of(runner)? };
+        if open.is_busy() || open.event_loop().is_running() {
             return Err(Error::Running);
         }
-        let mut runner = unsafe { Box::from_raw(runner.cast::<Runner>()) };
-        Ok(runner.close().map_or_else(policy_code, |()| 0))
+        let answer = open.close().map_or_else(policy_code, |()| 0);
+        drop(unsafe { Box::from_raw(runner.cast::<Runner>()) });
+        Ok(answer)
     })
 }
 

@@ -1,7 +1,7 @@
 //! Tasks, their time limits, sleeping.
 
 use super::future::{future, give, loop_future_t, text};
-use super::guard::{event_loop, guard, guard_or, store};
+use super::guard::{event_loop, guard, guard_or, kept, store};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
@@ -27,7 +27,9 @@ pub struct loop_task_t(#[allow(dead_code)] Task);
 /// - a negative code: the task failed. Handing on `outcome` hands on its text;
 ///   LOOP_ECANCELLED means that the task was cancelled.
 ///
-/// `user_data` is destroyed when the task is over.
+/// Anything else, also LOOP_TASK_AWAIT without loop_task_await, ends the task with
+/// LOOP_EINVAL "Task got bad yield". `user_data` is destroyed when the task is
+/// over, or when the loop closes.
 pub type loop_task_step_t = Option<
     unsafe extern "C-unwind" fn(
         task: *mut loop_task_t,
@@ -146,10 +148,11 @@ pub unsafe extern "C" fn loop_create_task_with(
 ) -> c_int {
     guard(|| {
         let step = to_step(step, user_data, destroy);
-        let event_loop = unsafe { event_loop(r#loop)? };
-        let options = unsafe { to_options(event_loop, options)? };
+        // The hook for contexts, an eager step and destructors are the host's.
+        let event_loop = unsafe { kept(r#loop)? };
+        let options = unsafe { to_options(&event_loop, options)? };
         let (step, user_data) = step?;
-        let task = Task::create(event_loop, step, user_data, options)?;
+        let task = Task::create(&event_loop, step, user_data, options)?;
         if !ret_task.is_null() {
             unsafe { ret_task.write(into_raw(task)) };
         }
@@ -191,7 +194,8 @@ pub unsafe extern "C" fn loop_task_future(task: *mut loop_task_t) -> *mut loop_f
 /// also when this fails. Returns what the step then returns: LOOP_TASK_AWAIT, or
 /// a negative code: LOOP_EINVAL "Task cannot await on itself" or NULL,
 /// LOOP_EWRONG_LOOP, LOOP_EINVALID_STATE outside a step. A future that is done
-/// already is followed by the next step at once. [loop thread]
+/// already is followed by the next step at once (but see loop_sleep).
+/// [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_task_await(
     task: *mut loop_task_t,
@@ -244,7 +248,12 @@ pub unsafe extern "C" fn loop_task_fail(
             return Err(Error::Invalid("the code of a failure must be negative"));
         }
         let message = unsafe { text(message) }.map(CString::from);
-        unsafe { self::task(task)? }.wish_failure(Outcome::failure(code, message))?;
+        let failure = if code == Error::Cancelled.code() {
+            Outcome::Cancelled(message)
+        } else {
+            Outcome::failure(code, message)
+        };
+        unsafe { self::task(task)? }.wish_failure(failure)?;
         Ok(code)
     })
 }
@@ -342,8 +351,9 @@ pub unsafe extern "C" fn loop_all_tasks(
     })
 }
 
-/// A future that ends with `result` after `delay_ns` nanoseconds; 0 or less: in
-/// the next turn. `destroy` (may be NULL) ends the result's life, exactly once.
+/// A future that ends with `result` after `delay_ns` nanoseconds. 0 or less: it
+/// is done already, but the task that awaits it goes on in the next turn.
+/// `destroy` (may be NULL) ends the result's life, exactly once.
 /// LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM.
 /// [loop thread] asyncio: sleep().
 #[unsafe(no_mangle)]
@@ -417,15 +427,15 @@ pub unsafe extern "C" fn loop_timeout_reschedule(
 
 /// Ends the part and frees `timeout`. `outcome` is how the part ended: returned
 /// as it is, or as -ETIMEDOUT if it was LOOP_ECANCELLED because of the deadline
-/// and of nothing else. [loop thread]
+/// and of nothing else. LOOP_EWRONG_THREAD and LOOP_EFORKED free nothing.
+/// [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_timeout_exit(timeout: *mut loop_timeout_t, outcome: c_int) -> c_int {
     guard(|| {
-        let timeout = ManuallyDrop::into_inner(unsafe { self::timeout(timeout)? });
-        match timeout.exit(outcome)? {
-            code if code == outcome => Ok(code),
-            _ => Err(Error::Sys(libc::ETIMEDOUT)),
-        }
+        let timeout = unsafe { self::timeout(timeout)? };
+        let code = timeout.exit(outcome)?;
+        drop(ManuallyDrop::into_inner(timeout));
+        if code == outcome { Ok(code) } else { Err(Error::Sys(libc::ETIMEDOUT)) }
     })
 }
 

@@ -18,6 +18,7 @@ use crate::services::finalizers;
 use crate::services::future::{Future, Outcome, report};
 use crate::services::task::{self, StepFn, Task};
 use sigint::Sigint;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// asyncio's limit for the threads of the default executor to end.
@@ -36,7 +37,18 @@ pub struct Options {
 pub struct Runner {
     event_loop: LoopRef,
     handle_sigint: bool,
-    closed: bool,
+    closed: Cell<bool>,
+    /// A call goes on, whose callbacks must not end the runner.
+    busy: Cell<bool>,
+}
+
+/// A call of a runner.
+struct Busy<'a>(&'a Cell<bool>);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 impl Runner {
@@ -50,7 +62,12 @@ impl Runner {
         let event_loop = unsafe { LoopRef::from_raw(policy.new_event_loop()?) };
         // SAFETY: just made.
         policy.set_event_loop(Some(unsafe { LoopRef::another(event_loop.as_ptr()) }))?;
-        let runner = Runner { event_loop, handle_sigint: options.handle_sigint, closed: false };
+        let runner = Runner {
+            event_loop,
+            handle_sigint: options.handle_sigint,
+            closed: Cell::new(false),
+            busy: Cell::new(false),
+        };
         if let Some(debug) = options.debug {
             runner.event_loop().set_debug(debug)?;
         }
@@ -63,11 +80,21 @@ impl Runner {
         unsafe { &*self.event_loop.as_ptr() }
     }
 
+    /// Does a call of it go on?
+    pub fn is_busy(&self) -> bool {
+        self.busy.get()
+    }
+
     /// Runs a main task to its end: its future, and 0 or a code of `interrupt`.
     pub fn run(&self, step: StepFn, user_data: UserData) -> Result<(Arc<Future>, Result<i32>)> {
-        if self.closed {
+        if self.closed.get() {
             return Err(Error::InvalidState("Runner is closed"));
         }
+        if self.busy.replace(true) {
+            drop(user_data);
+            return Err(Error::RunInsideRun);
+        }
+        let _busy = Busy(&self.busy);
         if !running::get().is_null() {
             return Err(Error::RunInsideRun);
         }
@@ -80,14 +107,18 @@ impl Runner {
     }
 
     /// Ends everything the loop has, then the loop.
-    pub fn close(&mut self) -> HostResult<()> {
-        if std::mem::replace(&mut self.closed, true) {
+    pub fn close(&self) -> HostResult<()> {
+        if self.closed.replace(true) {
             return Ok(());
         }
-        let event_loop = self.event_loop();
+        self.busy.set(true);
+        let _busy = Busy(&self.busy);
         let ended = self.shut_down();
-        let unset = policy::get()?.set_event_loop(None);
-        event_loop.close()?;
+        let unset = match policy::get() {
+            Ok(policy) => policy.set_event_loop(None),
+            Err(error) => Err(error.into()),
+        };
+        self.event_loop().close()?;
         ended?;
         unset
     }

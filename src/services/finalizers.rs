@@ -81,7 +81,11 @@ pub fn shutdown(event_loop: &EventLoop) -> Result<Arc<Future>> {
             complain(event_loop, code, None);
         } else if !future.is_null() {
             // SAFETY: the host hands over its reference.
-            let future = unsafe { Arc::from_raw(future) };
+            let future: Arc<Future> = unsafe { Arc::from_raw(future) };
+            if !std::ptr::eq(future.event_loop(), event_loop) {
+                complain(event_loop, Error::WrongLoop.code(), None);
+                continue;
+            }
             left.set(left.get() + 1);
             let (all, left) = (all.clone(), left.clone());
             future.on_done(move |future| {

@@ -31,7 +31,6 @@ struct Gather {
 }
 
 struct State {
-    outer: Option<Arc<Future>>,
     left: usize,
     cancel_requested: bool,
 }
@@ -68,33 +67,31 @@ pub fn gather(
     }
     let gather = try_arc(Gather {
         returns_failures,
-        state: LoopCell::new(State {
-            outer: Some(outer.clone()),
-            left: children.len(),
-            cancel_requested: false,
-        }),
+        state: LoopCell::new(State { left: children.len(), cancel_requested: false }),
         children,
     })?;
     outer.set_operation(try_box(CancelAll(gather.clone()))?)?;
     for child in &gather.children {
-        let gather = gather.clone();
-        child.on_done(move |child| gather.one_done(child))?;
+        let (gather, outer) = (gather.clone(), outer.clone());
+        child.on_done(move |child| gather.one_done(child, &outer))?;
     }
     Ok(outer)
 }
 
 impl Gather {
-    fn one_done(&self, child: &Arc<Future>) {
+    fn one_done(&self, child: &Arc<Future>, outer: &Arc<Future>) {
         let Ok(_hold) = child.event_loop().hold() else { return };
-        // SAFETY: held; nothing foreign runs in the bodies below.
-        let (outer, left, requested) = unsafe {
+        // SAFETY: held; nothing foreign runs in the body.
+        let (left, requested) = unsafe {
             self.state.with(|state| {
                 state.left -= 1;
-                (state.outer.clone(), state.left, state.cancel_requested)
+                (state.left, state.cancel_requested)
             })
         };
         child.consume();
-        let Some(outer) = outer.filter(|outer| !outer.is_done()) else { return };
+        if outer.is_done() {
+            return;
+        }
         let code = child.outcome(Outcome::code).unwrap_or(0);
         let outcome = if code != 0 && !self.returns_failures {
             child.share_outcome()
@@ -105,8 +102,6 @@ impl Gather {
         } else {
             Gathered::of(&self.children).map(Outcome::value)
         };
-        // SAFETY: as above.
-        unsafe { self.state.with(|state| state.outer = None) };
         match outcome {
             Ok(outcome) => outer.finish_if_pending(outcome),
             Err(error) => outer.fail(error),

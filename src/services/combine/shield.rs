@@ -1,20 +1,32 @@
 //! `shield`: waiting for a future without being able to cancel it.
 
 use crate::error::Result;
-use crate::services::future::Future;
+use crate::memory::try_box;
+use crate::services::future::{Future, Operation, Token};
 use std::sync::Arc;
 
+/// Once the outer future is done, the inner one has nothing to tell it.
+struct StopListening {
+    inner: Arc<Future>,
+    token: Token,
+}
+
+impl Operation for StopListening {
+    fn ended(self: Box<Self>) {
+        self.inner.forget_callback(self.token);
+    }
+}
+
 /// A future that ends as `inner` does. Cancelling it leaves `inner` alone, whose
-/// failure is then nobody's.
+/// failure is then for others to ask for.
 pub fn shield(inner: &Arc<Future>) -> Result<Arc<Future>> {
     if inner.is_done() {
         return Ok(inner.clone());
     }
     let outer = Future::new(inner.event_loop())?;
     let target = outer.clone();
-    inner.on_done(move |inner| {
+    let token = inner.on_done(move |inner| {
         if target.is_done() {
-            inner.consume();
             return;
         }
         match inner.share_outcome() {
@@ -22,5 +34,6 @@ pub fn shield(inner: &Arc<Future>) -> Result<Arc<Future>> {
             Err(error) => target.fail(error),
         }
     })?;
+    outer.set_operation(try_box(StopListening { inner: inner.clone(), token })?)?;
     Ok(outer)
 }

@@ -43,10 +43,10 @@ struct Wait {
 }
 
 struct State {
-    waiter: Option<Arc<Future>>,
     left: usize,
     timer: Option<HandleId>,
-    registered: Vec<(Arc<Future>, Token)>,
+    /// For each of the futures.
+    tokens: Vec<Token>,
 }
 
 /// However the waiting ends, its timer and registrations go.
@@ -59,19 +59,15 @@ impl Operation for StopWaiting {
         let event_loop = first.event_loop();
         let Ok(_hold) = event_loop.hold() else { return };
         // SAFETY: held; nothing foreign runs in the body.
-        let (timer, registered, waiter) = unsafe {
-            wait.state.with(|state| {
-                let registered = std::mem::take(&mut state.registered);
-                (state.timer.take(), registered, state.waiter.take())
-            })
+        let (timer, tokens) = unsafe {
+            wait.state.with(|state| (state.timer.take(), std::mem::take(&mut state.tokens)))
         };
         if let Some(timer) = timer {
             let _ = event_loop.handle_cancel(timer);
         }
-        for (future, token) in registered {
+        for (future, token) in wait.futures.iter().zip(tokens) {
             future.forget_callback(token);
         }
-        drop(waiter);
     }
 }
 
@@ -88,38 +84,35 @@ pub fn wait(
         return Err(Error::Invalid("Set of Tasks/Futures is empty."));
     }
     let waiter = Future::new(event_loop)?;
-    let pending: Vec<_> = futures.iter().filter(|future| !future.is_done()).cloned().collect();
     let wait = try_arc(Wait {
         when,
-        state: LoopCell::new(State {
-            waiter: Some(waiter.clone()),
-            left: pending.len(),
-            timer: None,
-            registered: Vec::new(),
-        }),
+        state: LoopCell::new(State { left: futures.len(), timer: None, tokens: Vec::new() }),
         futures,
     })?;
-    let over = pending.is_empty()
-        || wait
-            .futures
-            .iter()
-            .filter(|future| future.is_done())
-            .any(|future| wait.suffices(future));
-    if over {
-        wait.finish();
-        return Ok(waiter);
-    }
+    let _hold = event_loop.hold()?;
+    // SAFETY: held; nothing foreign runs in this body and those below.
+    unsafe { wait.state.with(|state| state.tokens.try_reserve_exact(wait.futures.len())) }
+        .map_err(|_| Error::NO_MEMORY)?;
     waiter.set_operation(try_box(StopWaiting(wait.clone()))?)?;
-    for future in pending {
-        let own = wait.clone();
-        let token = future.on_done(move |future| own.one_done(future))?;
-        // SAFETY: this thread has the loop, as `on_done` found.
-        unsafe { wait.state.with(|state| state.registered.push((future, token))) };
-    }
     if let Some(timeout) = timeout_ns {
-        let timer = event_loop.call_later(timeout, Callback::on(wait.clone(), Wait::finish))?;
+        let (own, target) = (wait.clone(), waiter.clone());
+        let callback = Callback::once(move || own.finish(&target))?;
+        let timer = event_loop.call_later(timeout, callback)?;
         // SAFETY: as above.
         unsafe { wait.state.with(|state| state.timer = Some(timer)) };
+    }
+    for future in &wait.futures {
+        let (own, target) = (wait.clone(), waiter.clone());
+        let registered = future.on_done(move |future| own.one_done(future, &target));
+        match registered {
+            // SAFETY: as above.
+            Ok(token) => unsafe { wait.state.with(|state| state.tokens.push(token)) },
+            Err(error) => {
+                // Lets go of the timer and the futures before.
+                let _ = waiter.cancel(None);
+                return Err(error);
+            }
+        }
     }
     Ok(waiter)
 }
@@ -137,7 +130,7 @@ impl Wait {
         }
     }
 
-    fn one_done(self: &Arc<Self>, future: &Future) {
+    fn one_done(&self, future: &Future, waiter: &Arc<Future>) {
         let Ok(_hold) = future.event_loop().hold() else { return };
         // SAFETY: held; nothing foreign runs in the body.
         let left = unsafe {
@@ -147,14 +140,14 @@ impl Wait {
             })
         };
         if left == 0 || self.suffices(future) {
-            self.finish();
+            self.finish(waiter);
         }
     }
 
-    fn finish(self: &Arc<Self>) {
-        // SAFETY: called by the loop's thread only.
-        let waiter = unsafe { self.state.with(|state| state.waiter.take()) };
-        let Some(waiter) = waiter else { return };
+    fn finish(&self, waiter: &Arc<Future>) {
+        if waiter.is_done() {
+            return;
+        }
         let (done, pending): (Vec<_>, Vec<_>) =
             self.futures.iter().partition(|future| future.is_done());
         let [done, pending] = [done, pending]

@@ -15,7 +15,6 @@ struct WaitFor {
 }
 
 struct State {
-    outer: Option<Arc<Future>>,
     timer: Option<HandleId>,
     timed_out: bool,
 }
@@ -27,31 +26,38 @@ impl Operation for CancelInner {
     fn cancel(&mut self, message: Option<&CStr>) -> Option<bool> {
         Some(self.0.inner.cancel(message).unwrap_or(false))
     }
+
+    fn ended(self: Box<Self>) {
+        if let Ok(Some(timer)) = self.0.with(|state| state.timer.take()) {
+            let _ = self.0.inner.event_loop().handle_cancel(timer);
+        }
+    }
 }
 
 /// A future that ends as `inner` does, or by timeout once `inner`, which is
-/// cancelled then, has ended.
-pub fn wait_for(inner: Arc<Future>, timeout_ns: i64) -> Result<Arc<Future>> {
-    let event_loop = inner.event_loop();
-    let outer = Future::new(event_loop)?;
+/// cancelled then, has ended. Without a limit it only follows `inner`.
+pub fn wait_for(inner: Arc<Future>, timeout_ns: Option<i64>) -> Result<Arc<Future>> {
+    let outer = Future::new(inner.event_loop())?;
     let wait = try_arc(WaitFor {
         inner: inner.clone(),
-        state: LoopCell::new(State { outer: Some(outer.clone()), timer: None, timed_out: false }),
+        state: LoopCell::new(State { timer: None, timed_out: false }),
     })?;
     if inner.is_done() {
-        wait.inner_done();
+        wait.inner_done(&outer);
         return Ok(outer);
     }
     outer.set_operation(try_box(CancelInner(wait.clone()))?)?;
-    let own = wait.clone();
-    inner.on_done(move |_| own.inner_done())?;
-    if timeout_ns <= 0 {
-        wait.expire();
-    } else {
-        let timer =
-            event_loop.call_later(timeout_ns, Callback::on(wait.clone(), WaitFor::expire))?;
-        wait.with(|state| state.timer = Some(timer))?;
+    match timeout_ns {
+        None => {}
+        Some(..=0) => wait.expire(),
+        Some(delay) => {
+            let callback = Callback::on(wait.clone(), WaitFor::expire);
+            let timer = inner.event_loop().call_later(delay, callback)?;
+            wait.with(|state| state.timer = Some(timer))?;
+        }
     }
+    let target = outer.clone();
+    inner.on_done(move |_| wait.inner_done(&target))?;
     Ok(outer)
 }
 
@@ -70,18 +76,12 @@ impl WaitFor {
         let _ = self.inner.cancel(None);
     }
 
-    fn inner_done(self: &Arc<Self>) {
-        let Ok((outer, timer, timed_out)) =
-            self.with(|state| (state.outer.take(), state.timer.take(), state.timed_out))
-        else {
-            return;
-        };
-        if let Some(timer) = timer {
-            let _ = self.inner.event_loop().handle_cancel(timer);
-        }
-        let Some(outer) = outer else { return };
+    fn inner_done(&self, outer: &Arc<Future>) {
+        let timed_out = self.with(|state| state.timed_out);
         match self.inner.share_outcome() {
-            Ok(Outcome::Cancelled(_)) if timed_out => outer.fail(Error::Sys(libc::ETIMEDOUT)),
+            Ok(Outcome::Cancelled(_)) if timed_out == Ok(true) => {
+                outer.fail(Error::Sys(libc::ETIMEDOUT));
+            }
             Ok(outcome) => outer.finish_if_pending(outcome),
             Err(error) => outer.fail(error),
         }

@@ -10,12 +10,20 @@ use std::sync::Arc;
 /// A host's done-callback.
 pub type DoneFn = unsafe extern "C-unwind" fn(*const Future, *mut c_void);
 
+/// Somebody who waits for one future at a time and keeps it: a task.
+pub trait Waiter: Send + Sync {
+    /// What the loop is to run when the future is done.
+    fn wake(self: Arc<Self>) -> Callback;
+}
+
 /// Whom to tell.
 pub enum DoneCallback {
     /// The host.
     Host(DoneFn, UserData),
     /// Another service.
     Service(Box<dyn FnOnce(&Arc<Future>)>),
+    /// A task.
+    Waiter(Arc<dyn Waiter>),
 }
 
 impl DoneCallback {
@@ -24,15 +32,24 @@ impl DoneCallback {
             DoneCallback::Host(own, user_data) => {
                 *own as usize == func as usize && user_data.get() == data
             }
-            DoneCallback::Service(_) => false,
+            _ => false,
         }
     }
 
-    fn call(self, future: &Arc<Future>) {
+    pub(super) fn is_service(&self) -> bool {
+        matches!(self, DoneCallback::Service(_))
+    }
+
+    /// What the loop is to run; it keeps the future alive until then.
+    fn into_callback(self, future: Arc<Future>) -> Result<Callback> {
         match self {
-            // SAFETY: the host's function with the host's data, which ends after it.
-            DoneCallback::Host(func, data) => unsafe { func(Arc::as_ptr(future), data.get()) },
-            DoneCallback::Service(func) => func(future),
+            DoneCallback::Host(func, data) => Callback::once(move || {
+                // SAFETY: the host's function with the host's data, which ends
+                // after it.
+                unsafe { func(Arc::as_ptr(&future), data.get()) }
+            }),
+            DoneCallback::Service(func) => Callback::once(move || func(&future)),
+            DoneCallback::Waiter(waiter) => Ok(waiter.wake()),
         }
     }
 }
@@ -45,11 +62,10 @@ pub(super) struct Registered {
 }
 
 impl Registered {
-    /// What the loop is to run; it keeps the future alive until then.
+    /// What the loop is to run.
     pub fn into_callback(self, future: Arc<Future>) -> Result<Callback> {
-        let Registered { callback, context, .. } = self;
-        let callback = Callback::once(move || callback.call(&future))?;
-        match context {
+        let callback = self.callback.into_callback(future)?;
+        match self.context {
             Some(context) => context.wrap(callback),
             None => Ok(callback),
         }

@@ -6,18 +6,22 @@
 
 mod deadline;
 mod done_callback;
+mod links;
 mod outcome;
+mod report;
 
 pub use deadline::Deadline;
-pub use done_callback::{DoneCallback, DoneFn};
+pub use done_callback::{DoneCallback, DoneFn, Waiter};
 pub use outcome::{Failure, Outcome};
+pub use report::{report, report_record};
 
 use crate::callback::UserData;
 use crate::error::{Error, Result};
-use crate::event_loop::{EventLoop, ExceptionContext, Hold, Kept, default_exception_handler};
+use crate::event_loop::{EventLoop, ExceptionContext, Hold, Kept};
 use crate::loop_cell::LoopCell;
 use crate::memory::{try_arc, try_box};
 use done_callback::Registered;
+use std::any::Any;
 use std::ffi::{CStr, CString, c_void};
 use std::sync::Arc;
 
@@ -47,6 +51,11 @@ pub trait Operation {
         None
     }
 
+    /// What stands behind the future, for who knows its type.
+    fn behind(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
+
     /// The future is done, or is freed undone: let go of everything now, so
     /// that descriptors may be used for other things at once.
     fn ended(self: Box<Self>) {}
@@ -73,6 +82,13 @@ struct State {
     callbacks: Vec<Registered>,
     next_token: u64,
     operation: Option<Box<dyn Operation>>,
+    /// The operation is being asked to cancel, and is not in its place.
+    cancelling: bool,
+    refuses_results: Option<&'static str>,
+    /// The loop's end cuts what services wait for here.
+    linked: bool,
+    /// A task that awaits this goes on in the next turn, though it is done.
+    takes_turn: bool,
     /// Did somebody ask how it ended?
     retrieved: bool,
     /// What the reports call it.
@@ -95,6 +111,10 @@ impl Future {
                 callbacks: Vec::new(),
                 next_token: 1,
                 operation: None,
+                cancelling: false,
+                refuses_results: None,
+                linked: false,
+                takes_turn: false,
                 retrieved: false,
                 kind: c"Future exception was never retrieved",
             }),
@@ -129,9 +149,13 @@ impl Future {
     /// Sets what works on it. If the future is done already, that ends at once.
     pub fn set_operation(&self, operation: Box<dyn Operation>) -> Result<()> {
         let hold = self.hold()?;
+        let refuses_results = operation.refuses_results();
         let mut operation = Some(operation);
         let old = self.with(&hold, |state| match state.phase {
-            Phase::Pending => std::mem::replace(&mut state.operation, operation.take()),
+            Phase::Pending => {
+                state.refuses_results = refuses_results;
+                std::mem::replace(&mut state.operation, operation.take())
+            }
             _ => None,
         });
         if let Some(operation) = operation.or(old) {
@@ -147,6 +171,12 @@ impl Future {
         if let Some(operation) = operation {
             operation.ended();
         }
+    }
+
+    /// What stands behind it while it is pending; see `Operation::behind`.
+    pub fn behind(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        let hold = self.hold().ok()?;
+        self.with(&hold, |state| state.operation.as_ref()?.behind())
     }
 
     /// Says what the report of a failure that nobody retrieves begins with.
@@ -205,13 +235,26 @@ impl Future {
     /// `finish` by the host, who may not end what a task ends.
     pub fn finish_by_host(self: &Arc<Self>, outcome: Outcome) -> Result<()> {
         let hold = self.hold()?;
-        let refused = self.with(&hold, |state| {
-            state.operation.as_ref().and_then(|operation| operation.refuses_results())
-        });
-        match refused {
+        match self.with(&hold, |state| state.refuses_results) {
             Some(why) => Err(Error::InvalidState(why)),
             None => self.finish(outcome),
         }
+    }
+
+    /// A future that is done, yet a task that awaits it goes on a turn later.
+    pub fn after_a_turn(event_loop: &EventLoop, outcome: Outcome) -> Result<Arc<Future>> {
+        let future = Future::new(event_loop)?;
+        future.finish(outcome)?;
+        let hold = future.hold()?;
+        future.with(&hold, |state| state.takes_turn = true);
+        drop(hold);
+        Ok(future)
+    }
+
+    /// Has the first task that awaits this to let a turn pass?
+    pub fn takes_turn(&self) -> bool {
+        let Ok(hold) = self.hold() else { return false };
+        self.with(&hold, |state| std::mem::take(&mut state.takes_turn))
     }
 
     /// `finish` for an operation whose future may have been cancelled meanwhile.
@@ -249,10 +292,20 @@ impl Future {
     /// A task ends some turns later; most others end here.
     pub fn cancel(self: &Arc<Self>, message: Option<&CStr>) -> Result<bool> {
         let hold = self.hold()?;
-        let Some(operation) = self
-            .with(&hold, |state| (state.phase == Phase::Pending).then(|| state.operation.take()))
-        else {
-            return Ok(false);
+        let operation = self.with(&hold, |state| {
+            if state.phase != Phase::Pending {
+                return Err(false);
+            }
+            if state.cancelling {
+                // By the operation itself, or what it called: it knows already.
+                return Err(true);
+            }
+            state.cancelling = state.operation.is_some();
+            Ok(state.operation.take())
+        });
+        let operation = match operation {
+            Ok(operation) => operation,
+            Err(answer) => return Ok(answer),
         };
         let answer = match operation {
             Some(mut operation) => {
@@ -260,6 +313,7 @@ impl Future {
                 // It may have ended the future, or have been replaced.
                 let mut operation = Some(operation);
                 self.with(&hold, |state| {
+                    state.cancelling = false;
                     if state.phase == Phase::Pending && state.operation.is_none() {
                         state.operation = operation.take();
                     }
@@ -298,9 +352,38 @@ impl Future {
         self.register(callback, Some(context))
     }
 
-    /// For services: calls `func` by `call_soon` once the future is done.
+    /// For services: calls `func` by `call_soon` once the future is done, or
+    /// drops it when the loop closes. It may refer to the future.
     pub fn on_done(self: &Arc<Self>, func: impl FnOnce(&Arc<Future>) + 'static) -> Result<Token> {
+        let hold = self.hold()?;
+        let link = |state: &mut State| {
+            state.phase == Phase::Pending && !std::mem::replace(&mut state.linked, true)
+        };
+        if self.with(&hold, link)
+            && let Err(error) = links::add(&self.event_loop, self)
+        {
+            self.with(&hold, |state| state.linked = false);
+            return Err(error);
+        }
         self.register(DoneCallback::Service(try_box(func)?), None)
+    }
+
+    /// Wakes `waiter`, who keeps this future and lets go of it in time.
+    pub fn wake_when_done(self: &Arc<Self>, waiter: Arc<dyn Waiter>) -> Result<Token> {
+        self.register(DoneCallback::Waiter(waiter), None)
+    }
+
+    /// Drops what services wait for here: the loop has closed.
+    fn forget_services(&self) {
+        let Ok(hold) = self.hold() else { return };
+        let dropped: Vec<Registered> = self.with(&hold, |state| {
+            let (dropped, kept) = std::mem::take(&mut state.callbacks)
+                .into_iter()
+                .partition(|entry| entry.callback.is_service());
+            state.callbacks = kept;
+            dropped
+        });
+        drop(dropped);
     }
 
     fn register(
@@ -316,7 +399,12 @@ impl Future {
                 registered.token = token;
             }
             if state.phase == Phase::Pending {
-                state.callbacks.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+                // Nearly always there is one only.
+                let reserved = match state.callbacks.capacity() {
+                    0 => state.callbacks.try_reserve_exact(1),
+                    _ => state.callbacks.try_reserve(1),
+                };
+                reserved.map_err(|_| Error::NO_MEMORY)?;
                 state.callbacks.extend(registered.take());
             }
             state.next_token += 1;
@@ -420,26 +508,6 @@ impl Drop for Future {
                 },
             );
         }
-    }
-}
-
-/// Reports what nobody asked for to the loop's exception handler; where that
-/// cannot be called, by the default one.
-pub fn report(event_loop: &EventLoop, message: &CStr, code: i32, exception: Option<&CStr>) {
-    report_record(
-        event_loop,
-        &ExceptionContext {
-            code,
-            exception: exception.map_or(std::ptr::null(), CStr::as_ptr),
-            ..ExceptionContext::new(message)
-        },
-    );
-}
-
-fn report_record(event_loop: &EventLoop, record: &ExceptionContext) {
-    match event_loop.call_exception_handler(record) {
-        Ok(()) | Err(Error::Forked(_)) => {}
-        Err(_) => default_exception_handler(record),
     }
 }
 

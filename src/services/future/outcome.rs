@@ -48,6 +48,9 @@ impl Outcome {
     pub fn error(error: Error) -> Self {
         match error {
             Error::Cancelled => Outcome::Cancelled(None),
+            // Its text is the one of the code.
+            Error::Failed(code) if code == Error::Cancelled.code() => Outcome::Cancelled(None),
+            Error::Failed(code) => Outcome::failure(code, None),
             error => Outcome::failure(error.code(), CString::new(error.to_string()).ok()),
         }
     }

@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
 use crate::memory::{try_arc, try_box};
-use crate::services::future::{Future, Operation, Outcome};
+use crate::services::future::{Future, Operation, Outcome, report};
 use std::ffi::{CStr, CString, c_int};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A group of tasks.
 pub struct TaskGroup {
@@ -21,13 +21,13 @@ struct State {
     tasks: Vec<Arc<Task>>,
     errors: Vec<GroupError>,
     aborting: bool,
-    /// The group cancelled its own parent.
+    /// The group has cancelled its own parent.
     parent_cancelled: bool,
     /// The body was left with this code.
     left: Option<c_int>,
     /// What the parent waits for after the body.
     exit: Option<Arc<Future>>,
-    /// Somebody else cancelled the parent while it waited.
+    /// Somebody else cancelled the parent, in the body or while it waited.
     cancelled: bool,
 }
 
@@ -40,14 +40,23 @@ pub struct GroupError {
     pub message: Option<CString>,
 }
 
-/// Cancelling the wait for a group cancels its tasks; the wait goes on.
-struct CancelGroup(Arc<TaskGroup>);
+/// Cancelling the wait for a group cancels its tasks; the wait goes on. While
+/// there are any, they keep the group.
+struct CancelGroup(Weak<TaskGroup>);
 
 impl Operation for CancelGroup {
     fn cancel(&mut self, _message: Option<&CStr>) -> Option<bool> {
-        let _ = self.0.with(|state| state.cancelled = true);
-        self.0.abort();
+        let group = self.0.upgrade()?;
+        let _ = group.with(|state| state.cancelled = true);
+        group.abort();
         Some(true)
+    }
+}
+
+impl State {
+    fn take(&mut self, task: &Arc<Task>) -> Option<Arc<Task>> {
+        let position = self.tasks.iter().position(|other| Arc::ptr_eq(other, task));
+        position.map(|position| self.tasks.remove(position))
     }
 }
 
@@ -94,10 +103,17 @@ impl TaskGroup {
         if aborting {
             return Err(Error::InvalidState("TaskGroup is shutting down"));
         }
+        self.with(|state| state.tasks.try_reserve(1))?.map_err(|_| Error::NO_MEMORY)?;
         let task = Task::create(self.event_loop(), step, user_data, options)?;
         let (group, own) = (self.clone(), task.clone());
         self.with(|state| state.tasks.push(task.clone()))?;
-        task.future().on_done(move |future| group.ended(&own, future))?;
+        let heard = task.future().on_done(move |future| group.ended(&own, future));
+        if let Err(error) = heard {
+            let gone = self.with(|state| state.take(&task));
+            let _ = task.cancel(None);
+            drop(gone);
+            return Err(error);
+        }
         Ok(task)
     }
 
@@ -108,14 +124,19 @@ impl TaskGroup {
             }
             _ => None,
         });
-        let failed = matches!(error, Ok(Some(_)));
         let gone = self.with(|state| {
-            state.errors.extend(error.ok().flatten());
-            let position = state.tasks.iter().position(|other| Arc::ptr_eq(other, task));
-            position.map(|position| state.tasks.swap_remove(position))
+            if let Ok(Some(error)) = &error {
+                state.errors.push(error.clone());
+            }
+            state.take(task)
         });
         drop(gone);
-        if failed {
+        if let Ok(Some(error)) = error {
+            if self.parent.future().is_done() {
+                let what = c"Task has errored out but its parent task is already completed";
+                report(self.event_loop(), what, error.code, error.message.as_deref());
+                return;
+            }
             self.abort();
             let in_body = self.with(|state| {
                 let in_body = state.left.is_none() && !state.parent_cancelled;
@@ -144,19 +165,20 @@ impl TaskGroup {
     /// wait for.
     pub fn exit(self: &Arc<Self>, outcome: c_int) -> Result<Arc<Future>> {
         let future = Future::new(self.event_loop())?;
-        future.set_operation(try_box(CancelGroup(self.clone()))?)?;
+        future.set_operation(try_box(CancelGroup(Arc::downgrade(self)))?)?;
         let exit = future.clone();
-        let already = self.with(|state| {
+        let parent_cancelled = self.with(|state| {
             if state.left.is_some() {
-                return true;
+                return Err(Error::InvalidState("TaskGroup has already been left"));
             }
             state.left = Some(outcome);
+            state.cancelled = outcome == Error::Cancelled.code();
             state.exit = Some(exit);
-            false
-        })?;
-        if already {
-            future.abandon();
-            return Err(Error::InvalidState("TaskGroup has already been left"));
+            Ok(state.parent_cancelled)
+        })??;
+        if parent_cancelled && self.parent.uncancel()? == 0 {
+            // It was the group's own request that the body was left with.
+            self.with(|state| state.cancelled = false)?;
         }
         if outcome != 0 {
             self.abort();
@@ -167,26 +189,13 @@ impl TaskGroup {
 
     fn finish_if_over(&self) {
         let over = self.with(|state| {
-            (state.tasks.is_empty()).then(|| state.exit.take()).flatten().map(|exit| {
-                let left = state.left.unwrap_or(0);
-                (exit, left, state.errors.clone(), state.cancelled, state.parent_cancelled)
-            })
+            let exit = if state.tasks.is_empty() { state.exit.take() } else { None };
+            Some((exit?, state.left.unwrap_or(0), state.errors.clone(), state.cancelled))
         });
-        let Ok(Some((exit, left, errors, cancelled, parent_cancelled))) = over else { return };
-        let cancel_code = Error::Cancelled.code();
-        let mut left = left;
-        let mut cancelled = cancelled;
-        if parent_cancelled && self.parent.uncancel() == Ok(0) {
-            // It was the group's own request that the body was left with.
-            if left == cancel_code {
-                left = 0;
-            }
-        }
-        if left == cancel_code {
-            cancelled = true;
-        }
-        let outcome = if !errors.is_empty() || (left != 0 && left != cancel_code) {
-            let count = errors.len() + usize::from(left != 0 && left != cancel_code);
+        let Ok(Some((exit, left, errors, cancelled))) = over else { return };
+        let body_failed = left != 0 && left != Error::Cancelled.code();
+        let outcome = if !errors.is_empty() || body_failed {
+            let count = errors.len() + usize::from(body_failed);
             let code = errors.first().map_or(left, |error| error.code);
             let plural = if count == 1 { "" } else { "s" };
             let text = format!("unhandled errors in a TaskGroup ({count} sub-exception{plural})");

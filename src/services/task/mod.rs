@@ -20,11 +20,12 @@ pub use timeout::Timeout;
 use crate::callback::UserData;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::event_loop::{EventLoop, Hold};
+use crate::event_loop::{EventLoop, ExceptionContext, Hold};
 use crate::loop_cell::LoopCell;
 use crate::memory::{try_arc, try_box};
-use crate::services::future::{Future, Operation, Outcome};
+use crate::services::future::{Future, Operation, Outcome, Token, report_record};
 use registry::Registry;
+use std::any::Any;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -52,15 +53,22 @@ struct State {
     step: Option<(StepFn, UserData)>,
     context: Option<Arc<Context>>,
     name: CString,
-    /// What the task waits for.
+    /// What the task waits for, and how that knows of the task; no token: the
+    /// next step is scheduled already.
     awaiting: Option<Arc<Future>>,
+    token: Option<Token>,
     /// What it waited for last: the step reads its result.
     awaited: Option<Arc<Future>>,
     /// What the step asked for when it returned.
     wish: Wish,
+    /// The next step after a wait is told of a cancellation, with this message.
     must_cancel: bool,
     cancel_message: Option<CString>,
+    /// The message of the cancellation that a step was told of last.
+    told_message: Option<CString>,
     cancel_requests: u32,
+    /// The number of the call of `cancel` that came here last.
+    cancelled_by: u64,
     running: bool,
     /// Its place in the registry.
     key: Option<usize>,
@@ -84,6 +92,10 @@ impl Operation for CancelTask {
 
     fn refuses_results(&self) -> Option<&'static str> {
         Some("Task does not support set_result operation")
+    }
+
+    fn behind(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(self.0.clone())
     }
 }
 
@@ -115,11 +127,14 @@ impl Task {
                 context: context.map(try_arc).transpose()?,
                 name,
                 awaiting: None,
+                token: None,
                 awaited: None,
                 wish: Wish::Nothing,
                 must_cancel: false,
                 cancel_message: None,
+                told_message: None,
                 cancel_requests: 0,
+                cancelled_by: 0,
                 running: false,
                 key: None,
             }),
@@ -127,10 +142,10 @@ impl Task {
         task.future.set_operation(try_box(CancelTask(task.clone()))?)?;
         let started = task.registry.add(&task).and_then(|()| {
             if options.eager {
-                task.run(0);
+                task.run();
                 Ok(())
             } else {
-                task.run_soon(0)
+                task.run_soon()
             }
         });
         if let Err(error) = started {
@@ -162,25 +177,50 @@ impl Task {
 
     /// Asks the task to end: its next step is told, or what it awaits. False if
     /// it is done.
-    pub fn cancel(&self, message: Option<&CStr>) -> Result<bool> {
+    pub fn cancel(self: &Arc<Self>, message: Option<&CStr>) -> Result<bool> {
         let hold = self.hold()?;
         if self.future.is_done() {
             return Ok(false);
         }
-        let awaiting = self.with(&hold, |state| {
-            state.cancel_requests += 1;
-            state.awaiting.clone()
-        });
-        if let Some(future) = awaiting
-            && future.cancel(message)?
-        {
-            return Ok(true);
+        // A task that awaits a task that awaits a task: one after the other,
+        // because there may be more of them than the stack can bear.
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed) + 1;
+        let mut task = self.clone();
+        loop {
+            let (awaiting, earlier) = task.with(&hold, |state| {
+                state.cancel_requests = state.cancel_requests.saturating_add(1);
+                (state.awaiting.clone(), std::mem::replace(&mut state.cancelled_by, number))
+            });
+            if earlier == number {
+                task.wait_no_more(&hold);
+                task.run_soon()?;
+                break;
+            }
+            let Some(future) = awaiting else { break };
+            if let Some(Ok(inner)) = future.behind().map(Arc::downcast::<Task>) {
+                task = inner;
+                continue;
+            }
+            if future.cancel(message)? {
+                return Ok(true);
+            }
+            break;
         }
-        self.with(&hold, |state| {
+        task.with(&hold, |state| {
             state.must_cancel = true;
             state.cancel_message = message.map(CString::from);
         });
         Ok(true)
+    }
+
+    /// Tasks await each other in a circle, which this one leaves.
+    fn wait_no_more(&self, hold: &Hold<'_>) {
+        let (awaiting, token) =
+            self.with(hold, |state| (state.awaiting.take(), state.token.take()));
+        if let (Some(future), Some(token)) = (&awaiting, token) {
+            future.forget_callback(token);
+        }
     }
 
     /// Takes one request to cancel back; how many are left.
@@ -221,15 +261,19 @@ impl Task {
         Ok(self.with(&hold, |state| state.awaited.clone()))
     }
 
-    /// The step wishes to wait for `future`.
+    /// The step wishes to wait for `future`. A failure is what it then ends with,
+    /// in these words, if it returns the code.
     pub fn wish_await(&self, future: Arc<Future>) -> Result<()> {
-        if Arc::ptr_eq(&future, &self.future) {
-            return Err(Error::Invalid("Task cannot await on itself"));
-        }
-        if !std::ptr::eq(future.event_loop(), self.event_loop()) {
-            return Err(Error::WrongLoop);
-        }
-        self.set_wish(Wish::Await(future))
+        let error = if Arc::ptr_eq(&future, &self.future) {
+            Error::Invalid("Task cannot await on itself")
+        } else if !std::ptr::eq(future.event_loop(), self.event_loop()) {
+            Error::WrongLoop
+        } else {
+            return self.set_wish(Wish::Await(future));
+        };
+        drop(future);
+        let _ = self.set_wish(Wish::Failure(Outcome::error(error)));
+        Err(error)
     }
 
     /// The step is about to return this result.
@@ -260,17 +304,25 @@ impl Task {
     }
 
     /// The loop has closed, or the task never began: ends it without a result.
+    /// What a running step was told of stays until it returns.
     fn abandon(&self, report: bool) {
         let Ok(hold) = self.hold() else { return };
-        let (step, awaiting, awaited, name) = self.with(&hold, |state| {
+        let (step, name) = self.with(&hold, |state| {
             state.key = None;
-            (state.step.take(), state.awaiting.take(), state.awaited.take(), state.name.clone())
+            (state.step.take(), state.name.clone())
         });
         if report && !self.future.is_done() {
-            let message = c"Task was destroyed but it is pending!";
-            crate::services::future::report(self.event_loop(), message, 0, Some(&name));
+            report_record(
+                self.event_loop(),
+                &ExceptionContext {
+                    exception: name.as_ptr(),
+                    future: Arc::as_ptr(&self.future).cast(),
+                    ..ExceptionContext::new(c"Task was destroyed but it is pending!")
+                },
+            );
         }
         self.future.abandon();
-        drop((step, awaiting, awaited));
+        self.wait_no_more(&hold);
+        drop(step);
     }
 }

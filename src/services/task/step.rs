@@ -2,10 +2,9 @@
 
 use super::{State, Task, Wish};
 use crate::callback::Callback;
-use crate::callback::UserData;
 use crate::error::{Error, Result};
-use crate::services::future::{Future, Outcome};
-use std::ffi::{c_int, c_void};
+use crate::services::future::{Future, Outcome, Waiter};
+use std::ffi::{CString, c_int, c_void};
 use std::sync::Arc;
 
 /// A step. It gets 0, or the code of what it awaited or of a cancellation;
@@ -17,37 +16,41 @@ pub const AWAIT: c_int = 1;
 /// The step wishes to go on in the next turn.
 pub const YIELD: c_int = 2;
 
+impl Waiter for Task {
+    fn wake(self: Arc<Self>) -> Callback {
+        Callback::on(self, Task::run)
+    }
+}
+
 impl Task {
     /// Runs a step in the next turn.
-    pub(super) fn run_soon(self: &Arc<Self>, outcome: c_int) -> Result<()> {
-        let task = self.clone();
-        let callback = Callback::once(move || task.run(outcome))?;
-        self.event_loop().call_soon(callback, false).map(drop)
+    pub(super) fn run_soon(self: &Arc<Self>) -> Result<()> {
+        self.event_loop().call_soon(self.clone().wake(), false).map(drop)
     }
 
     /// Runs steps until the task has to wait or is over.
-    pub(super) fn run(self: &Arc<Self>, outcome: c_int) {
-        let mut next = Some(outcome);
-        while let Some(outcome) = next {
-            next = self.run_once(outcome);
+    pub(super) fn run(self: &Arc<Self>) {
+        let mut waited = true;
+        while self.run_once(waited) {
+            waited = false;
         }
     }
 
-    /// Runs one step. Yields the outcome for the next one, if that is to follow
-    /// at once.
-    fn run_once(self: &Arc<Self>, outcome: c_int) -> Option<c_int> {
-        let hold = self.hold().ok()?;
-        let mut outcome = outcome;
-        let (step, context) = self.with(&hold, |state| {
-            let step = state.step.take()?;
-            state.awaited = state.awaiting.take();
-            if std::mem::take(&mut state.must_cancel) {
-                outcome = Error::Cancelled.code();
-            }
-            state.running = true;
-            state.wish = Wish::Nothing;
-            Some((step, state.context.clone()))
-        })?;
+    /// Runs one step. True if the next one is to follow at once. Only a step
+    /// after a wait is told of a request to cancel.
+    fn run_once(self: &Arc<Self>, waited: bool) -> bool {
+        let Ok(hold) = self.hold() else { return false };
+        let (step, awaited, context, told) = self.with(&hold, |state| {
+            state.token = None;
+            (
+                state.step.take(),
+                state.awaiting.take(),
+                state.context.clone(),
+                waited && std::mem::take(&mut state.must_cancel),
+            )
+        });
+        let Some(step) = step else { return false };
+        let outcome = self.outcome_of_wait(awaited, told);
         drop(hold);
         let (func, data) = (step.0, step.1.get());
         let outer = self.registry.enter(self);
@@ -61,37 +64,61 @@ impl Task {
         // A child that was forked inside leaves everything as it is.
         let Ok(hold) = self.hold() else {
             std::mem::forget(step);
-            return None;
+            return false;
         };
-        let goes_on = matches!(returned, AWAIT | YIELD) && !self.event_loop().is_closed();
+        let wants_more = matches!(returned, AWAIT | YIELD);
+        let closed = self.event_loop().is_closed();
         // What stays here is destroyed when all is done.
         let mut step = Some(step);
         let (wish, awaited) = self.with(&hold, |state| {
             state.running = false;
-            if goes_on {
+            if wants_more && !closed {
                 state.step = step.take();
             }
             (std::mem::replace(&mut state.wish, Wish::Nothing), state.awaited.take())
         });
         match (returned, wish) {
+            // The step has closed the loop, which has let go of the task.
+            (AWAIT | YIELD, _wish) if closed => {}
             (AWAIT, Wish::Await(future)) => return self.wait_for(future),
-            (AWAIT, _) => {
-                let words =
-                    "Task got bad yield: it returned LOOP_TASK_AWAIT without loop_task_await";
-                self.throw(Error::Invalid(words));
-            }
             (YIELD, _) => {
-                if let Err(error) = self.run_soon(0) {
+                if let Err(error) = self.run_soon() {
                     self.end(Outcome::error(error));
                 }
             }
-            (0.., Wish::Result(result)) => self.end(Outcome::Result(result)),
-            (0.., _) => {
-                self.end(Outcome::Result(UserData::new(std::ptr::null_mut(), None)));
-            }
+            (0, Wish::Result(result)) => self.end(Outcome::Result(result)),
+            (0, _) => self.end(Outcome::number(0)),
+            (0.., _) => self.end(Outcome::error(Error::Invalid("Task got bad yield"))),
             (code, wish) => self.end(self.failure(code, wish, awaited, outcome)),
         }
-        None
+        false
+    }
+
+    /// What the next step is told, and what it may look at meanwhile.
+    fn outcome_of_wait(&self, awaited: Option<Arc<Future>>, must_cancel: bool) -> c_int {
+        let cancelled = Error::Cancelled.code();
+        let mut outcome = awaited.as_deref().map_or(0, outcome_code);
+        let mut message: Option<Option<CString>> = None;
+        if outcome == cancelled {
+            message = awaited.as_deref().map(message_of);
+        }
+        if must_cancel {
+            outcome = cancelled;
+        }
+        let Ok(hold) = self.hold() else { return outcome };
+        let old = self.with(&hold, |state| {
+            if must_cancel {
+                message = Some(state.cancel_message.take());
+            }
+            if let Some(message) = message {
+                state.told_message = message;
+            }
+            state.running = true;
+            state.wish = Wish::Nothing;
+            std::mem::replace(&mut state.awaited, awaited)
+        });
+        drop(old);
+        outcome
     }
 
     /// What a negative return means: the failure the step prepared, the one it
@@ -112,12 +139,8 @@ impl Task {
             let message = self
                 .hold()
                 .ok()
-                .and_then(|hold| self.with(&hold, |state| state.cancel_message.take()));
-            let of_awaited = || {
-                let own = awaited.as_ref()?.share_outcome().ok()?;
-                own.message().map(Into::into)
-            };
-            return Outcome::Cancelled(message.or_else(of_awaited));
+                .and_then(|hold| self.with(&hold, |state| state.told_message.take()));
+            return Outcome::Cancelled(message);
         }
         if code == told
             && let Some(awaited) = awaited
@@ -129,21 +152,26 @@ impl Task {
         Outcome::failure(code, None)
     }
 
-    /// Waits for `future`. One that is done already lets the next step follow at
-    /// once.
-    fn wait_for(self: &Arc<Self>, future: Arc<Future>) -> Option<c_int> {
-        let hold = self.hold().ok()?;
+    /// Waits for `future`. True if that is done already and the next step shall
+    /// follow at once.
+    fn wait_for(self: &Arc<Self>, future: Arc<Future>) -> bool {
+        let Ok(hold) = self.hold() else { return false };
         if future.is_done() {
-            let code = outcome_code(&future);
+            let takes_turn = future.takes_turn();
             self.with(&hold, |state| state.awaiting = Some(future));
-            return Some(code);
+            if !takes_turn {
+                return true;
+            }
+            if let Err(error) = self.run_soon() {
+                self.end(Outcome::error(error));
+            }
+            return false;
         }
-        let task = self.clone();
-        let registered = future.on_done(move |future| task.run(outcome_code(future)));
-        match registered {
-            Ok(_) => {
+        match future.wake_when_done(self.clone()) {
+            Ok(token) => {
                 let cancel = self.with(&hold, |state| {
                     state.awaiting = Some(future.clone());
+                    state.token = Some(token);
                     state.must_cancel.then(|| state.cancel_message.clone())
                 });
                 if let Some(message) = cancel
@@ -152,28 +180,27 @@ impl Task {
                     self.with(&hold, |state: &mut State| state.must_cancel = false);
                 }
             }
-            Err(error) => self.throw(error),
+            Err(error) => self.end(Outcome::error(error)),
         }
-        None
-    }
-
-    /// Ends a task that broke the rules.
-    fn throw(self: &Arc<Self>, error: Error) {
-        self.end(Outcome::error(error));
+        false
     }
 
     fn end(self: &Arc<Self>, outcome: Outcome) {
         self.registry.remove(self);
-        let step = match self.hold() {
-            Ok(hold) => self.with(&hold, |state| state.step.take()),
-            Err(_) => None,
+        let (step, awaiting) = match self.hold() {
+            Ok(hold) => self.with(&hold, |state| (state.step.take(), state.awaiting.take())),
+            Err(_) => (None, None),
         };
         self.future.finish_if_pending(outcome);
-        drop(step);
+        drop((step, awaiting));
     }
 }
 
 /// What the step is told of what it awaited.
 fn outcome_code(future: &Future) -> c_int {
     future.outcome(Outcome::code).unwrap_or_else(Error::code)
+}
+
+fn message_of(future: &Future) -> Option<CString> {
+    future.outcome(|outcome| outcome.message().map(CString::from)).ok().flatten()
 }

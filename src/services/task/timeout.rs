@@ -56,7 +56,12 @@ impl Timeout {
             return Err(Error::InvalidState("Cannot change state of finished Timeout"));
         }
         if let Some(when) = when {
-            let handle = event_loop.call_at(when, Callback::on(self.clone(), Timeout::expire))?;
+            let callback = Callback::on(self.clone(), Timeout::expire);
+            let handle = if when <= event_loop.time() {
+                event_loop.call_soon(callback, true)?
+            } else {
+                event_loop.call_at(when, callback)?
+            };
             self.with(|state| state.handle = Some(handle))?;
         }
         Ok(())

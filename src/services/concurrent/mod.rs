@@ -5,12 +5,16 @@
 //! State and callbacks are behind one mutex, which is never held while foreign
 //! code runs. A copy in a forked child answers `Forked` and is never locked.
 
+mod wrap;
+
+pub use wrap::wrap;
+
 use crate::callback::{Callback, UserData};
 use crate::error::{Error, Result};
-use crate::event_loop::{EventLoop, Kept};
+use crate::event_loop::EventLoop;
 use crate::fork_generation;
 use crate::memory::{try_arc, try_box};
-use crate::services::future::{Failure, Future, Operation, Outcome};
+use crate::services::future::{Failure, Future, Outcome};
 use std::ffi::{CStr, CString, c_void};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -33,7 +37,7 @@ unsafe impl Sync for End {}
 /// Told on the thread that ends the future, or at once if it is done.
 pub type ConcurrentDoneFn = unsafe extern "C-unwind" fn(*const Concurrent, *mut c_void);
 
-enum Listener {
+pub(super) enum Listener {
     Host(ConcurrentDoneFn, UserData),
     Service(Box<dyn FnOnce(&Arc<Concurrent>) + Send>),
 }
@@ -41,9 +45,13 @@ enum Listener {
 // SAFETY: as for `End`.
 unsafe impl Send for Listener {}
 
+/// Is told of a cancellation, with its message.
+type Canceller = Box<dyn FnOnce(Option<CString>) + Send>;
+
 /// A future for threads.
 pub struct Concurrent {
     generation: u64,
+    pid: i32,
     state: Mutex<State>,
     done: Condvar,
 }
@@ -51,8 +59,8 @@ pub struct Concurrent {
 struct State {
     end: Option<End>,
     listeners: Vec<Listener>,
-    /// Is told that somebody cancels; the future may then end otherwise.
-    canceller: Option<Arc<dyn Fn(Option<CString>) + Send + Sync>>,
+    /// Cancels what is to end this.
+    canceller: Option<Canceller>,
 }
 
 impl End {
@@ -83,7 +91,7 @@ impl End {
         })
     }
 
-    fn into_outcome(self) -> Outcome {
+    pub(super) fn into_outcome(self) -> Outcome {
         match self {
             End::Result(data) => Outcome::Shared(data),
             End::Failed(failure) => Outcome::Failed(failure),
@@ -97,6 +105,7 @@ impl Concurrent {
     pub fn new() -> Result<Arc<Concurrent>> {
         try_arc(Concurrent {
             generation: fork_generation::current(),
+            pid: fork_generation::pid(),
             state: Mutex::new(State { end: None, listeners: Vec::new(), canceller: None }),
             done: Condvar::new(),
         })
@@ -104,7 +113,7 @@ impl Concurrent {
 
     fn lock(&self) -> Result<MutexGuard<'_, State>> {
         if self.generation != fork_generation::current() {
-            return Err(Error::Forked(0));
+            return Err(Error::Forked(self.pid));
         }
         Ok(self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
@@ -139,22 +148,10 @@ impl Concurrent {
 
     /// Ends it. The end is dropped if it has one already.
     pub fn finish(self: &Arc<Self>, end: End) -> Result<()> {
-        let mut state = self.lock()?;
-        if state.end.is_some() {
-            drop(state);
-            drop(end);
-            return Err(Error::InvalidState("invalid state"));
+        match self.end_with(end)? {
+            true => Ok(()),
+            false => Err(Error::InvalidState("invalid state")),
         }
-        state.end = Some(end);
-        let listeners = std::mem::take(&mut state.listeners);
-        let canceller = state.canceller.take();
-        drop(state);
-        self.done.notify_all();
-        drop(canceller);
-        for listener in listeners {
-            self.tell(listener);
-        }
-        Ok(())
     }
 
     /// Ends it as an outcome of a loop's future says.
@@ -164,29 +161,48 @@ impl Concurrent {
 
     /// Cancels it, and what it is chained to. False if it is done.
     pub fn cancel(self: &Arc<Self>, message: Option<&CStr>) -> Result<bool> {
-        let state = self.lock()?;
-        if state.end.is_some() {
-            return Ok(false);
-        }
-        let canceller = state.canceller.clone();
-        drop(state);
-        let message = message.map(CString::from);
-        let cancelled = self.finish(End::Cancelled(message.clone())).is_ok();
-        if let Some(canceller) = canceller.filter(|_| cancelled) {
-            canceller(message);
-        }
-        Ok(cancelled)
+        self.end_with(End::Cancelled(message.map(CString::from)))
     }
 
-    fn set_canceller(&self, canceller: Arc<dyn Fn(Option<CString>) + Send + Sync>) -> Result<()> {
+    /// False if it has an end already.
+    fn end_with(self: &Arc<Self>, end: End) -> Result<bool> {
+        let message = match &end {
+            End::Cancelled(message) => Some(message.clone()),
+            _ => None,
+        };
         let mut state = self.lock()?;
-        let mut canceller = Some(canceller);
-        if state.end.is_none() {
-            std::mem::swap(&mut state.canceller, &mut canceller);
+        if state.end.is_some() {
+            drop(state);
+            drop(end);
+            return Ok(false);
         }
+        state.end = Some(end);
+        let listeners = std::mem::take(&mut state.listeners);
+        // With the end, so that one of two calls knows of the other.
+        let canceller = state.canceller.take();
         drop(state);
-        drop(canceller);
-        Ok(())
+        self.done.notify_all();
+        match (canceller, message) {
+            (Some(canceller), Some(message)) => canceller(message),
+            (canceller, _) => drop(canceller),
+        }
+        for listener in listeners {
+            self.tell(listener);
+        }
+        Ok(true)
+    }
+
+    /// False if it has an end already.
+    fn set_canceller(&self, canceller: Canceller) -> Result<bool> {
+        let mut state = self.lock()?;
+        if state.end.is_some() {
+            drop(state);
+            return Ok(false);
+        }
+        let old = state.canceller.replace(canceller);
+        drop(state);
+        drop(old);
+        Ok(true)
     }
 
     /// Tells the host of the end, now or later.
@@ -198,7 +214,7 @@ impl Concurrent {
         self.listen(Listener::Host(func, user_data))
     }
 
-    fn listen(self: &Arc<Self>, listener: Listener) -> Result<()> {
+    pub(super) fn listen(self: &Arc<Self>, listener: Listener) -> Result<()> {
         let mut listener = Some(listener);
         let mut state = self.lock()?;
         if state.end.is_none() {
@@ -240,8 +256,9 @@ impl Drop for Promise {
     }
 }
 
-/// Runs `start` on the loop's thread; the future it yields (none: done at once)
-/// ends the one that is returned here, and is cancelled with it.
+/// Runs `start` on the loop's thread, in the caller's present context; the future
+/// it yields (none: done at once) ends the one that is returned here, and is
+/// cancelled with it.
 pub fn submit(
     event_loop: &EventLoop,
     start: impl FnOnce(&EventLoop) -> Result<Option<Arc<Future>>> + 'static,
@@ -249,7 +266,7 @@ pub fn submit(
     event_loop.check_open()?;
     let concurrent = Concurrent::new()?;
     let promise = Promise(concurrent.clone());
-    let kept = event_loop.keep();
+    let kept = event_loop.remote();
     let callback = Callback::once(move || {
         if promise.0.end().is_ok_and(|end| end.is_some()) {
             // Cancelled before it began.
@@ -265,19 +282,19 @@ pub fn submit(
             }
         }
     })?;
+    let callback = event_loop.in_present_context(callback)?;
     event_loop.call_soon_threadsafe(callback, false)?;
     Ok(concurrent)
 }
 
 /// Joins a loop's future to a thread's: ends go one way, cancelling the other.
 fn chain(future: &Arc<Future>, promise: Promise) {
-    let (event_loop, source) = (future.event_loop().keep(), Arc::downgrade(future));
-    let source = LoopSide(source);
-    let canceller = Arc::new(move |message: Option<CString>| {
-        cancel_from_outside(&event_loop, source.clone(), message);
+    let (event_loop, source) = (future.event_loop().remote(), Arc::downgrade(future));
+    let canceller = try_box(move |message: Option<CString>| {
+        cancel_from_outside(&event_loop, source, message);
     });
-    let _ = promise.0.set_canceller(canceller);
-    if promise.0.end().is_ok_and(|end| end.is_some()) {
+    let waits = canceller.and_then(|canceller| promise.0.set_canceller(canceller));
+    if waits != Ok(true) {
         // Cancelled while it began.
         let _ = future.cancel(None);
         return;
@@ -289,14 +306,9 @@ fn chain(future: &Arc<Future>, promise: Promise) {
     });
 }
 
-/// A reference to a loop's future that travels between threads and is followed
-/// on the loop's thread only.
-#[derive(Clone)]
-struct LoopSide(Weak<Future>);
-
-fn cancel_from_outside(event_loop: &Kept, source: LoopSide, message: Option<CString>) {
+fn cancel_from_outside(event_loop: &EventLoop, source: Weak<Future>, message: Option<CString>) {
+    // A weak reference may end on any thread; it is followed on the loop's only.
     let callback = Callback::once(move || {
-        let LoopSide(source) = source;
         if let Some(future) = source.upgrade() {
             let _ = future.cancel(message.as_deref());
         }
@@ -306,43 +318,3 @@ fn cancel_from_outside(event_loop: &Kept, source: LoopSide, message: Option<CStr
         let _ = event_loop.call_soon_threadsafe(callback, false);
     }
 }
-
-/// Cancelling a loop's future that wraps a thread's one cancels that.
-struct CancelConcurrent(Arc<Concurrent>);
-
-impl Operation for CancelConcurrent {
-    fn cancel(&mut self, message: Option<&CStr>) -> Option<bool> {
-        let _ = self.0.cancel(message);
-        None
-    }
-}
-
-/// asyncio's `wrap_future`: a future of `event_loop` that ends as `concurrent`
-/// does.
-pub fn wrap(event_loop: &EventLoop, concurrent: &Arc<Concurrent>) -> Result<Arc<Future>> {
-    let future = Future::new(event_loop)?;
-    future.set_operation(try_box(CancelConcurrent(concurrent.clone()))?)?;
-    let kept = event_loop.keep();
-    let target = LoopOnly(future.clone());
-    concurrent.listen(Listener::Service(Box::new(move |concurrent| {
-        let (target, concurrent) = (target, concurrent.clone());
-        let callback = Callback::once(move || {
-            let LoopOnly(target) = target;
-            if let Ok(Some(end)) = concurrent.end() {
-                target.finish_if_pending(end.into_outcome());
-            }
-        });
-        if let Ok(callback) = callback {
-            // A closed loop is told nothing any more.
-            let _ = kept.call_soon_threadsafe(callback, false);
-        }
-    })))?;
-    Ok(future)
-}
-
-/// A loop's future on its way through another thread, which only carries it.
-struct LoopOnly(Arc<Future>);
-
-// SAFETY: references are counted atomically; the state is used by whoever holds
-// the loop, or by whoever drops the last reference.
-unsafe impl Send for LoopOnly {}
