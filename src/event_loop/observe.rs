@@ -106,6 +106,9 @@ impl EventLoop {
         core.current.callback = None;
         core.last_run = None;
         core.began = began;
+        // Who watches a loop that hangs wants to know what waits in it.
+        self.counters().began_turns(core.pacer.take_turns());
+        self.counters().publish(core);
         if let Decoded::Plain(..) = entry.decode() {
             self.show(core);
         }

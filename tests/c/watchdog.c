@@ -208,6 +208,7 @@ static void refused_inside(struct watched *watched) {
     loop_stats_t stats = {.size = sizeof stats};
     CHECK_INT(loop_get_stats(watched->loop, &stats), 0);
     CHECK_INT(stats.posts_now, 1);
+    CHECK_INT(stats.ready_now, 2); /* what waits behind the one that hangs */
 }
 
 TEST(a_report_may_post_ask_and_is_refused_the_rest) {
@@ -216,7 +217,9 @@ TEST(a_report_may_post_ask_and_is_refused_the_rest) {
     watched.wanted = 1;
     CHECK_INT(loop_watchdog_start(watched.loop, 5 * MS, report, &watched, destroyed), 0);
     CHECK_INT(loop_call_soon(watched.loop, hang, &watched, NULL, NULL), 0);
-    CHECK_INT(loop_run_once(watched.loop, 0), 1);
+    CHECK_INT(loop_call_soon(watched.loop, nothing, NULL, NULL, NULL), 0);
+    CHECK_INT(loop_call_soon(watched.loop, nothing, NULL, NULL, NULL), 0);
+    CHECK_INT(loop_run_once(watched.loop, 0), 3);
     while (watched.called < 2)
         CHECK(loop_run_once(watched.loop, 0) >= 0);
     CHECK_INT(loop_close(watched.loop), 0);
