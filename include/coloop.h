@@ -3775,8 +3775,9 @@ int policy_set_child_watcher(const struct loop_child_watcher_t *watcher);
  * Writes what the loop has counted to *ret_stats, whose `size` says how much
  * of it there is; what this version does not know is set to 0. Inside the
  * loop's own callbacks the numbers are exact. Elsewhere they are those of the
- * loop's last poll, at most 64 turns ago, or of the end of its last run; times
- * and posts_now are always those of this moment. Numbers that belong together
+ * loop's last poll, at most 64 turns ago, or of the end of its last run (with
+ * LOOP_STATS_CALLBACKS, a watchdog or debug mode, of the callback that runs);
+ * times and posts_now are always those of this moment. Numbers that belong together
  * may be a moment apart. The loop is never stopped for it; only posts_now is
  * read under the lock of those who post. LOOP_EINVAL (NULL, wrong size).
  * [any thread], also after close (nothing waits in it then) and after fork (as
