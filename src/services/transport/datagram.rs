@@ -452,7 +452,7 @@ impl Datagram {
             state.closing = true;
             state.waiting_size = 0;
             let waiting = std::mem::take(&mut state.waiting);
-            (state.socket.take(), state.protocol.replace(None), waiting)
+            (state.socket.take(), state.protocol.close(), waiting)
         });
         if let Some(socket) = socket {
             let fd = socket.as_raw_fd();

@@ -297,7 +297,7 @@ impl Layer {
         let entry = place.and_then(|place| self.registry.remove_layer(&hold, place));
         let ended = self.with(&hold, |state| {
             state.closing = true;
-            (state.protocol.replace(None), state.layer.replace(None))
+            (state.protocol.close(), state.layer.close())
         });
         drop(hold);
         drop((entry, ended));
@@ -405,17 +405,11 @@ impl Operations for Layer {
     fn set_protocol(&self, transport: &Arc<Transport>, protocol: Protocol) -> Result<()> {
         let hold = transport.event_loop.hold()?;
         let functions = self.registry.share(&hold, &protocol.functions)?;
-        let mut next = Some((functions, protocol.user_data));
-        let old = self.with(&hold, |state| {
-            state.protocol.current()?;
-            state.protocol.replace(next.take())
-        });
+        let next = (functions, protocol.user_data);
+        let (result, old) = self.with(&hold, |state| state.protocol.replace(next));
         drop(hold);
         drop(old);
-        match next {
-            None => Ok(()),
-            Some(_) => Err(Error::InvalidState("the connection was lost")),
-        }
+        result
     }
 
     fn protocol_data(&self, transport: &Arc<Transport>) -> Result<*mut c_void> {

@@ -3,8 +3,8 @@
 
 use super::Transport;
 use crate::callback::UserData;
-use crate::error::Result;
-use crate::memory::try_arc;
+use crate::error::{Error, Result};
+use crate::memory::{try_arc, try_box};
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
@@ -77,39 +77,63 @@ pub struct Protocol {
     pub user_data: UserData,
 }
 
-/// A transport's protocol, whatever its functions are.
+/// A transport's protocol, whatever its functions are. What ends in the middle
+/// of a call stays here until no call is left; that needs no memory.
 pub struct ProtocolSlot<F> {
-    current: Option<(Arc<F>, UserData)>,
+    current: Option<Instance<F>>,
+    /// The protocol ended, though it may still be in use.
+    ended: bool,
     /// How many of its functions are being called.
     calls: u32,
     /// What was replaced in the middle of a call.
     retired: Option<Box<Retired<F>>>,
 }
 
-/// Protocols that nobody uses any more. To be dropped when nothing is borrowed.
+/// Functions and data.
+pub type Instance<F> = (Arc<F>, UserData);
+
+/// Room for a protocol that is replaced in the middle of a call.
 pub struct Retired<F> {
+    instance: Option<Instance<F>>,
+    next: Option<Box<Retired<F>>>,
+}
+
+/// Protocols that nobody uses any more. To be dropped when nothing is borrowed.
+pub struct Ended<F> {
     #[allow(dead_code)]
-    protocols: Vec<(Arc<F>, UserData)>,
+    current: Option<Instance<F>>,
+    retired: Option<Box<Retired<F>>>,
+}
+
+impl<F> Drop for Ended<F> {
+    fn drop(&mut self) {
+        // One after the other: they may be many.
+        while let Some(mut retired) = self.retired.take() {
+            drop(retired.instance.take());
+            self.retired = retired.next.take();
+        }
+    }
 }
 
 impl<F> ProtocolSlot<F> {
     /// The first protocol.
     pub fn new(functions: Arc<F>, user_data: UserData) -> Self {
-        ProtocolSlot { current: Some((functions, user_data)), calls: 0, retired: None }
+        let current = Some((functions, user_data));
+        ProtocolSlot { current, ended: false, calls: 0, retired: None }
     }
 
     /// The functions and the data, if the protocol did not end yet.
     pub fn current(&self) -> Option<(&F, *mut c_void)> {
-        self.current.as_ref().map(|(functions, data)| (&**functions, data.get()))
+        let (functions, data) = self.current.as_ref().filter(|_| !self.ended)?;
+        Some((functions, data.get()))
     }
 
     /// A call begins: the function that `choose` finds and its data, which then
     /// lives until `end`, to be called once for each `Some`.
     #[inline]
     pub fn begin<T>(&mut self, choose: impl FnOnce(&F) -> Option<T>) -> Option<(T, *mut c_void)> {
-        let (functions, data) = self.current.as_ref()?;
+        let (functions, data) = self.current()?;
         let function = choose(functions)?;
-        let data = data.get();
         self.calls += 1;
         Some((function, data))
     }
@@ -117,22 +141,44 @@ impl<F> ProtocolSlot<F> {
     /// A call ended. What is returned must be dropped when nothing is borrowed.
     #[inline]
     #[must_use]
-    pub fn end(&mut self) -> Option<Box<Retired<F>>> {
+    pub fn end(&mut self) -> Option<Ended<F>> {
         self.calls = self.calls.saturating_sub(1);
-        if self.calls == 0 { self.retired.take() } else { None }
+        if self.calls != 0 || (!self.ended && self.retired.is_none()) {
+            return None;
+        }
+        let current = if self.ended { self.current.take() } else { None };
+        Some(Ended { current, retired: self.retired.take() })
     }
 
-    /// Another protocol takes over, or none. What is returned must be dropped
-    /// when nothing is borrowed.
-    pub fn replace(&mut self, next: Option<(Arc<F>, UserData)>) -> Option<(Arc<F>, UserData)> {
-        let old = std::mem::replace(&mut self.current, next)?;
+    /// The protocol ends. What is returned must be dropped when nothing is
+    /// borrowed.
+    #[must_use]
+    pub fn close(&mut self) -> Option<Ended<F>> {
+        self.ended = true;
         if self.calls == 0 {
-            return Some(old);
+            return Some(Ended { current: self.current.take(), retired: self.retired.take() });
         }
-        let retired =
-            self.retired.get_or_insert_with(|| Box::new(Retired { protocols: Vec::new() }));
-        retired.protocols.push(old);
         None
+    }
+
+    /// Another protocol takes over, unless this one ended: then it comes back.
+    /// What is returned must be dropped when nothing is borrowed.
+    pub fn replace(&mut self, next: Instance<F>) -> (Result<()>, Option<Instance<F>>) {
+        if self.ended {
+            return (Err(Error::InvalidState("the connection was lost")), Some(next));
+        }
+        if self.calls == 0 {
+            return (Ok(()), self.current.replace(next));
+        }
+        match try_box(Retired { instance: None, next: None }) {
+            Err(error) => (Err(error), Some(next)),
+            Ok(mut retired) => {
+                retired.instance = self.current.replace(next);
+                retired.next = self.retired.take();
+                self.retired = Some(retired);
+                (Ok(()), None)
+            }
+        }
     }
 }
 

@@ -153,8 +153,8 @@ impl Attachment for Registry {
         };
         let Some((by_fd, layers)) = transports else { return };
         // Upper ones first.
-        let layers = layers.into_iter().map(|(_, transport)| transport).collect::<Vec<_>>();
-        for transport in layers.into_iter().rev().chain(by_fd.into_iter().flatten()) {
+        let layers = layers.into_iter().rev().map(|(_, transport)| transport);
+        for transport in layers.chain(by_fd.into_iter().flatten()) {
             transport.operations().detached(&transport, why);
         }
     }

@@ -21,10 +21,11 @@ use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, Hold};
 use crate::loop_cell::LoopCell;
+use crate::memory::try_box;
 use crate::services::future::Future;
 use sendfile::Sendfile;
 use std::any::Any;
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
@@ -61,13 +62,16 @@ struct State {
     started: bool,
     reader_on: bool,
     writer_on: bool,
+    /// Why it was lost; 0: regularly.
+    code: i32,
     /// Writes since it was lost.
     dropped_writes: u8,
 }
 
 #[derive(Default)]
 struct Rare {
-    reason: Option<Reason>,
+    /// Why the connection was lost.
+    message: Option<CString>,
     sendfile: Option<Sendfile>,
     on_made: Option<making::OnMade>,
 }
@@ -89,8 +93,21 @@ impl State {
         self.rare.as_ref().is_some_and(|rare| rare.sendfile.is_some())
     }
 
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    fn rare(&mut self) -> Result<&mut Rare> {
+        let rare = match self.rare.take() {
+            Some(rare) => rare,
+            None => try_box(Rare::default())?,
+        };
+        Ok(self.rare.insert(rare))
+    }
+
+    /// Without memory only the code is kept.
+    fn keep_reason(&mut self, reason: &Option<Reason>) {
+        let Some(reason) = reason else { return };
+        self.code = reason.code;
+        if let Ok(rare) = self.rare() {
+            rare.message = reason.message.clone();
+        }
     }
 }
 
@@ -208,17 +225,11 @@ impl Operations for Stream {
     fn set_protocol(&self, transport: &Arc<Transport>, protocol: Protocol) -> Result<()> {
         let hold = transport.event_loop.hold()?;
         let functions = self.registry.share(&hold, &protocol.functions)?;
-        let mut next = Some((functions, protocol.user_data));
-        let old = self.with(&hold, |state| {
-            state.protocol.current()?;
-            state.protocol.replace(next.take())
-        });
+        let next = (functions, protocol.user_data);
+        let (result, old) = self.with(&hold, |state| state.protocol.replace(next));
         drop(hold);
         drop(old);
-        match next {
-            None => Ok(()),
-            Some(_) => Err(Error::InvalidState("the connection was lost")),
-        }
+        result
     }
 
     fn protocol_data(&self, transport: &Arc<Transport>) -> Result<*mut c_void> {

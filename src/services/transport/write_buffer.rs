@@ -3,6 +3,8 @@
 
 use crate::callback::UserData;
 use crate::error::{Error, Result};
+use crate::memory::probe;
+use std::alloc::Layout;
 use std::collections::VecDeque;
 use std::ffi::c_void;
 
@@ -20,19 +22,38 @@ pub struct WriteBuffer {
     size: usize,
 }
 
-/// One piece. Its owner is foreign: to be dropped when nothing is borrowed.
-pub enum Chunk {
-    /// A copy.
+enum Chunk {
     Copied(Vec<u8>),
-    /// The host's memory.
-    Owned(*const c_void, usize, #[allow(dead_code)] UserData),
+    Owned(Box<Owned>),
+}
+
+/// A piece of the host's memory.
+struct Owned {
+    data: *const c_void,
+    length: usize,
+    #[allow(dead_code)]
+    owner: UserData,
+    /// Another one that is to be dropped.
+    next: Option<Box<Owned>>,
+}
+
+/// Pieces that are done with. To be dropped when nothing is borrowed.
+pub struct Done(Option<Box<Owned>>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        // One after the other: they may be many.
+        while let Some(mut owned) = self.0.take() {
+            self.0 = owned.next.take();
+        }
+    }
 }
 
 impl Chunk {
     fn bytes(&self) -> (*const c_void, usize) {
         match self {
             Chunk::Copied(bytes) => (bytes.as_ptr().cast(), bytes.len()),
-            Chunk::Owned(data, length, _) => (*data, *length),
+            Chunk::Owned(owned) => (owned.data, owned.length),
         }
     }
 }
@@ -84,11 +105,11 @@ impl WriteBuffer {
         length: usize,
         owner: UserData,
     ) -> std::result::Result<(), UserData> {
-        if self.chunks.try_reserve(1).is_err() {
+        if self.chunks.try_reserve(1).is_err() || probe(Layout::new::<Owned>()).is_err() {
             return Err(owner);
         }
         self.size += length;
-        self.chunks.push_back(Chunk::Owned(data, length, owner));
+        self.chunks.push_back(Chunk::Owned(Box::new(Owned { data, length, owner, next: None })));
         Ok(())
     }
 
@@ -108,8 +129,9 @@ impl WriteBuffer {
 
     /// So many bytes are sent. What they came from, to be dropped when nothing
     /// is borrowed.
-    pub fn consume(&mut self, count: usize) -> Vec<Chunk> {
-        let mut done = Vec::new();
+    #[must_use]
+    pub fn consume(&mut self, count: usize) -> Done {
+        let mut done: Option<Box<Owned>> = None;
         let count = count.min(self.size);
         self.size -= count;
         self.gone += count;
@@ -120,11 +142,21 @@ impl WriteBuffer {
             }
             self.gone -= length;
             match self.chunks.pop_front() {
-                Some(owned @ Chunk::Owned(..)) => done.push(owned),
+                Some(Chunk::Owned(mut owned)) => {
+                    owned.next = done.take();
+                    done = Some(owned);
+                }
                 other => drop(other),
             }
         }
-        done
+        // In the order in which they were given.
+        let mut ordered: Option<Box<Owned>> = None;
+        while let Some(mut owned) = done.take() {
+            done = owned.next.take();
+            owned.next = ordered.take();
+            ordered = Some(owned);
+        }
+        Done(ordered)
     }
 }
 
@@ -147,7 +179,7 @@ mod tests {
             out.extend_from_slice(bytes);
         }
         out.truncate(limit);
-        buffer.consume(out.len());
+        drop(buffer.consume(out.len()));
         out
     }
 
@@ -180,9 +212,9 @@ mod tests {
         let bytes = [1u8; 10];
         assert!(buffer.own(bytes.as_ptr().cast(), 10, owner()).is_ok());
         assert!(buffer.own(bytes.as_ptr().cast(), 10, owner()).is_ok());
-        assert_eq!(buffer.consume(9).len(), 0);
-        assert_eq!(buffer.consume(1).len(), 1);
-        assert_eq!(buffer.consume(10).len(), 1);
+        assert!(buffer.consume(9).0.is_none());
+        assert!(buffer.consume(1).0.as_ref().is_some_and(|owned| owned.next.is_none()));
+        assert!(buffer.consume(10).0.is_some());
         assert_eq!(buffer.size(), 0);
     }
 }

@@ -48,9 +48,7 @@ impl Stream {
             }
             state.closing = true;
             let sendfile = state.rare.as_mut().and_then(|rare| rare.sendfile.take());
-            if reason.is_some() {
-                state.rare().reason = reason.clone();
-            }
+            state.keep_reason(&reason);
             Some((state.take_reader(), state.take_writer(), state.buffer.take(), sendfile))
         });
         drop(hold);
@@ -136,7 +134,7 @@ impl Stream {
         let (fds, rest) = self.with(&hold, |state| {
             (state.closing, state.lost) = (true, true);
             let fds = (state.take_reader(), state.take_writer(), state.fd.take());
-            let protocol = state.protocol.replace(None);
+            let protocol = state.protocol.close();
             let rest = (state.buffer.take(), protocol, state.rare.take(), state.on_closed.take());
             (fds, rest)
         });
@@ -157,11 +155,11 @@ impl Stream {
 pub(super) fn connection_lost(transport: &Arc<Transport>) {
     let Some(stream) = transport.stream() else { return };
     let Ok(hold) = transport.event_loop.hold() else { return };
-    let reason =
-        stream.with(&hold, |state| state.rare.as_mut().and_then(|rare| rare.reason.take()));
+    let (code, text) = stream.with(&hold, |state| {
+        (state.code, state.rare.as_mut().and_then(|rare| rare.message.take()))
+    });
     drop(hold);
-    let code = reason.as_ref().map_or(0, |reason| reason.code);
-    let text = reason.as_ref().and_then(|reason| reason.message.as_deref());
+    let text = text.as_deref();
     stream.call(
         transport,
         |state| state.protocol.begin(|functions| functions.connection_lost),
@@ -174,7 +172,7 @@ pub(super) fn connection_lost(transport: &Arc<Transport>) {
     let Ok(hold) = transport.event_loop.hold() else { return };
     let (fds, protocol, rare, on_closed) = stream.with(&hold, |state| {
         let fds = (state.take_reader(), state.take_writer(), state.fd.take());
-        (fds, state.protocol.replace(None), state.rare.take(), state.on_closed.take())
+        (fds, state.protocol.close(), state.rare.take(), state.on_closed.take())
     });
     let (reader, writer, fd) = fds;
     let entry = fd.as_ref().and_then(|fd| stream.registry.remove(&hold, fd.as_raw_fd(), transport));

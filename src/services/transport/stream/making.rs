@@ -8,6 +8,7 @@ use super::{HIGH, LOW, Rare, State, Stream, callback};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
+use crate::memory::try_box;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
@@ -117,7 +118,7 @@ fn make(
     let functions = registry.share(&hold, &protocol.functions)?;
     let rare = match options.on_made {
         None => None,
-        on_made => Some(Box::new(Rare { on_made, ..Rare::default() })),
+        on_made => Some(try_box(Rare { on_made, ..Rare::default() })?),
     };
     let stream = Stream {
         registry,
@@ -139,6 +140,7 @@ fn make(
             started: false,
             reader_on: false,
             writer_on: false,
+            code: 0,
             dropped_writes: 0,
         }),
     };
@@ -183,7 +185,7 @@ fn start(transport: &Arc<Transport>) {
         state.started = true;
         let rare = state.rare.as_mut()?;
         let on_made = rare.on_made.take();
-        if rare.sendfile.is_none() && rare.reason.is_none() {
+        if rare.sendfile.is_none() && rare.message.is_none() {
             state.rare = None;
         }
         on_made

@@ -78,7 +78,7 @@ impl Stream {
             }
             let resumes = self.medium.reads() && !state.paused;
             let future = future.clone();
-            state.rare().sendfile = Some(Sendfile {
+            state.rare()?.sendfile = Some(Sendfile {
                 file,
                 offset,
                 left: count,

@@ -2,7 +2,7 @@
 //! take when it has room again.
 
 use super::super::descriptor::{self, Medium};
-use super::super::write_buffer::{Chunk, GATHERED, WriteBuffer};
+use super::super::write_buffer::{Done, GATHERED, WriteBuffer};
 use super::super::{Input, Transport};
 use super::{State, Stream, callback};
 use crate::callback::UserData;
@@ -324,21 +324,21 @@ impl State {
     }
 
     /// Sends what waits: what is gone, and what is to be dropped.
-    fn flush(&mut self, medium: Medium) -> (descriptor::Counted, Vec<Chunk>) {
-        let nothing = (Ok(None), Vec::new());
+    fn flush(&mut self, medium: Medium) -> (descriptor::Counted, Option<Done>) {
+        let nothing = (Ok(None), None);
         if self.lost {
             return nothing;
         }
         let Ok(fd) = self.raw_fd() else { return nothing };
-        let Some(buffer) = &mut self.buffer else { return (Ok(Some(0)), Vec::new()) };
+        let Some(buffer) = &mut self.buffer else { return (Ok(Some(0)), None) };
         let empty = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
         let mut parts = [empty; GATHERED];
         let count = buffer.gather(&mut parts);
         // SAFETY: what the buffer holds lives as long as it.
         let sent = unsafe { descriptor::send(fd, medium, &parts[..count]) };
         let done = match sent {
-            Ok(Some(sent)) => buffer.consume(sent),
-            _ => Vec::new(),
+            Ok(Some(sent)) => Some(buffer.consume(sent)),
+            _ => None,
         };
         if buffer.size() == 0 {
             self.buffer = None;
