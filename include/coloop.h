@@ -3612,6 +3612,23 @@ int loop_run_in_executor(struct loop_t *loop,
                          struct loop_future_t **ret_future);
 
 /**
+ * Calls `work` on an executor as loop_run_in_executor does, and then `done` on
+ * the loop's thread, both with the same user data: what goes from one to the
+ * other stands there. There is no future, which makes this the quickest way,
+ * and no way to cancel. `done` may be NULL.
+ *
+ * `destroy` runs after `done`; on whatever thread drops the data if the loop is
+ * closed meanwhile or the executor discards the job, on this one if this call
+ * fails. Errors as loop_run_in_executor. [loop thread] libuv: uv_queue_work().
+ */
+int loop_call_in_executor(struct loop_t *loop,
+                          struct loop_executor_t *executor,
+                          loop_callback_t work,
+                          loop_callback_t done,
+                          void *user_data,
+                          loop_destroy_t destroy);
+
+/**
  * Makes `executor` the loop's default one, which gets the jobs that name none.
  * The loop takes a reference, and charge: loop_close shuts it down without
  * waiting, whoever else uses it, as asyncio does. The one before is given back.

@@ -2,7 +2,7 @@
 
 use super::error::failed;
 use super::future::{give, loop_future_t};
-use super::guard::{callback, guard, kept, store};
+use super::guard::{callback, event_loop, guard, kept, store};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
@@ -68,14 +68,16 @@ pub const LOOP_EXECUTOR_CANCEL_QUEUED: u32 = 2;
 /// An executor the caller has a reference to, and one more for the call, in
 /// which foreign code may give that back.
 unsafe fn executor(pointer: *const loop_executor_t) -> Result<Arc<Executor>> {
-    unsafe { optional(pointer) }.ok_or(Error::Invalid("executor is NULL"))
+    let executor = unsafe { borrowed(pointer) }.ok_or(Error::Invalid("executor is NULL"))?;
+    Ok(Arc::clone(&executor))
 }
 
-unsafe fn optional(pointer: *const loop_executor_t) -> Option<Arc<Executor>> {
+/// The same, or none, without a reference for the call: it must not be touched
+/// once foreign code may have run.
+unsafe fn borrowed(pointer: *const loop_executor_t) -> Option<ManuallyDrop<Arc<Executor>>> {
     // SAFETY: `loop_executor_t` is how C sees an `Executor` in an Arc.
-    (!pointer.is_null()).then(|| unsafe {
-        Arc::clone(&ManuallyDrop::new(Arc::from_raw(pointer.cast::<Executor>())))
-    })
+    (!pointer.is_null())
+        .then(|| ManuallyDrop::new(unsafe { Arc::from_raw(pointer.cast::<Executor>()) }))
 }
 
 unsafe fn give_executor(
@@ -228,7 +230,7 @@ pub unsafe extern "C" fn loop_executor_submit(
 ) -> c_int {
     guard(|| {
         let callback = self::callback(callback, user_data, destroy)?;
-        let executor = unsafe { self::executor(executor)? };
+        let executor = unsafe { borrowed(executor) }.ok_or(Error::Invalid("executor is NULL"))?;
         with_text(executor.submit(Job::Callback(callback))).map(|()| 0)
     })
 }
@@ -318,15 +320,43 @@ pub unsafe extern "C" fn loop_run_in_executor(
 ) -> c_int {
     guard(|| {
         let user_data = UserData::new(user_data, destroy);
-        let event_loop = unsafe { kept(r#loop)? };
-        let executor = unsafe { optional(executor) };
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let executor = unsafe { borrowed(executor) };
         let func = job.ok_or(Error::Invalid("job is NULL"))?;
         if ret_future.is_null() {
             return Err(Error::Invalid("ret_future is NULL"));
         }
         let job = Job::Host { func, user_data, result_destroy };
-        let future = with_text(executor::run(&event_loop, executor.as_deref(), job))?;
+        let future = with_text(executor::run(event_loop, executor.as_deref().map(|e| &**e), job))?;
         unsafe { give(future, ret_future) }
+    })
+}
+
+/// Calls `work` on an executor as loop_run_in_executor does, and then `done` on
+/// the loop's thread, both with the same user data: what goes from one to the
+/// other stands there. There is no future, which makes this the quickest way,
+/// and no way to cancel. `done` may be NULL.
+///
+/// `destroy` runs after `done`; on whatever thread drops the data if the loop is
+/// closed meanwhile or the executor discards the job, on this one if this call
+/// fails. Errors as loop_run_in_executor. [loop thread] libuv: uv_queue_work().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_call_in_executor(
+    r#loop: *mut loop_t,
+    executor: *mut loop_executor_t,
+    work: loop_callback_t,
+    done: loop_callback_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+) -> c_int {
+    unsafe extern "C-unwind" fn nothing(_: *mut c_void) {}
+    guard(|| {
+        let done = callback(done.or(Some(nothing)), user_data, destroy)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let executor = unsafe { borrowed(executor) };
+        let work = work.ok_or(Error::Invalid("work is NULL"))?;
+        with_text(executor::call(event_loop, executor.as_deref().map(|e| &**e), work, done))
+            .map(|()| 0)
     })
 }
 
@@ -387,6 +417,7 @@ versioned!(
     "loop_executor_job_run",
     "loop_executor_job_discard",
     "loop_run_in_executor",
+    "loop_call_in_executor",
     "loop_set_default_executor",
     "loop_shutdown_default_executor",
 );

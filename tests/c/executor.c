@@ -392,6 +392,80 @@ TEST(jobs_are_submitted_on_the_loops_thread_only) {
     loop_thread_end(&runner);
 }
 
+struct call {
+    loop_t *loop;
+    pthread_t worked_in;
+    int worked, done, destroyed;
+};
+
+static void call_works(void *data) {
+    struct call *call = data;
+    call->worked_in = pthread_self();
+    call->worked++;
+}
+
+static void call_is_done(void *data) {
+    struct call *call = data;
+    CHECK_INT(call->worked, 1);
+    CHECK_INT(call->destroyed, 0);
+    CHECK(!pthread_equal(call->worked_in, pthread_self()));
+    call->done++;
+    CHECK_INT(loop_stop(call->loop), 0);
+}
+
+static void call_destroyed(void *data) {
+    ((struct call *)data)->destroyed++;
+}
+
+TEST(work_in_an_executor_is_followed_by_a_call_in_the_loop) {
+    struct call call = {.loop = loop_new()}, dropped = {0}, failed = {0};
+    loop_executor_t *executor = NULL;
+    CHECK_INT(loop_executor_new(1, &executor), 0);
+    CHECK_INT(loop_call_in_executor(call.loop, executor, call_works, call_is_done, &call,
+                                    call_destroyed), 0);
+    CHECK_INT(loop_run_forever(call.loop), 0);
+    CHECK_INT(call.done, 1);
+    CHECK_INT(call.destroyed, 1);
+    CHECK_INT(loop_call_in_executor(call.loop, NULL, call_works, NULL, &call, call_destroyed), 0);
+    while (call.destroyed < 2)
+        CHECK(loop_run_once(call.loop, MS) >= 0);
+    CHECK_INT(loop_call_in_executor(NULL, executor, call_works, NULL, &failed, call_destroyed),
+              LOOP_EINVAL);
+    CHECK_INT(loop_call_in_executor(call.loop, executor, NULL, NULL, &failed, call_destroyed),
+              LOOP_EINVAL);
+    CHECK_INT(loop_call_in_executor(call.loop, executor, call_works, call_is_done, &dropped,
+                                    call_destroyed), 0);
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_call_in_executor(call.loop, executor, call_works, NULL, &failed, call_destroyed),
+              LOOP_ESHUTDOWN);
+    loop_future_t *ended = NULL;
+    CHECK_INT(loop_shutdown_default_executor(call.loop, 0, &ended), 0);
+    loop_future_unref(ended);
+    CHECK_INT(loop_close(call.loop), 0);
+    CHECK_INT(dropped.worked, 1);
+    CHECK_INT(dropped.done, 0);
+    CHECK_INT(dropped.destroyed, 1);
+    CHECK_INT(loop_call_in_executor(call.loop, executor, call_works, NULL, &failed, call_destroyed),
+              LOOP_ECLOSED);
+    CHECK_INT(failed.destroyed, 4);
+    loop_executor_unref(executor);
+    loop_unref(call.loop);
+    sleep_ns(in_valgrind() ? 300 * MS : MS); /* the default executor's thread ends */
+}
+
+static void give_the_last_reference_back(void *executor) {
+    loop_executor_unref(executor);
+}
+
+TEST(a_job_may_own_the_only_reference_to_its_executor) {
+    for (int i = 0; i < (in_valgrind() ? 3 : 200); i++) {
+        loop_executor_t *executor = NULL;
+        CHECK_INT(loop_executor_new(1, &executor), 0);
+        CHECK_INT(loop_executor_submit(executor, give_the_last_reference_back, executor, NULL), 0);
+    }
+    sleep_ns(in_valgrind() ? 300 * MS : 20 * MS);
+}
+
 struct submitter {
     loop_t *loop;
     int left, done, fds;

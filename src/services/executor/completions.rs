@@ -37,13 +37,21 @@ struct Waiting {
     next_serial: u64,
 }
 
+/// What another thread hands over.
+enum Arrival {
+    /// How a future ends.
+    Outcome(Ticket, Outcome),
+    /// What is to be called; it owns its data.
+    Call(Callback),
+}
+
 struct Arrived {
-    outcomes: Vec<(Ticket, Outcome)>,
+    arrivals: Vec<Arrival>,
     /// The loop will look.
     posted: bool,
     closed: bool,
     /// A vector to go on with while the loop works on the other.
-    spare: Vec<(Ticket, Outcome)>,
+    spare: Vec<Arrival>,
 }
 
 // SAFETY: what is in an outcome is the host's, or ours and sendable; the host
@@ -59,7 +67,7 @@ impl Completions {
             pid: fork_generation::pid(),
             waiting: Mutex::new(Waiting { futures: Slab::new(), next_serial: 0 }),
             arrived: Mutex::new(Arrived {
-                outcomes: Vec::new(),
+                arrivals: Vec::new(),
                 posted: false,
                 closed: false,
                 spare: Vec::new(),
@@ -114,23 +122,33 @@ impl Completions {
 
     /// Hands an outcome over; any thread. After close it is dropped, here.
     pub fn push(self: &Arc<Self>, ticket: Ticket, outcome: Outcome) {
+        self.hand_over(Arrival::Outcome(ticket, outcome));
+    }
+
+    /// Has a callback called on the loop's thread. After close it is dropped,
+    /// here.
+    pub fn push_call(self: &Arc<Self>, callback: Callback) {
+        self.hand_over(Arrival::Call(callback));
+    }
+
+    fn hand_over(self: &Arc<Self>, arrival: Arrival) {
         if self.is_forked() {
             return; // A job forked, and this is the child: nobody waits here.
         }
-        let mut outcome = Some(outcome);
-        while let Some(waits) = outcome.take() {
+        let mut arrival = Some(arrival);
+        while let Some(waits) = arrival.take() {
             let Some(mut arrived) = self.lock(&self.arrived) else { return };
             if arrived.closed {
                 drop(arrived);
                 return drop(waits);
             }
-            if arrived.outcomes.try_reserve(1).is_err() {
+            if arrived.arrivals.try_reserve(1).is_err() {
                 drop(arrived);
-                outcome = Some(waits);
+                arrival = Some(waits);
                 wait_for_memory();
                 continue;
             }
-            arrived.outcomes.push((ticket, waits));
+            arrived.arrivals.push(waits);
             if std::mem::replace(&mut arrived.posted, true) {
                 return;
             }
@@ -154,18 +172,25 @@ impl Completions {
         let Some(mut arrived) = self.lock(&self.arrived) else { return };
         arrived.posted = false;
         let spare = std::mem::take(&mut arrived.spare);
-        let mut outcomes = std::mem::replace(&mut arrived.outcomes, spare);
+        let mut arrivals = std::mem::replace(&mut arrived.arrivals, spare);
         drop(arrived);
-        for (ticket, outcome) in outcomes.drain(..) {
-            match self.redeem(ticket) {
-                Some(future) => future.finish_if_pending(outcome),
-                None => drop(outcome),
+        for arrival in arrivals.drain(..) {
+            match arrival {
+                Arrival::Call(callback) => callback.call(),
+                Arrival::Outcome(ticket, outcome) => match self.redeem(ticket) {
+                    Some(future) => future.finish_if_pending(outcome),
+                    None => drop(outcome),
+                },
+            }
+            if self.is_forked() {
+                break; // What is left was the parent's to call.
             }
         }
-        if outcomes.capacity() <= MOST_SPARE
+        arrivals.clear();
+        if arrivals.capacity() <= MOST_SPARE
             && let Some(mut arrived) = self.lock(&self.arrived)
         {
-            arrived.spare = outcomes;
+            arrived.spare = arrivals;
         }
     }
 
@@ -174,7 +199,7 @@ impl Completions {
         let mut dropped = Vec::new();
         if let Some(mut arrived) = self.lock(&self.arrived) {
             arrived.closed = true;
-            dropped = std::mem::take(&mut arrived.outcomes);
+            dropped = std::mem::take(&mut arrived.arrivals);
         }
         drop(dropped);
         match self.lock(&self.waiting) {

@@ -1,7 +1,7 @@
 //! A job: what it does, and who waits for its outcome.
 
 use super::completions::{Completions, Ticket};
-use crate::callback::{Callback, DestroyFn, UserData};
+use crate::callback::{Callback, CallbackFn, DestroyFn, UserData};
 use crate::error::Error;
 use crate::services::future::Outcome;
 use std::ffi::{c_int, c_void};
@@ -23,6 +23,15 @@ pub enum Job {
     },
     /// The host's, without a result.
     Callback(Callback),
+    /// The host's, with a function to call on the loop's thread after it.
+    Work {
+        /// What to call on the executor.
+        func: CallbackFn,
+        /// What to call with the same data afterwards, and where.
+        done: Callback,
+        /// The loop's.
+        completions: Arc<Completions>,
+    },
     /// Another service's.
     Service(Box<dyn FnOnce() -> Outcome + Send>),
 }
@@ -52,6 +61,13 @@ impl Job {
             }
             Job::Callback(callback) => {
                 callback.call();
+                Outcome::number(0)
+            }
+            Job::Work { func, done, completions } => {
+                let (_, data) = done.parts();
+                // SAFETY: the host's function with the host's data.
+                unsafe { func(data) };
+                completions.push_call(done);
                 Outcome::number(0)
             }
             Job::Service(body) => body(),

@@ -3,9 +3,10 @@
 use super::completions::{Completions, Ticket};
 use super::job::{Job, Receiver, Task};
 use super::{Executor, Kind, Place, WAIT, worker};
+use crate::callback::{Callback, CallbackFn};
 use crate::error::{Error, Result};
 use crate::event_loop::{Attachment, Detach, EventLoop};
-use crate::memory::probe;
+use crate::memory::{probe, try_box};
 use crate::services::future::{Deadline, Future, Operation, Outcome};
 use std::alloc::Layout;
 use std::ffi::CStr;
@@ -95,14 +96,38 @@ impl Submitted {
     }
 }
 
-impl Operation for Submitted {
+/// The same as an operation, which is made before the job is submitted.
+struct Running(Option<Submitted>);
+
+impl Operation for Running {
     fn cancel(&mut self, _message: Option<&CStr>) -> Option<bool> {
-        self.withdraw();
+        if let Some(submitted) = &self.0 {
+            submitted.withdraw();
+        }
         None
     }
 
     fn ended(self: Box<Self>) {
-        self.forget();
+        if let Some(submitted) = self.0 {
+            submitted.forget();
+        }
+    }
+}
+
+/// Submits a function, as `start` does; `done` is called on the loop's thread
+/// after it, with the same data, unless the loop is closed meanwhile.
+pub fn call(
+    event_loop: &EventLoop,
+    executor: Option<&Executor>,
+    func: CallbackFn,
+    done: Callback,
+) -> Result<()> {
+    let executors = LoopExecutors::of(event_loop)?;
+    let completions = executors.completions.clone();
+    let job = Job::Work { func, done, completions };
+    match executor {
+        Some(executor) => executor.submit(job),
+        None => executors.default_executor()?.submit(job),
     }
 }
 
@@ -136,9 +161,9 @@ pub fn start(
 /// or not; the outcome arrives by a post. asyncio: `loop.run_in_executor`.
 pub fn run(event_loop: &EventLoop, executor: Option<&Executor>, job: Job) -> Result<Arc<Future>> {
     let future = Future::new(event_loop)?;
-    probe(Layout::new::<Submitted>())?;
-    let submitted = start(event_loop, executor, job, &future)?;
-    future.set_operation(Box::new(submitted))?;
+    let mut running = try_box(Running(None))?;
+    running.0 = Some(start(event_loop, executor, job, &future)?);
+    future.set_operation(running)?;
     Ok(future)
 }
 

@@ -11,7 +11,9 @@ mod worker;
 pub use completions::{Completions, Ticket};
 pub use host::{CANCEL_QUEUED, HostExecutor, HostFns, HostJob, WAIT};
 pub use job::{Job, JobFn, Receiver, Task};
-pub use loop_executors::{Submitted, run, set_default_executor, shutdown_default_executor, start};
+pub use loop_executors::{
+    Submitted, call, run, set_default_executor, shutdown_default_executor, start,
+};
 pub use pool::Pool;
 
 use crate::callback::UserData;
@@ -79,27 +81,42 @@ impl Executor {
         }
     }
 
-    /// Submits a job.
+    /// Submits a job. It may end the last reference to this executor, which is
+    /// not touched afterwards.
     fn submit_task(&self, task: Task) -> Result<Place> {
-        // The host's functions may give the last reference back.
-        match self.kind().clone() {
-            Kind::Pool(pool) => match pool.submit(task) {
-                Ok(serial) => Ok(Place::Pool(pool, serial)),
-                Err((error, task)) => {
-                    drop(task);
-                    Err(error)
+        match self.kind() {
+            Kind::Pool(pool) => {
+                let pool = pool.clone();
+                match pool.submit(task) {
+                    Ok(serial) => Ok(Place::Pool(pool, serial)),
+                    Err((error, task)) => {
+                        drop(task);
+                        Err(error)
+                    }
                 }
-            },
+            }
             Kind::Host(host) => {
+                let host = host.clone();
                 let job = host.submit(task)?;
                 Ok(Place::Host(host, job))
             }
         }
     }
 
-    /// Submits a job that nobody waits for.
+    /// Submits a job that nobody waits for, under the same rule.
     pub fn submit(&self, job: Job) -> Result<()> {
-        self.submit_task(Task { job, receiver: None }).map(drop)
+        let task = Task { job, receiver: None };
+        match self.kind() {
+            // The job may run, and end the last reference, before this returns.
+            Kind::Pool(pool) => match pool.clone().submit(task) {
+                Ok(_) => Ok(()),
+                Err((error, task)) => {
+                    drop(task);
+                    Err(error)
+                }
+            },
+            Kind::Host(_) => self.submit_task(task).map(drop),
+        }
     }
 
     /// Sets the most threads there may be.

@@ -7,6 +7,10 @@
 //! the next one if there are more jobs than it can take. So whoever submits
 //! many short jobs pays for one wake-up and not for each.
 //!
+//! A worker that finds no job looks a moment longer before it sleeps, without
+//! the lock and at no more than a number; what it finds there it settles under
+//! the lock.
+//!
 //! Fork: the threads stay in the parent. The child compares generations before
 //! it locks anything; only `abandon` looks inside, if nobody held the lock.
 
@@ -16,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::services::future::Outcome;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
@@ -27,6 +31,9 @@ pub struct Pool {
     pid: i32,
     /// The most threads there may be; changed under the lock.
     workers: AtomicUsize,
+    /// The serial of the next job, for a worker that looks without the lock;
+    /// changed under it.
+    next_serial: AtomicU64,
     queue: Mutex<Queue>,
     /// Something changed for idle workers.
     pub(super) changed: Condvar,
@@ -39,12 +46,13 @@ pub(super) struct Queue {
     jobs: VecDeque<Entry>,
     /// How many entries of `jobs` are empty.
     withdrawn: usize,
-    next_serial: u64,
     pub threads: usize,
     /// Threads that were started and have not come to the queue yet.
     pub starting: usize,
     /// Threads in `changed.wait`, those included that are on their way out.
     pub waiting: usize,
+    /// A thread without a job that looks for one a moment longer.
+    pub looking: bool,
     /// Notifications that no thread has answered yet.
     pub wakes: usize,
     /// No more jobs are taken; threads end when there are none.
@@ -82,7 +90,8 @@ impl Queue {
     /// Must one more thread be woken? Then the caller does so once it has given
     /// the lock back.
     pub fn wants_wake(&mut self) -> bool {
-        let wants = self.len() > 0 && self.wakes == 0 && self.waiting > 0;
+        let coming = self.looking || self.wakes > 0;
+        let wants = !coming && self.waiting > 0 && self.len() > 0;
         self.wakes += usize::from(wants);
         wants
     }
@@ -107,13 +116,14 @@ impl Pool {
             generation: fork_generation::current(),
             pid: fork_generation::pid(),
             workers: AtomicUsize::new(at_least_one(workers)),
+            next_serial: AtomicU64::new(0),
             queue: Mutex::new(Queue {
                 jobs: VecDeque::new(),
                 withdrawn: 0,
-                next_serial: 0,
                 threads: 0,
                 starting: 0,
                 waiting: 0,
+                looking: false,
                 wakes: 0,
                 shutdown: false,
                 handles: Vec::new(),
@@ -138,13 +148,41 @@ impl Pool {
         }
     }
 
-    /// The queue for a worker that slept.
-    pub(super) fn wait<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+    /// The queue for a worker that found no job: after a while, or when woken.
+    pub(super) fn idle<'a>(&'a self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        let (mut queue, came) = self.look_longer(queue);
+        if came || queue.shutdown {
+            return queue;
+        }
         queue.waiting += 1;
-        let mut queue = self.changed.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner());
+        queue = self.changed.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner());
         queue.waiting -= 1;
         queue.wakes = queue.wakes.saturating_sub(1);
         queue
+    }
+
+    /// Jobs often come one after the other, and to sleep and be woken takes
+    /// longer than most of them. One thread at a time looks, without the lock.
+    fn look_longer<'a>(
+        &'a self,
+        mut queue: MutexGuard<'a, Queue>,
+    ) -> (MutexGuard<'a, Queue>, bool) {
+        if queue.looking {
+            return (queue, false);
+        }
+        queue.looking = true;
+        let seen = self.next_serial.load(Relaxed);
+        drop(queue);
+        for _ in 0..LOOKS {
+            if self.next_serial.load(Relaxed) != seen {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let mut queue = self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        queue.looking = false;
+        let came = queue.len() > 0;
+        (queue, came)
     }
 
     /// Queues a job; yields what `withdraw` knows it by. A refused one comes back.
@@ -159,8 +197,8 @@ impl Pool {
         if queue.jobs.try_reserve(1).is_err() {
             return Err((Error::NO_MEMORY, task));
         }
-        let serial = queue.next_serial;
-        queue.next_serial += 1;
+        let serial = self.next_serial.load(Relaxed);
+        self.next_serial.store(serial + 1, Relaxed);
         queue.jobs.push_back(Entry { serial, task: Some(task) });
         if let Err(error) = self.start_workers(&mut queue, 1)
             && queue.threads == 0
@@ -179,7 +217,7 @@ impl Pool {
     /// Starts threads for jobs that no idle one will take.
     fn start_workers(self: &Arc<Self>, queue: &mut Queue, most: usize) -> Result<()> {
         for _ in 0..most {
-            let coming = queue.waiting + queue.starting;
+            let coming = queue.waiting + queue.starting + usize::from(queue.looking);
             if queue.threads >= self.workers() || queue.len() <= coming {
                 break;
             }
@@ -347,6 +385,9 @@ impl Queue {
         Some(self.handles.swap_remove(index))
     }
 }
+
+/// How often a worker looks before it sleeps: about as long as a short job takes.
+const LOOKS: u32 = 50;
 
 /// 0 means as many as Python's ThreadPoolExecutor would have.
 fn at_least_one(workers: usize) -> usize {

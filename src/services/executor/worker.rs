@@ -62,7 +62,7 @@ fn take_jobs(pool: &Pool) -> Result<()> {
             pool.worker_ends(queue);
             return Ok(());
         }
-        queue = pool.wait(queue);
+        queue = pool.idle(queue);
     }
 }
 
