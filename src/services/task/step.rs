@@ -61,9 +61,15 @@ impl Task {
             None => call(),
         };
         self.registry.leave(self.event_loop(), outer);
-        // A child that was forked inside leaves everything as it is.
         let Ok(hold) = self.hold() else {
-            std::mem::forget(step);
+            // A child that was forked inside: for it the task ends here.
+            // SAFETY: the child's only thread, whose own copy of the state is whole.
+            let left = unsafe {
+                self.state.try_with(|state| {
+                    (std::mem::replace(&mut state.wish, Wish::Nothing), state.awaited.take())
+                })
+            };
+            drop((left, step));
             return false;
         };
         let wants_more = matches!(returned, AWAIT | YIELD);
