@@ -63,7 +63,7 @@ mod tests {
         // SAFETY: descriptors of this test's own; the default handling would
         // end the process.
         unsafe {
-            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            let before = libc::signal(libc::SIGPIPE, libc::SIG_DFL);
             let mut ends = [0; 2];
             assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
             libc::close(ends[0]);
@@ -73,6 +73,7 @@ mod tests {
             libc::sigpending(&mut waiting);
             assert_eq!(libc::sigismember(&waiting, libc::SIGPIPE), 0);
             libc::close(ends[1]);
+            libc::signal(libc::SIGPIPE, before);
         }
     }
 }
