@@ -41,8 +41,6 @@ pub fn try_box<T>(value: T) -> Result<Box<T>> {
     }
     // SAFETY: the layout is not empty and a Box's own; the memory is written
     // before it becomes one.
-    // SAFETY: not empty; written before a box, which frees it with the same
-    // layout, takes it over.
     unsafe {
         let place = alloc(layout).cast::<T>();
         if place.is_null() {
