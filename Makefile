@@ -15,8 +15,8 @@ WARN   := -std=c11 -Wall -Wextra -pedantic -Werror
 LINK   := -Iinclude -L$(LIB) -lcoloop -Wl,-rpath,$(abspath $(LIB)) -pthread
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all demo test bench header model test-rust test-header test-c test-python test-contract \
-        test-samples test-examples
+.PHONY: all demo test bench header model test-rust test-header test-c test-python test-peers \
+        test-contract test-samples test-examples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -41,7 +41,7 @@ target/demo/%: examples/c/%.c $(wildcard examples/c/*.h) include/coloop.h $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 
-test: $(VENV)/.installed test-rust model test-header test-c test-python test-contract test-samples test-examples demo
+test: $(VENV)/.installed test-rust model test-header test-c test-python test-peers test-contract test-samples test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -62,6 +62,13 @@ test-c: target/tests/c
 
 test-python: $(VENV)/.installed $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v
+
+target/tests/peer: tests/peers/peer.c include/coloop.h $(LIB)/libcoloop.so
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
+
+test-peers: $(VENV)/.installed target/tests/peer
+	COLOOP_PEER=target/tests/peer $(VENV)/bin/python -m unittest discover -s tests/peers -v
 
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c

@@ -19,6 +19,9 @@ test)
     need valgrind valgrind --version
     need libc6-dbg test -e /usr/lib/debug/.build-id
     need binutils nm --version
+    need curl curl --version
+    need socat socat -V
+    need netcat-openbsd nc -h
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 bench)

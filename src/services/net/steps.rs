@@ -4,6 +4,7 @@
 //! host's data.
 
 use super::registry::{EndsWithLoop, Key, Registry};
+use crate::context::Context as HostContext;
 use crate::error::Result;
 use crate::event_loop::{Detach, EventLoop, Hold, Kept};
 use crate::loop_cell::LoopCell;
@@ -15,6 +16,22 @@ use std::task::{Context, Poll, Wake, Waker};
 
 type Block = Pin<Box<dyn std::future::Future<Output = Outcome>>>;
 
+/// A block, and the host's context in which it goes on, if there is any.
+struct InContext {
+    block: Block,
+    context: Option<HostContext>,
+}
+
+impl InContext {
+    /// The first step is taken by the caller, who is in that context already.
+    fn poll(&mut self, is_first: bool, waker: &mut Context<'_>) -> Poll<Outcome> {
+        match &self.context {
+            Some(context) if !is_first => context.run(|| self.block.as_mut().poll(waker)),
+            _ => self.block.as_mut().poll(waker),
+        }
+    }
+}
+
 /// A block and the future it works on.
 struct Steps {
     event_loop: Kept,
@@ -23,7 +40,7 @@ struct Steps {
 
 struct State {
     /// None while it is polled and once it is over.
-    block: Option<Block>,
+    block: Option<InContext>,
     /// Kept until the end, though nobody else may refer to it.
     future: Option<Arc<Future>>,
     polling: bool,
@@ -39,9 +56,10 @@ pub fn begin(
 ) -> Result<Arc<Future>> {
     let registry = Registry::of(event_loop)?;
     let block: Block = Pin::from(try_box(block)? as Box<dyn std::future::Future<Output = Outcome>>);
+    let context = event_loop.present_context();
     let future = Future::new(event_loop)?;
     let state = State {
-        block: Some(block),
+        block: Some(InContext { block, context }),
         future: Some(future.clone()),
         polling: false,
         again: false,
@@ -58,7 +76,7 @@ pub fn begin(
             return Err(error);
         }
     }
-    steps.poll();
+    steps.poll(true);
     Ok(future)
 }
 
@@ -78,7 +96,7 @@ impl Steps {
     }
 
     /// Goes on as far as possible.
-    fn poll(self: &Arc<Self>) {
+    fn poll(self: &Arc<Self>, is_first: bool) {
         let Ok(hold) = self.event_loop.hold() else { return };
         let taken = self.with(&hold, |state| {
             state.again = state.polling;
@@ -90,7 +108,7 @@ impl Steps {
         let waker = Waker::from(self.clone());
         let mut context = Context::from_waker(&waker);
         loop {
-            if let Poll::Ready(outcome) = block.as_mut().poll(&mut context) {
+            if let Poll::Ready(outcome) = block.poll(is_first, &mut context) {
                 let (future, key) = self.with(&hold, |state| {
                     state.polling = false;
                     (state.future.take(), state.key.take())
@@ -139,11 +157,11 @@ impl Steps {
 
 impl Wake for Steps {
     fn wake(self: Arc<Self>) {
-        self.poll();
+        self.poll(false);
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.poll();
+        self.poll(false);
     }
 }
 
