@@ -2,10 +2,14 @@
 
 use super::future::{give, loop_future_t};
 use super::guard::{guard, guard_or, kept, read_sized, store};
+use super::transport::loop_transport_t;
 use super::types::*;
+use crate::callback::UserData;
 use crate::error::{Error, Result};
-use crate::services::subprocess::{self, Command, Identity, Process, Stdio, Strings};
-use std::ffi::{CStr, c_char, c_int};
+use crate::services::subprocess::{
+    self, Command, Functions, Identity, Process, Protocol, Stdio, Strings,
+};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -99,6 +103,63 @@ pub struct loop_subprocess_options_t {
     pub reserved: u32,
 }
 
+/// What a process calls. Set `size` to sizeof(loop_process_protocol_t) and what
+/// you do not want to NULL. connection_made comes first; what the pipes bring,
+/// their ends and the end of the process come in any order, so data may still
+/// come after process_exited; connection_lost comes after all of them. `process`
+/// is borrowed for the call. asyncio: SubprocessProtocol.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct loop_process_protocol_t {
+    /// sizeof(loop_process_protocol_t).
+    pub size: usize,
+    /// The process runs; its pipes can be written to.
+    pub connection_made:
+        Option<unsafe extern "C-unwind" fn(process: *mut loop_process_t, user_data: *mut c_void)>,
+    /// `count` bytes came from standard stream `fd` (1 or 2); borrowed for the
+    /// call.
+    pub pipe_data_received: Option<
+        unsafe extern "C-unwind" fn(
+            process: *mut loop_process_t,
+            fd: c_int,
+            data: *const c_void,
+            count: usize,
+            user_data: *mut c_void,
+        ),
+    >,
+    /// The pipe to standard stream `fd` ended: 0 and NULL, or a code and a text.
+    pub pipe_connection_lost: Option<
+        unsafe extern "C-unwind" fn(
+            process: *mut loop_process_t,
+            fd: c_int,
+            code: c_int,
+            message: *const c_char,
+            user_data: *mut c_void,
+        ),
+    >,
+    /// The process ended: loop_process_returncode knows how.
+    pub process_exited:
+        Option<unsafe extern "C-unwind" fn(process: *mut loop_process_t, user_data: *mut c_void)>,
+    /// The process and all of its pipes ended. `code` is 0, `message` is NULL.
+    pub connection_lost: Option<
+        unsafe extern "C-unwind" fn(
+            process: *mut loop_process_t,
+            code: c_int,
+            message: *const c_char,
+            user_data: *mut c_void,
+        ),
+    >,
+    /// More waits to be sent to standard input than the transport's high-water
+    /// mark: write no more.
+    pub pause_writing:
+        Option<unsafe extern "C-unwind" fn(process: *mut loop_process_t, user_data: *mut c_void)>,
+    /// The low-water mark is reached: write again.
+    pub resume_writing:
+        Option<unsafe extern "C-unwind" fn(process: *mut loop_process_t, user_data: *mut c_void)>,
+}
+
+const _: () = assert!(size_of::<loop_process_protocol_t>() == size_of::<Functions>());
+
 const ALL_FLAGS: u32 = 127;
 
 /// A process the caller has a reference to, borrowed for the call.
@@ -183,14 +244,74 @@ unsafe fn to_command<'a>(
 unsafe fn start(
     r#loop: *mut loop_t,
     command: &Command<'_>,
+    protocol: Option<Protocol>,
     ret_process: *mut *mut loop_process_t,
 ) -> Result<c_int> {
     if ret_process.is_null() {
         return Err(Error::Invalid("ret_process is NULL"));
     }
-    let process = subprocess::exec(&*unsafe { kept(r#loop)? }, command)?;
+    let process = subprocess::exec(&*unsafe { kept(r#loop)? }, command, protocol)?;
     unsafe { store(ret_process, Arc::into_raw(process).cast_mut().cast())? };
     Ok(0)
+}
+
+unsafe fn to_protocol(
+    given: *const loop_process_protocol_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+) -> Result<Protocol> {
+    let user_data = UserData::new(user_data, destroy);
+    if given.is_null() {
+        return Err(Error::Invalid("protocol is NULL"));
+    }
+    let mut functions = Functions::NONE;
+    // SAFETY: the caller passes a struct whose first field is its size; C sees
+    // the functions with another name for the process.
+    unsafe { read_sized(given.cast::<c_void>(), &mut functions) }
+        .ok_or(Error::Invalid("loop_process_protocol_t.size is wrong, or it has unknown fields"))?;
+    Ok(Protocol { functions, user_data })
+}
+
+unsafe fn exec(
+    r#loop: *mut loop_t,
+    options: *const loop_subprocess_options_t,
+    protocol: Option<Protocol>,
+    ret_process: *mut *mut loop_process_t,
+) -> Result<c_int> {
+    let given = unsafe { read(options)? }.ok_or(Error::Invalid("options is NULL"))?;
+    let argv = unsafe { Strings::new(given.argv) }.ok_or(Error::Invalid("options.argv is NULL"))?;
+    let first = argv.iter().next();
+    let file = unsafe { super::future::text(given.file) }
+        .or(first)
+        .ok_or(Error::Invalid("options.argv has no program"))?;
+    let command = unsafe { to_command(&given, file, argv)? };
+    unsafe { start(r#loop, &command, protocol, ret_process) }
+}
+
+unsafe fn shell(
+    r#loop: *mut loop_t,
+    command: *const c_char,
+    options: *const loop_subprocess_options_t,
+    protocol: Option<Protocol>,
+    ret_process: *mut *mut loop_process_t,
+) -> Result<c_int> {
+    if command.is_null() {
+        return Err(Error::Invalid("command is NULL"));
+    }
+    let argv = [c"/bin/sh".as_ptr(), c"-c".as_ptr(), command, std::ptr::null()];
+    // SAFETY: ended by null, and longer there than the call.
+    let arguments = unsafe { Strings::new(argv.as_ptr()) }.ok_or(Error::Internal)?;
+    let command = match unsafe { read(options)? } {
+        Some(given) if !given.argv.is_null() => {
+            return Err(Error::Invalid("options.argv must be NULL for a shell"));
+        }
+        Some(given) => {
+            let file = unsafe { super::future::text(given.file) }.unwrap_or(c"/bin/sh");
+            unsafe { to_command(&given, file, arguments)? }
+        }
+        None => Command::new(c"/bin/sh", arguments),
+    };
+    unsafe { start(r#loop, &command, protocol, ret_process) }
 }
 
 /// Starts a program: in *ret_process, with one reference. It runs when this
@@ -208,17 +329,7 @@ pub unsafe extern "C" fn loop_subprocess_exec(
     options: *const loop_subprocess_options_t,
     ret_process: *mut *mut loop_process_t,
 ) -> c_int {
-    guard(|| {
-        let given = unsafe { read(options)? }.ok_or(Error::Invalid("options is NULL"))?;
-        let argv =
-            unsafe { Strings::new(given.argv) }.ok_or(Error::Invalid("options.argv is NULL"))?;
-        let first = argv.iter().next();
-        let file = unsafe { super::future::text(given.file) }
-            .or(first)
-            .ok_or(Error::Invalid("options.argv has no program"))?;
-        let command = unsafe { to_command(&given, file, argv)? };
-        unsafe { start(r#loop, &command, ret_process) }
-    })
+    guard(|| unsafe { exec(r#loop, options, None, ret_process) })
 }
 
 /// loop_subprocess_exec for "/bin/sh -c command". `options` may be NULL; its argv
@@ -231,24 +342,46 @@ pub unsafe extern "C" fn loop_subprocess_shell(
     options: *const loop_subprocess_options_t,
     ret_process: *mut *mut loop_process_t,
 ) -> c_int {
-    guard(|| {
-        if command.is_null() {
-            return Err(Error::Invalid("command is NULL"));
-        }
-        let argv = [c"/bin/sh".as_ptr(), c"-c".as_ptr(), command, std::ptr::null()];
-        // SAFETY: ended by null, and longer there than the call.
-        let arguments = unsafe { Strings::new(argv.as_ptr()) }.ok_or(Error::Internal)?;
-        let command = match unsafe { read(options)? } {
-            Some(given) if !given.argv.is_null() => {
-                return Err(Error::Invalid("options.argv must be NULL for a shell"));
-            }
-            Some(given) => {
-                let file = unsafe { super::future::text(given.file) }.unwrap_or(c"/bin/sh");
-                unsafe { to_command(&given, file, arguments)? }
-            }
-            None => Command::new(c"/bin/sh", arguments),
-        };
-        unsafe { start(r#loop, &command, ret_process) }
+    guard(|| unsafe { shell(r#loop, command, options, None, ret_process) })
+}
+
+/// loop_subprocess_exec with a protocol, which is told what the process does, on
+/// the loop's thread. Its pipes are transports then, reading from the start; see
+/// loop_process_get_pipe_transport. The functions are copied. The loop keeps the
+/// process until connection_lost. `destroy` runs after that; if the loop is
+/// closed before, with the last reference to the process, on that thread; or when
+/// this call fails. LOOP_EINVAL also for a protocol that is NULL or has a wrong
+/// size. [loop thread] asyncio: loop.subprocess_exec(protocol_factory, ...).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_subprocess_exec_protocol(
+    r#loop: *mut loop_t,
+    options: *const loop_subprocess_options_t,
+    protocol: *const loop_process_protocol_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_process: *mut *mut loop_process_t,
+) -> c_int {
+    guard(|| unsafe {
+        let protocol = to_protocol(protocol, user_data, destroy)?;
+        exec(r#loop, options, Some(protocol), ret_process)
+    })
+}
+
+/// loop_subprocess_shell with a protocol, by the rules of
+/// loop_subprocess_exec_protocol. asyncio: loop.subprocess_shell().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_subprocess_shell_protocol(
+    r#loop: *mut loop_t,
+    command: *const c_char,
+    options: *const loop_subprocess_options_t,
+    protocol: *const loop_process_protocol_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_process: *mut *mut loop_process_t,
+) -> c_int {
+    guard(|| unsafe {
+        let protocol = to_protocol(protocol, user_data, destroy)?;
+        shell(r#loop, command, options, Some(protocol), ret_process)
     })
 }
 
@@ -357,8 +490,8 @@ pub unsafe extern "C" fn loop_process_close(process: *mut loop_process_t) -> c_i
 /// Our end of the pipe to standard stream 0, 1 or 2: a descriptor that does not
 /// block and is close-on-exec. It stays the process's: remove it from the loop
 /// before the process is closed or gone. LOOP_EINVAL if there is no such pipe,
-/// or not any more; LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread]
-/// asyncio: transport.get_pipe_transport().
+/// or not any more, or it is a transport's (the process has a protocol);
+/// LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_process_get_pipe_fd(
     process: *mut loop_process_t,
@@ -376,6 +509,20 @@ pub unsafe extern "C" fn loop_process_take_pipe_fd(
     guard(|| unsafe { self::process(process)? }.take_pipe_fd(to_stream(stream)?))
 }
 
+/// The transport to standard stream 0, 1 or 2 of a process with a protocol, or
+/// NULL. Borrowed: valid as long as the process. Standard input is written to;
+/// the others may be paused. [loop thread] asyncio: transport.get_pipe_transport().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_process_get_pipe_transport(
+    process: *mut loop_process_t,
+    stream: c_int,
+) -> *mut loop_transport_t {
+    guard_or(std::ptr::null_mut(), || {
+        let transport = unsafe { self::process(process)? }.pipe_transport(to_stream(stream)?)?;
+        Ok(Arc::as_ptr(&transport).cast_mut().cast())
+    })
+}
+
 fn to_stream(stream: c_int) -> Result<usize> {
     usize::try_from(stream).map_err(|_| Error::Invalid("the process has no such pipe"))
 }
@@ -383,6 +530,8 @@ fn to_stream(stream: c_int) -> Result<usize> {
 versioned!(
     "loop_subprocess_exec",
     "loop_subprocess_shell",
+    "loop_subprocess_exec_protocol",
+    "loop_subprocess_shell_protocol",
     "loop_process_ref",
     "loop_process_unref",
     "loop_process_get_loop",
@@ -395,4 +544,5 @@ versioned!(
     "loop_process_close",
     "loop_process_get_pipe_fd",
     "loop_process_take_pipe_fd",
+    "loop_process_get_pipe_transport",
 );

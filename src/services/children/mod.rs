@@ -10,7 +10,7 @@ mod status;
 mod watcher;
 
 pub use pidfd::send_signal;
-pub use status::{Pidfd, UNKNOWN};
+pub use status::{Pidfd, RUNNING};
 pub use watcher::{Watcher, get as watcher, set as set_watcher};
 
 use crate::callback::Callback;
@@ -61,19 +61,23 @@ pub fn watch(
     event_loop.check_open()?;
     let children = children_of(event_loop)?;
     let pidfd = open(pid)?;
-    let (code, callback) = prepare(event_loop, pid, func)?;
+    let code = try_arc(AtomicI32::new(RUNNING))?;
+    let callback = prepare(event_loop, pid, &code, func)?;
     children.insert(pid, Watch { is_hosts: true, pidfd, code, callback })
 }
 
 /// For services: the same for a child of our own, beside what the host watches.
+/// The return code is in `code` before `func` is called, and also if its status
+/// was taken while the loop was closed.
 pub fn watch_own(
     event_loop: &EventLoop,
     pid: i32,
     pidfd: Option<Pidfd>,
+    code: Arc<AtomicI32>,
     func: impl FnOnce(i32, i32) + 'static,
 ) -> Result<()> {
     let children = children_of(event_loop)?;
-    let (code, callback) = prepare(event_loop, pid, func)?;
+    let callback = prepare(event_loop, pid, &code, func)?;
     children.insert(pid, Watch { is_hosts: false, pidfd, code, callback })
 }
 
@@ -113,12 +117,12 @@ fn open(pid: i32) -> Result<Option<Pidfd>> {
 fn prepare(
     event_loop: &EventLoop,
     pid: i32,
+    code: &Arc<AtomicI32>,
     func: impl FnOnce(i32, i32) + 'static,
-) -> Result<(Arc<AtomicI32>, Callback)> {
-    let code = try_arc(AtomicI32::new(UNKNOWN))?;
-    let told = code.clone();
-    let callback = Callback::once(move || func(pid, told.load(Relaxed)))?;
-    Ok((code, event_loop.in_present_context(callback)?))
+) -> Result<Callback> {
+    let code = code.clone();
+    let callback = Callback::once(move || func(pid, code.load(Relaxed)))?;
+    event_loop.in_present_context(callback)
 }
 
 impl Children {
@@ -270,10 +274,11 @@ impl Attachment for Children {
         let taken = unsafe { self.by_pid.try_with(std::mem::take) };
         let Some(by_pid) = taken else { return };
         for (pid, watches) in &by_pid {
-            if why == Detach::Closed {
-                // Who has ended by now leaves no zombie behind.
-                if watches.iter().any(|watch| !watch.is_hosts) {
-                    status::reap(*pid, watches.iter().find_map(|watch| watch.pidfd.as_deref()));
+            // Who has ended by now leaves no zombie behind.
+            if why == Detach::Closed && watches.iter().any(|watch| !watch.is_hosts) {
+                let pidfd = watches.iter().find_map(|watch| watch.pidfd.as_deref());
+                if let Status::Ended(code) = status::reap(*pid, pidfd) {
+                    watches.iter().for_each(|watch| watch.code.store(code, Relaxed));
                 }
             }
             self.unsee(watches);

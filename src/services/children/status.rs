@@ -7,7 +7,10 @@ use std::sync::Arc;
 pub type Pidfd = Arc<OwnedFd>;
 
 /// asyncio's return code for a child whose status somebody else took.
-pub const UNKNOWN: i32 = 255;
+const UNKNOWN: i32 = 255;
+
+/// No return code: the child lives.
+pub const RUNNING: i32 = i32::MIN;
 
 /// What there is to know of a child.
 pub enum Status {

@@ -5,9 +5,11 @@
 
 mod command;
 mod image;
+mod protocol;
 mod spawn;
 
 pub use command::{Command, Identity, Stdio, Strings};
+pub use protocol::{Functions, Protocol};
 
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Hold, Kept};
@@ -15,7 +17,9 @@ use crate::loop_cell::LoopCell;
 use crate::memory::try_arc;
 use crate::services::children::{self, Pidfd};
 use crate::services::future::Future;
+use crate::services::transport::Transport;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 /// A program that was started, with our ends of its pipes. Shared by reference
@@ -24,7 +28,19 @@ pub struct Process {
     event_loop: Kept,
     pid: i32,
     end: Arc<End>,
-    pipes: LoopCell<[Option<OwnedFd>; 3]>,
+    state: LoopCell<State>,
+}
+
+struct State {
+    /// Without a protocol: descriptors that the host may use.
+    pipes: [Option<OwnedFd>; 3],
+    /// With a protocol: transports.
+    transports: [Option<Arc<Transport>>; 3],
+    /// There until its connection_lost.
+    protocol: Option<Arc<Protocol>>,
+    /// How many transports have not lost their connection.
+    open_pipes: u32,
+    has_exited: bool,
 }
 
 /// The end of a process, which the loop waits for on its own account.
@@ -32,51 +48,82 @@ struct End {
     event_loop: Kept,
     pid: i32,
     pidfd: Option<Pidfd>,
+    /// The return code, or `children::RUNNING`.
+    code: Arc<AtomicI32>,
     state: LoopCell<EndState>,
 }
 
 struct EndState {
-    returncode: Option<i32>,
     waiters: Vec<(u64, Arc<Future>)>,
     next_token: u64,
 }
 
-/// Starts a program. When this returns, it runs.
-pub fn exec(event_loop: &EventLoop, command: &Command<'_>) -> Result<Arc<Process>> {
+/// Starts a program. When this returns, it runs. With a protocol its pipes are
+/// transports, and the process is kept until its connection_lost.
+pub fn exec(
+    event_loop: &EventLoop,
+    command: &Command<'_>,
+    protocol: Option<Protocol>,
+) -> Result<Arc<Process>> {
     event_loop.check_open()?;
     let hold = event_loop.hold()?;
+    let protocol = protocol.map(protocol::share).transpose()?;
     let spawned = spawn::spawn(command)?;
-    let (pid, pidfd) = (spawned.pid, spawned.pidfd.clone());
-    let started = watch_end(event_loop, &hold, pid, pidfd.clone()).and_then(|end| {
-        try_arc(Process {
-            event_loop: event_loop.keep(),
-            pid,
-            end,
-            pipes: LoopCell::new(spawned.pipes),
-        })
-    });
-    if started.is_err() {
-        spawn::end(pid, pidfd.as_deref());
+    let (pid, pidfd, pipes) = (spawned.pid, spawned.pidfd, spawned.pipes);
+    let process = match make(event_loop, pid, pidfd.clone(), protocol) {
+        Ok(process) => process,
+        Err(error) => {
+            spawn::end(pid, pidfd.as_deref());
+            return Err(error);
+        }
+    };
+    if process.with(&hold, |state| state.protocol.is_none()) {
+        process.with(&hold, |state| state.pipes = pipes);
+    } else if let Err(error) = process.connect(pipes) {
+        process.mute();
+        // The loop still takes its status.
+        let _ = process.close();
+        return Err(error);
     }
-    started
+    Ok(process)
 }
 
-fn watch_end(
+/// What there is of a process that runs; the loop waits for its end.
+fn make(
     event_loop: &EventLoop,
-    _hold: &Hold<'_>,
     pid: i32,
     pidfd: Option<Pidfd>,
-) -> Result<Arc<End>> {
-    let state = EndState { returncode: None, waiters: Vec::new(), next_token: 0 };
+    protocol: Option<Arc<Protocol>>,
+) -> Result<Arc<Process>> {
+    let code = try_arc(AtomicI32::new(children::RUNNING))?;
     let end = try_arc(End {
         event_loop: event_loop.keep(),
         pid,
         pidfd: pidfd.clone(),
-        state: LoopCell::new(state),
+        code: code.clone(),
+        state: LoopCell::new(EndState { waiters: Vec::new(), next_token: 0 }),
     })?;
-    let told = end.clone();
-    children::watch_own(event_loop, pid, pidfd, move |_, code| told.came(code))?;
-    Ok(end)
+    let has_protocol = protocol.is_some();
+    let process = try_arc(Process {
+        event_loop: event_loop.keep(),
+        pid,
+        end: end.clone(),
+        state: LoopCell::new(State {
+            pipes: [None, None, None],
+            transports: [None, None, None],
+            protocol,
+            open_pipes: 0,
+            has_exited: false,
+        }),
+    })?;
+    let told = has_protocol.then(|| process.clone());
+    children::watch_own(event_loop, pid, pidfd, code, move |_, _| {
+        end.came();
+        if let Some(process) = told {
+            process.exited();
+        }
+    })?;
+    Ok(process)
 }
 
 impl Process {
@@ -93,8 +140,8 @@ impl Process {
     /// How it ended: the exit status, or the negative number of a signal; none
     /// while it runs, as far as the loop knows.
     pub fn returncode(&self) -> Result<Option<i32>> {
-        let hold = self.event_loop.hold()?;
-        Ok(self.end.with(&hold, |state| state.returncode))
+        let _hold = self.event_loop.hold()?;
+        Ok(self.end.returncode())
     }
 
     /// A future with the return code as its result.
@@ -111,38 +158,47 @@ impl Process {
     /// Our end of the pipe to a standard stream; it stays the process's.
     pub fn pipe_fd(&self, stream: usize) -> Result<RawFd> {
         let hold = self.event_loop.hold()?;
-        self.with_pipe(&hold, stream, |pipe| pipe.as_ref().map(AsRawFd::as_raw_fd))
+        self.with(&hold, |state| state.pipes.get(stream)?.as_ref().map(AsRawFd::as_raw_fd))
+            .ok_or(NO_PIPE)
     }
 
     /// The same as the caller's own.
     pub fn take_pipe_fd(&self, stream: usize) -> Result<RawFd> {
         let hold = self.event_loop.hold()?;
-        self.with_pipe(&hold, stream, Option::take).map(IntoRawFd::into_raw_fd)
+        self.with(&hold, |state| state.pipes.get_mut(stream)?.take().map(IntoRawFd::into_raw_fd))
+            .ok_or(NO_PIPE)
     }
 
-    fn with_pipe<R>(
-        &self,
-        _hold: &Hold<'_>,
-        stream: usize,
-        body: impl FnOnce(&mut Option<OwnedFd>) -> Option<R>,
-    ) -> Result<R> {
+    /// The transport to a standard stream, with a protocol. It lives as long as
+    /// the process.
+    pub fn pipe_transport(&self, stream: usize) -> Result<Arc<Transport>> {
+        let hold = self.event_loop.hold()?;
+        self.with(&hold, |state| state.transports.get(stream)?.clone()).ok_or(NO_PIPE)
+    }
+
+    fn with<R>(&self, _hold: &Hold<'_>, body: impl FnOnce(&mut State) -> R) -> R {
         // SAFETY: the hold is that of our loop.
-        unsafe { self.pipes.with(|pipes| pipes.get_mut(stream).and_then(body)) }
-            .ok_or(Error::Invalid("the process has no such pipe"))
+        unsafe { self.state.with(body) }
     }
 
     /// Closes the pipes that are still the process's, and kills it if it runs.
     pub fn close(&self) -> Result<()> {
         let hold = self.event_loop.hold()?;
-        // SAFETY: as above.
-        let pipes = unsafe { self.pipes.with(std::mem::take) };
+        let (pipes, transports) =
+            self.with(&hold, |state| (std::mem::take(&mut state.pipes), state.transports.clone()));
         drop(pipes);
+        for transport in transports.iter().flatten() {
+            // A closed loop has closed them.
+            let _ = transport.operations().close(transport);
+        }
         match self.end.send_signal(&hold, libc::SIGKILL) {
             Err(Error::Sys(libc::ESRCH)) => Ok(()),
             result => result,
         }
     }
 }
+
+const NO_PIPE: Error = Error::Invalid("the process has no such pipe");
 
 impl End {
     fn with<R>(&self, _hold: &Hold<'_>, body: impl FnOnce(&mut EndState) -> R) -> R {
@@ -151,21 +207,22 @@ impl End {
     }
 
     /// The loop knows the return code.
-    fn came(&self, code: i32) {
+    fn came(&self) {
         let Ok(hold) = self.event_loop.hold() else { return };
-        let waiters = self.with(&hold, |state| {
-            state.returncode = Some(code);
-            std::mem::take(&mut state.waiters)
-        });
+        let waiters = self.with(&hold, |state| std::mem::take(&mut state.waiters));
         for (_, future) in waiters {
-            future.succeed(code as isize as usize);
+            future.succeed(self.code.load(Relaxed) as isize as usize);
         }
+    }
+
+    fn returncode(&self) -> Option<i32> {
+        Some(self.code.load(Relaxed)).filter(|code| *code != children::RUNNING)
     }
 
     fn wait(self: &Arc<Self>) -> Result<Arc<Future>> {
         let hold = self.event_loop.hold()?;
         self.event_loop.check_open()?;
-        if let Some(code) = self.with(&hold, |state| state.returncode) {
+        if let Some(code) = self.returncode() {
             let future = Future::new(&self.event_loop)?;
             future.succeed(code as isize as usize);
             return Ok(future);
@@ -198,8 +255,8 @@ impl End {
         drop(removed);
     }
 
-    fn send_signal(&self, hold: &Hold<'_>, signum: i32) -> Result<()> {
-        if self.with(hold, |state| state.returncode.is_some()) {
+    fn send_signal(&self, _hold: &Hold<'_>, signum: i32) -> Result<()> {
+        if self.returncode().is_some() {
             return Err(Error::Sys(libc::ESRCH));
         }
         match self.pidfd.as_deref().map(|pidfd| children::send_signal(pidfd, signum)) {
