@@ -1521,6 +1521,61 @@ typedef struct loop_subprocess_options_t {
 } loop_subprocess_options_t;
 
 /**
+ * What a process calls. Set `size` to sizeof(loop_process_protocol_t) and what
+ * you do not want to NULL. connection_made comes first; what the pipes bring,
+ * their ends and the end of the process come in any order, so data may still
+ * come after process_exited; connection_lost comes after all of them. `process`
+ * is borrowed for the call. asyncio: SubprocessProtocol.
+ */
+typedef struct loop_process_protocol_t {
+    /**
+     * sizeof(loop_process_protocol_t).
+     */
+    size_t size;
+    /**
+     * The process runs; its pipes can be written to.
+     */
+    void (*connection_made)(struct loop_process_t *process, void *user_data);
+    /**
+     * `count` bytes came from standard stream `fd` (1 or 2); borrowed for the
+     * call.
+     */
+    void (*pipe_data_received)(struct loop_process_t *process,
+                               int fd,
+                               const void *data,
+                               size_t count,
+                               void *user_data);
+    /**
+     * The pipe to standard stream `fd` ended: 0 and NULL, or a code and a text.
+     */
+    void (*pipe_connection_lost)(struct loop_process_t *process,
+                                 int fd,
+                                 int code,
+                                 const char *message,
+                                 void *user_data);
+    /**
+     * The process ended: loop_process_returncode knows how.
+     */
+    void (*process_exited)(struct loop_process_t *process, void *user_data);
+    /**
+     * The process and all of its pipes ended. `code` is 0, `message` is NULL.
+     */
+    void (*connection_lost)(struct loop_process_t *process,
+                            int code,
+                            const char *message,
+                            void *user_data);
+    /**
+     * More waits to be sent to standard input than the transport's high-water
+     * mark: write no more.
+     */
+    void (*pause_writing)(struct loop_process_t *process, void *user_data);
+    /**
+     * The low-water mark is reached: write again.
+     */
+    void (*resume_writing)(struct loop_process_t *process, void *user_data);
+} loop_process_protocol_t;
+
+/**
  * What a watchdog knows of a callback that takes long.
  */
 typedef struct loop_watchdog_report_t {
@@ -3836,6 +3891,34 @@ int loop_subprocess_shell(struct loop_t *loop,
                           struct loop_process_t **ret_process);
 
 /**
+ * loop_subprocess_exec with a protocol, which is told what the process does, on
+ * the loop's thread. Its pipes are transports then, reading from the start; see
+ * loop_process_get_pipe_transport. The functions are copied. The loop keeps the
+ * process until connection_lost. `destroy` runs after that; if the loop is
+ * closed before, with the last reference to the process, on that thread; or when
+ * this call fails. LOOP_EINVAL also for a protocol that is NULL or has a wrong
+ * size. [loop thread] asyncio: loop.subprocess_exec(protocol_factory, ...).
+ */
+int loop_subprocess_exec_protocol(struct loop_t *loop,
+                                  const struct loop_subprocess_options_t *options,
+                                  const struct loop_process_protocol_t *protocol,
+                                  void *user_data,
+                                  loop_destroy_t destroy,
+                                  struct loop_process_t **ret_process);
+
+/**
+ * loop_subprocess_shell with a protocol, by the rules of
+ * loop_subprocess_exec_protocol. asyncio: loop.subprocess_shell().
+ */
+int loop_subprocess_shell_protocol(struct loop_t *loop,
+                                   const char *command,
+                                   const struct loop_subprocess_options_t *options,
+                                   const struct loop_process_protocol_t *protocol,
+                                   void *user_data,
+                                   loop_destroy_t destroy,
+                                   struct loop_process_t **ret_process);
+
+/**
  * Takes one more reference; returns `process`. NULL is allowed. [any thread]
  */
 struct loop_process_t *loop_process_ref(struct loop_process_t *process);
@@ -3907,8 +3990,8 @@ int loop_process_close(struct loop_process_t *process);
  * Our end of the pipe to standard stream 0, 1 or 2: a descriptor that does not
  * block and is close-on-exec. It stays the process's: remove it from the loop
  * before the process is closed or gone. LOOP_EINVAL if there is no such pipe,
- * or not any more; LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread]
- * asyncio: transport.get_pipe_transport().
+ * or not any more, or it is a transport's (the process has a protocol);
+ * LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread]
  */
 int loop_process_get_pipe_fd(struct loop_process_t *process, int stream);
 
@@ -3916,6 +3999,14 @@ int loop_process_get_pipe_fd(struct loop_process_t *process, int stream);
  * The same, and the descriptor becomes the caller's, who closes it.
  */
 int loop_process_take_pipe_fd(struct loop_process_t *process, int stream);
+
+/**
+ * The transport to standard stream 0, 1 or 2 of a process with a protocol, or
+ * NULL. Borrowed: valid as long as the process. Standard input is written to;
+ * the others may be paused. [loop thread] asyncio: transport.get_pipe_transport().
+ */
+struct loop_transport_t *loop_process_get_pipe_transport(struct loop_process_t *process,
+                                                         int stream);
 
 /**
  * Starts a thread that calls `callback` when one callback of the loop has run
