@@ -231,7 +231,7 @@ static void a_watch_ends(void) {
     loop_t *loop = loop_new();
     int waiting = 0, fds = open_fds();
     struct watched first, second;
-    pid_t pid = start_shell("sleep 30");
+    pid_t pid = start_shell("exec sleep 30");
     watch(&first, loop, &waiting, pid);
     watch(&second, loop, &waiting, pid); /* replaces the first */
     CHECK_INT(first.destroyed, 1);
