@@ -9,7 +9,7 @@
 //! takes the wish away, then asks who is in. All four are read-modify-write
 //! operations, so at least one side sees the other.
 
-use crate::sync::{AtomicU64, Ordering::AcqRel};
+use crate::sync::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 
 /// The meeting place of handlers and a loop. A set of signals is 64 bits.
 pub struct Gate {
@@ -31,7 +31,9 @@ impl Gate {
             self.arrived.fetch_or(bit, AcqRel);
             wake();
         }
-        self.inside.fetch_sub(1, AcqRel);
+        // Not below 0: another handler may have interrupted this one and forked,
+        // and the child may have renewed the gate.
+        let _ = self.inside.fetch_update(AcqRel, Acquire, |inside| inside.checked_sub(1));
     }
 
     /// These are wanted, too.

@@ -14,7 +14,7 @@ use crate::wakeup::Wakeup;
 use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{
-    AtomicPtr, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    AtomicPtr, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst,
 };
 
 /// Nobody has the wire.
@@ -79,12 +79,20 @@ fn bit(signum: i32) -> u64 {
 
 impl Wire {
     /// A wire for a loop. The caller holds the dispositions' lock.
+    ///
+    /// It is marked as taken before anything else is done to it, and as free
+    /// after everything else: a child that is forked by another thread meanwhile
+    /// sees the wire of somebody else, and leaves it alone.
     pub fn acquire() -> Result<&'static Wire> {
+        let generation = fork_generation::current();
         let wire = match all().find(|wire| wire.generation.load(Acquire) == FREE) {
-            Some(wire) => wire,
+            Some(wire) => {
+                wire.generation.store(generation, SeqCst);
+                wire
+            }
             None => {
                 let wire = Box::leak(try_box(Wire {
-                    generation: AtomicU64::new(FREE),
+                    generation: AtomicU64::new(generation),
                     gate: Gate::new(),
                     wakeup: Wakeup::new(),
                     next: FIRST.load(Relaxed),
@@ -93,8 +101,10 @@ impl Wire {
                 wire
             }
         };
-        wire.wakeup.ensure()?;
-        wire.generation.store(fork_generation::current(), Release);
+        if let Err(error) = wire.wakeup.ensure() {
+            wire.generation.store(FREE, Release);
+            return Err(error);
+        }
         Ok(wire)
     }
 
