@@ -56,10 +56,24 @@ struct State {
 /// The inbox of one loop. What its thread reads all the time stands apart from
 /// what posters write all the time.
 pub struct Inbox {
-    state: Apart<Mutex<State>>,
+    locked: Apart<Locked>,
     ended: Condvar,
     pending: AtomicBool,
     bypass: AtomicU64,
+}
+
+/// What whoever holds the lock writes, in the lock's own cache line.
+struct Locked {
+    state: Mutex<State>,
+    /// How many entries wait, for whoever asks without the lock.
+    count: AtomicU64,
+}
+
+impl Locked {
+    fn new(state: State) -> Self {
+        let count = AtomicU64::new(state.entries.len() as u64);
+        Locked { state: Mutex::new(state), count }
+    }
 }
 
 /// A value with a cache line of its own.
@@ -99,7 +113,7 @@ impl Inbox {
     /// An open, empty inbox. Generations of its handles begin after `seed`.
     pub fn new(seed: u32) -> Self {
         Inbox {
-            state: Apart(Mutex::new(State {
+            locked: Apart(Locked::new(State {
                 entries: Vec::new(),
                 shared: Slab::new(),
                 generation: seed,
@@ -115,7 +129,7 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No user code runs under the lock, so a poisoned state is still whole.
-        self.state.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.locked.0.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Queues an entry. On failure it was not taken. A quiet post leaves a
@@ -137,6 +151,7 @@ impl Inbox {
             self.set_pending(state, true);
         }
         state.entries.push(entry);
+        self.locked.0.count.store(state.entries.len() as u64, Ordering::Relaxed);
         Ok(if quiet { Wake::No } else { take_sleeping(state) })
     }
 
@@ -167,9 +182,9 @@ impl Inbox {
         }
     }
 
-    /// How many entries wait.
+    /// How many entries wait; takes no lock.
     pub fn len(&self) -> usize {
-        self.lock().entries.len()
+        self.locked.0.count.load(Ordering::Relaxed) as usize
     }
 
     /// Does anything wait? Exact for what happened before the call.
@@ -204,6 +219,7 @@ impl Inbox {
         debug_assert!(spare.is_empty());
         let mut state = self.lock();
         std::mem::swap(&mut state.entries, spare);
+        self.locked.0.count.store(0, Ordering::Relaxed);
         self.set_pending(&state, false);
     }
 
@@ -301,6 +317,7 @@ impl Inbox {
         state.closed = true;
         state.sleeper = Wake::No;
         state.runner = 0;
+        self.locked.0.count.store(0, Ordering::Relaxed);
         self.set_pending(&state, false);
         let shared = SharedCallbacks(std::mem::take(&mut state.shared).into_iter());
         (std::mem::take(&mut state.entries), shared)
@@ -309,11 +326,12 @@ impl Inbox {
     /// A new inbox for a forked child, in which only this thread is left: locks
     /// and waiters are new, handles stay what they were. Also what was posted.
     pub fn after_fork(self) -> (Self, Vec<Entry>) {
-        let mut state = self.state.0.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut state =
+            self.locked.0.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         let entries = std::mem::take(&mut state.entries);
         state.sleeper = Wake::No;
         state.runner = 0;
-        (Inbox { state: Apart(Mutex::new(state)), ..Inbox::new(0) }, entries)
+        (Inbox { locked: Apart(Locked::new(state)), ..Inbox::new(0) }, entries)
     }
 
     /// Forgets every shared handle but those that run, and yields what they
@@ -337,7 +355,7 @@ impl Inbox {
     /// Could the lock be taken at once? In a forked child, "no" means that a
     /// thread of the parent held it, for ever.
     pub fn is_free(&self) -> bool {
-        !matches!(self.state.0.try_lock(), Err(std::sync::TryLockError::WouldBlock))
+        !matches!(self.locked.0.state.try_lock(), Err(std::sync::TryLockError::WouldBlock))
     }
 }
 

@@ -9,7 +9,7 @@
 //! | which loop is current | `policy` |
 //! | what asyncio gives beside the loop | `services` |
 //! | the loop | `event_loop` |
-//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `clock`, `thread_id`, `fork_generation`, `fork_lock`, `free_slots`, `loop_cell`, `socket`, `socket_address`, `memory`, `text`, `prefetch`, `sigpipe`, `at_load`, `sync`, `error` |
+//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `published`, `clock`, `thread_id`, `fork_generation`, `fork_lock`, `free_slots`, `loop_cell`, `socket`, `socket_address`, `memory`, `text`, `prefetch`, `sigpipe`, `at_load`, `sync`, `error` |
 //!
 //! The public interface is `include/coloop.h`. The Rust items are reachable for
 //! the project's own tests and promise nothing.
@@ -39,6 +39,7 @@ pub mod loop_cell;
 pub mod memory;
 pub mod pacer;
 pub mod prefetch;
+pub mod published;
 pub mod reactor;
 pub mod ready_queue;
 pub mod running;

@@ -1,5 +1,5 @@
-//! The synchronisation types of the inbox: the standard library's, or loom's
-//! when its model runs (`--cfg loom`).
+//! The synchronisation types of what has a model: the standard library's, or
+//! loom's when the model runs (`--cfg loom`).
 //!
 //! The standard mutex is a bare futex word. parking_lot's parks in a table
 //! shared by the whole process; if another thread holds one of its buckets
@@ -7,13 +7,17 @@
 //! work in a child, so it does not use that one.
 
 #[cfg(not(loom))]
+pub use std::hint::spin_loop;
+#[cfg(not(loom))]
 pub use std::sync::{
     Condvar, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering, fence},
 };
 
 #[cfg(loom)]
+pub use loom::hint::spin_loop;
+#[cfg(loom)]
 pub use loom::sync::{
     Condvar, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering, fence},
 };

@@ -8,10 +8,12 @@
 
 use super::exception::Identity;
 use super::{Core, EventLoop};
+use crate::callback::CallbackFn;
 use crate::clock::Clock;
 use crate::error::Result;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use crate::published::Published;
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// `watching`: debug mode.
 pub(super) const DEBUG: u8 = 1;
@@ -125,7 +127,10 @@ pub(super) struct Counters {
     running: Stopwatch,
     waiting: Stopwatch,
     level: AtomicU8,
-    longest: Mutex<Option<Longest>>,
+    /// Duration, function, data, handle, descriptor.
+    longest: Published<5>,
+    /// The longest one is looked for anew.
+    forget_longest: AtomicBool,
 }
 
 #[inline(always)]
@@ -134,7 +139,7 @@ fn add(counter: &AtomicU64, count: usize) {
 }
 
 impl Counters {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         const ZERO: AtomicU64 = AtomicU64::new(0);
         Counters {
             turns: ZERO,
@@ -149,7 +154,8 @@ impl Counters {
             running: Stopwatch(ZERO),
             waiting: Stopwatch(ZERO),
             level: AtomicU8::new(StatisticsLevel::Counts as u8),
-            longest: Mutex::new(None),
+            longest: Published::new(),
+            forget_longest: AtomicBool::new(false),
         }
     }
 
@@ -226,10 +232,27 @@ impl Counters {
 
     /// A callback took that long, by a measured run.
     pub(super) fn took(&self, identity: Identity, duration_ns: u64) {
-        let mut longest = self.longest.lock().unwrap_or_else(|e| e.into_inner());
-        if longest.is_none_or(|longest| longest.duration_ns < duration_ns) {
-            *longest = Some(Longest { duration_ns, identity });
+        let forgotten = self.forget_longest.swap(false, Relaxed);
+        // Nobody else writes, so there is always something to read.
+        let known = self.longest.read().map_or(0, |words| words[0]);
+        if forgotten || known < duration_ns {
+            let (func, data, handle, fd) = identity;
+            let words = [duration_ns, func as usize as u64, data as u64, handle, fd as u32 as u64];
+            self.longest.write(words);
         }
+    }
+
+    /// The longest callback, as far as it is known.
+    fn longest(&self) -> Option<Longest> {
+        let [duration_ns, func, data, handle, fd] = self.longest.read()?;
+        if func == 0 || self.forget_longest.load(Relaxed) {
+            return None;
+        }
+        // SAFETY: `took` has written the address of such a function, and the
+        // words of one writing are read together.
+        let func = unsafe { std::mem::transmute::<usize, CallbackFn>(func as usize) };
+        let identity = (func, data as usize as *mut c_void, handle, fd as u32 as i32);
+        Some(Longest { duration_ns, identity })
     }
 
     /// New counters that count as much as these.
@@ -258,12 +281,6 @@ impl EventLoop {
         }
         let counters = self.counters();
         let wait_ns = counters.waiting.read();
-        // A forked child may find a lock taken that nobody gives back.
-        let longest = match counters.longest.try_lock() {
-            Ok(longest) => *longest,
-            Err(_) if forked => None,
-            Err(_) => *counters.longest.lock().unwrap_or_else(|e| e.into_inner()),
-        };
         let now = |depth: &AtomicU64| if closed { 0 } else { depth.load(Relaxed) };
         Statistics {
             turns: counters.turns.load(Relaxed),
@@ -278,7 +295,7 @@ impl EventLoop {
             timers_now: now(&counters.timers_now),
             posts_now: if forked { 0 } else { self.inbox().len() as u64 },
             fds_now: now(&counters.fds_now),
-            longest,
+            longest: counters.longest(),
         }
     }
 
@@ -288,7 +305,7 @@ impl EventLoop {
         self.check()?;
         self.counters().level.store(level as u8, Relaxed);
         self.watch(LONGEST, level >= StatisticsLevel::Callbacks);
-        *self.counters().longest.lock().unwrap_or_else(|e| e.into_inner()) = None;
+        self.counters().forget_longest.store(true, Relaxed);
         Ok(())
     }
 
