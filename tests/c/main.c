@@ -74,7 +74,16 @@ int in_child(void (*body)(void *), void *argument) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* valgrind cannot make the stack larger in the moment a signal arrives. */
+static void stretch_stack(void) {
+    volatile char deep[256 << 10];
+    for (size_t i = sizeof deep; i >= 1024; i -= 1024)
+        deep[i - 1] = 0;
+}
+
 int main(int argc, char **argv) {
+    if (in_valgrind())
+        stretch_stack();
     for (struct test *test = test_list; test != NULL; test = test->next) {
         if (argc == 2 && strcmp(argv[1], "--list") == 0)
             puts(test->name);
