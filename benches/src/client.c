@@ -86,8 +86,13 @@ static void run(const struct bench_client *client)
             bench_die("connect");
         bench_no_delay(peers[i].fd);
         watch(&peers[i], EPOLL_CTL_ADD, EPOLLIN);
+        if (i == 0 && client->first_alone) {
+            peers[0].unsent = message_size;
+            send_rest(&peers[0]);
+            recv(peers[0].fd, inbox, message_size, MSG_WAITALL);
+        }
     }
-    for (size_t i = 0; i < client->connections; i++)
+    for (size_t i = client->first_alone; i < client->connections; i++)
         send_message(&peers[i]);
     for (;;) {
         int ready = epoll_wait(poller, events, 256, -1);
