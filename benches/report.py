@@ -119,12 +119,12 @@ def side_notes(results):
                 continue
             if row.value == "wall_ns_per_op":
                 cpu = results.median(row, library, "cpu_ns_per_op")
-                children = results.values(row, library, "children_cpu_ns_per_op")
-                if children:
-                    children = number(statistics.median(children))
-                    yield f"{row.name}, {library}: {number(cpu)} CPU ns, children {children}"
-                else:
-                    yield f"{row.name}, {library}: {number(cpu)} CPU ns"
+                yield f"{row.name}, {library}: {number(cpu)} CPU ns"
+            if row.name == "spawn":
+                children = results.median(row, library, "children_cpu_ns_per_op")
+                wall = results.median(row, library, "wall_ns_per_op")
+                yield (f"spawn, {library}: {number(children)} of it in the children, "
+                       f"{number(wall)} wall ns")
             if row.never_early and library == "coloop" or row.name == "timer_fire":
                 early = sum(results.values(row, library, "early"))
                 yield f"{row.name}, {library}: {early} timers fired early"

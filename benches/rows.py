@@ -110,7 +110,7 @@ SERVICE_ROWS = [
     Row("jobs", "empty job for 4 threads, done when the loop knows", 0.67,
         value="wall_ns_per_op", peers=("libuv",)),
     Row("spawn", "start /bin/true from a process of 200 MB, wait for its exit", 1.0,
-        value="wall_ns_per_op", peers=("libuv",)),
+        peers=("libuv",)),
 ]
 
 #: The tables, each with the libraries that have one of its rows.

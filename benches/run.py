@@ -22,7 +22,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="shortened runs, indicative only")
-    parser.add_argument("--only", default="", help="rows whose name contains this, or one of these: a,b,c")
+    parser.add_argument("--only", default="", help="rows with one of these in the name: a,b,c")
     parser.add_argument("--libraries", default=",".join(LIBRARIES), help="only these: a,b,c")
     parser.add_argument("--bin", default=os.path.join(ROOT, "target", "bench"),
                         help="where build.sh put the executables")

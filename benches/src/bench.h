@@ -79,7 +79,7 @@ uint64_t bench_median(uint64_t *values, size_t count);
 int64_t bench_median_signed(int64_t *values, size_t count);
 void bench_pin(int cpu);        /* this thread, inherited by threads and children made later */
 void bench_raise_nofile(int wanted);
-size_t bench_rss(void);         /* bytes, after malloc_trim */
+size_t bench_rss(void);         /* bytes of anonymous memory in use, after malloc_trim */
 int bench_open_fds(void);
 void bench_nonblocking(int fd);
 

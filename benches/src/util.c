@@ -119,12 +119,13 @@ void bench_raise_nofile(int wanted)
 size_t bench_rss(void)
 {
     malloc_trim(0);
-    /* Not statm: its counters lag behind by up to a quarter of a megabyte. */
+    /* Not statm: its counters lag behind by up to a quarter of a megabyte, and they count
+     * the code that was run meanwhile for the first time. */
     FILE *file = fopen("/proc/self/smaps_rollup", "r");
     char line[256];
     unsigned long resident = 0;
     while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "Rss: %lu kB", &resident) == 1)
+        if (sscanf(line, "Anonymous: %lu kB", &resident) == 1)
             break;
     if (resident == 0)
         bench_die("/proc/self/smaps_rollup");
