@@ -6,6 +6,7 @@ use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::memory::probe_array;
 use slab::Slab;
+use std::num::NonZeroU32;
 use std::os::fd::RawFd;
 
 /// The two independent directions of a descriptor.
@@ -41,23 +42,59 @@ pub struct Registration {
     pub serial: u32,
 }
 
-/// A descriptor with its reader and writer.
+/// A descriptor with its reader and writer. There may be very many: a place in
+/// the table is a cache line. For that serials stand apart from callbacks, and
+/// an epoch is never 0, which leaves the table a mark for empty places.
 pub struct Watch {
     /// The descriptor.
     pub fd: RawFd,
-    epoch: u32,
-    sides: [Option<Registration>; 2],
+    epoch: NonZeroU32,
+    serials: [u32; 2],
+    callbacks: [Option<Callback>; 2],
 }
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Watch>() == 64 && size_of::<Option<Watch>>() == 64);
 
 impl Watch {
     /// What the present registrations wait for.
     pub fn interest(&self) -> Interest {
-        Interest { readable: self.sides[0].is_some(), writable: self.sides[1].is_some() }
+        Interest { readable: self.callbacks[0].is_some(), writable: self.callbacks[1].is_some() }
     }
 
-    /// The registration of one direction.
-    pub fn side(&mut self, direction: Direction) -> &mut Option<Registration> {
-        &mut self.sides[direction as usize]
+    /// Is there a registration of this direction?
+    pub fn has(&self, direction: Direction) -> bool {
+        self.callbacks[direction as usize].is_some()
+    }
+
+    /// The serial of one direction's registration.
+    #[inline]
+    pub fn serial(&self, direction: Direction) -> Option<u32> {
+        self.has(direction).then_some(self.serials[direction as usize])
+    }
+
+    /// The callback of one direction.
+    #[inline]
+    pub fn callback(&self, direction: Direction) -> Option<&Callback> {
+        self.callbacks[direction as usize].as_ref()
+    }
+
+    /// Registers; yields what was registered before.
+    pub fn set(&mut self, direction: Direction, new: Registration) -> Option<Registration> {
+        let old = self.take(direction);
+        self.callbacks[direction as usize] = Some(new.callback);
+        self.serials[direction as usize] = new.serial;
+        old
+    }
+
+    fn key(&self, index: usize) -> usize {
+        (self.epoch.get() as usize).wrapping_shl(INDEX_BITS) | index
+    }
+
+    /// Ends a registration.
+    pub fn take(&mut self, direction: Direction) -> Option<Registration> {
+        let callback = self.callbacks[direction as usize].take()?;
+        Some(Registration { callback, serial: self.serials[direction as usize] })
     }
 }
 
@@ -117,7 +154,8 @@ impl FdTable {
     /// A new watch, with no registration yet, after `reserve`.
     pub fn insert(&mut self, fd: RawFd) -> usize {
         let epoch = self.take_epoch();
-        let index = self.watches.insert(Watch { fd, epoch, sides: [None, None] });
+        let index =
+            self.watches.insert(Watch { fd, epoch, serials: [0; 2], callbacks: [None, None] });
         self.by_fd[fd as usize] = index as u32 + 1;
         index
     }
@@ -139,7 +177,9 @@ impl FdTable {
     pub fn take_registrations(&mut self) -> impl Iterator<Item = Registration> + use<> {
         self.by_fd = Vec::new();
         let watches = std::mem::take(&mut self.watches);
-        watches.into_iter().flat_map(|(_, watch)| watch.sides.into_iter().flatten())
+        watches.into_iter().flat_map(|(_, mut watch)| {
+            [Direction::Read, Direction::Write].into_iter().filter_map(move |side| watch.take(side))
+        })
     }
 
     /// Every watch, for re-registration.
@@ -149,7 +189,7 @@ impl FdTable {
 
     /// What an event must bear to be delivered to this watch.
     pub fn key(&self, index: usize) -> usize {
-        (self.watches[index].epoch as usize).wrapping_shl(INDEX_BITS) | index
+        self.watches[index].key(index)
     }
 
     /// The watch that an event's key means, if that watch still stands.
@@ -157,7 +197,7 @@ impl FdTable {
     pub fn find(&mut self, key: usize) -> Option<(usize, &mut Watch)> {
         let index = key & INDEX_MASK;
         let watch = self.watches.get_mut(index)?;
-        ((watch.epoch as usize).wrapping_shl(INDEX_BITS) | index == key).then_some((index, watch))
+        (watch.key(index) == key).then_some((index, watch))
     }
 
     /// Makes all earlier events of a watch unrecognisable: its descriptor
@@ -167,11 +207,11 @@ impl FdTable {
         self.watches[index].epoch = epoch;
     }
 
-    fn take_epoch(&mut self) -> u32 {
+    fn take_epoch(&mut self) -> NonZeroU32 {
         // The topmost epoch stays unused: polling reserves the key usize::MAX.
         let limit = if usize::BITS == 64 { u32::MAX } else { (1 << (32 - INDEX_BITS)) - 1 };
-        self.next_epoch = (self.next_epoch + 1) % limit;
-        self.next_epoch
+        self.next_epoch = self.next_epoch % (limit - 1) + 1;
+        NonZeroU32::new(self.next_epoch).unwrap_or(NonZeroU32::MIN)
     }
 
     /// A serial for a new registration.

@@ -113,7 +113,7 @@ impl EventLoop {
 impl Core {
     fn drop_watch(&mut self, index: usize) -> Vec<Callback> {
         let Some(mut watch) = self.fds.remove(index) else { return Vec::new() };
-        let sides = [Direction::Read, Direction::Write].map(|side| watch.side(side).take());
+        let sides = [Direction::Read, Direction::Write].map(|side| watch.take(side));
         sides.into_iter().flatten().filter_map(|registration| self.retire(registration)).collect()
     }
 

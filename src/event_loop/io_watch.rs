@@ -23,7 +23,7 @@ impl EventLoop {
         let serial = core.fds.take_serial();
         let watch = core.fds.get(index).ok_or(Error::Internal)?;
         let new = Registration { callback, serial };
-        let replaced = watch.side(direction).replace(new).and_then(|old| core.retire(old));
+        let replaced = watch.set(direction, new).and_then(|old| core.retire(old));
         core.poll_soon = true;
         drop(access);
         drop((dead, replaced));
@@ -42,7 +42,7 @@ impl EventLoop {
             return Ok(false);
         };
         let watch = core.fds.get(index).ok_or(Error::Internal)?;
-        let Some(removed) = watch.side(direction).take() else {
+        let Some(removed) = watch.take(direction) else {
             return Ok(false);
         };
         let interest = watch.interest();
@@ -73,7 +73,7 @@ impl EventLoop {
             return Ok(false);
         };
         let watch = core.fds.get(index).ok_or(Error::Internal)?;
-        if watch.side(direction).is_none() {
+        if !watch.has(direction) {
             return Ok(false);
         }
         let interest = watch.interest();
@@ -91,13 +91,13 @@ impl EventLoop {
             return;
         };
         let fd = watch.fd;
-        let Some(registration) = watch.side(direction) else {
-            return;
-        };
-        if registration.serial != serial {
+        if watch.serial(direction) != Some(serial) {
             return;
         }
-        let (func, data) = registration.callback.parts();
+        let Some(callback) = watch.callback(direction) else {
+            return;
+        };
+        let (func, data) = callback.parts();
         // Not 0 and none only in a forked child that runs the loop again inside.
         let outer = (core.running_serial, core.retired.take());
         core.running_serial = serial;
@@ -146,8 +146,8 @@ impl EventLoop {
                     (event.writable, Direction::Write, Kind::Writer),
                 ];
                 for (is_ready, direction, kind) in pairs {
-                    if let (true, Some(registration)) = (is_ready, watch.side(direction).as_ref()) {
-                        let key = u64::from(registration.serial) << 32 | index as u64;
+                    if let (true, Some(serial)) = (is_ready, watch.serial(direction)) {
+                        let key = u64::from(serial) << 32 | index as u64;
                         // Without memory the event is lost, but not its cause:
                         // level-triggered, it comes again with the next wait.
                         lacking = lacking.and(ready.push(Entry::keyed(kind, key)));
@@ -239,7 +239,7 @@ impl Core {
                 }
                 let mut dead = Vec::new();
                 for direction in [Direction::Read, Direction::Write] {
-                    let side = self.fds.get(index).ok_or(Error::Internal)?.side(direction).take();
+                    let side = self.fds.get(index).ok_or(Error::Internal)?.take(direction);
                     dead.extend(side.and_then(|registration| self.retire(registration)));
                 }
                 Ok(dead)

@@ -17,7 +17,7 @@ pub use bind::Place;
 pub use connect::Target;
 pub use endpoint::Endpoint;
 pub use resolving::Name;
-pub use server::{DEFAULT_BACKLOG, Membership, ProtocolFactory, Server};
+pub use server::{DEFAULT_BACKLOG, ProtocolFactory, Server};
 
 use crate::callback::UserData;
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 //! the connections that came of it.
 //!
 //! An open server is kept by its loop's registry; each connection keeps the
-//! server it came from. The server knows its connections weakly.
+//! server it came from. The server knows only how many they are.
 
 use super::accept::{Listener, watch};
 use super::bind::Bound;
@@ -12,12 +12,13 @@ use crate::event_loop::{Detach, EventLoop, Hold, Kept};
 use crate::fd_table::Direction;
 use crate::fork_generation;
 use crate::loop_cell::LoopCell;
-use crate::memory::{probe_array, try_arc, try_box};
+use crate::memory::{try_arc, try_box};
 use crate::services::future::{Future, Operation, Outcome};
-use crate::services::transport::{Options, Protocol, StreamTransport, Transport};
+use crate::services::transport::{
+    self, Membership, Options, Owner, Protocol, StreamTransport, Transport,
+};
 use crate::socket;
 use crate::socket_address::SocketAddress;
-use slab::Slab;
 use std::ffi::{CStr, CString, c_int};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::{Arc, Weak};
@@ -43,7 +44,8 @@ pub(super) struct State {
     pub serving: bool,
     pub listeners: Vec<Listener>,
     pub factory: Option<Arc<dyn ProtocolFactory>>,
-    pub clients: Slab<Weak<Transport>>,
+    /// How many connections of its are left.
+    clients: usize,
     waiters: Vec<Arc<Future>>,
     forever: Option<Arc<Future>>,
     /// `serve_forever` was cancelled, and waits for the last connection.
@@ -74,7 +76,7 @@ impl Server {
                 serving: false,
                 listeners: sockets.into_iter().map(Listener::new).collect(),
                 factory: Some(factory),
-                clients: Slab::new(),
+                clients: 0,
                 waiters: Vec::new(),
                 forever: None,
                 told: false,
@@ -237,14 +239,11 @@ impl Server {
 
     /// Closes or aborts every connection that it accepted.
     pub fn end_clients(&self, abort: bool) -> Result<()> {
-        let hold = self.hold()?;
-        let clients: Vec<Weak<Transport>> = self.with(&hold, |state| {
-            if !state.clients.is_empty() {
-                probe_array::<Weak<Transport>>(state.clients.len())?;
-            }
-            Ok::<_, Error>(state.clients.iter().map(|(_, client)| client.clone()).collect())
-        })?;
-        for client in clients.iter().filter_map(Weak::upgrade) {
+        self.hold()?;
+        if self.event_loop.is_closed() {
+            return Ok(());
+        }
+        for client in transport::members(&self.event_loop, self)? {
             if abort {
                 client.operations().abort(&client, None)?;
             } else {
@@ -272,33 +271,23 @@ impl Server {
     /// Gives an accepted connection its transport.
     pub(super) fn adopt(self: &Arc<Self>, connection: OwnedFd, protocol: Protocol) -> Result<()> {
         let hold = self.hold()?;
-        let key = self.with(&hold, |state| {
-            if state.clients.len() == state.clients.capacity() {
-                probe_array::<[usize; 2]>(2 * state.clients.len() + 4)?;
-            }
-            Ok::<_, Error>(state.clients.insert(Weak::new()))
-        })?;
-        let membership = Membership { server: self.clone(), key };
-        let transport = attach(&self.event_loop, connection, protocol, Some(membership))?;
-        self.with(&hold, |state| {
-            if let Some(client) = state.clients.get_mut(key) {
-                *client = Arc::downgrade(&transport);
-            }
-        });
-        Ok(())
+        self.with(&hold, |state| state.clients += 1);
+        let membership = Membership::new(self.clone());
+        attach(&self.event_loop, connection, protocol, Some(membership)).map(drop)
     }
+}
 
-    /// A connection of its ended.
-    fn client_left(&self, key: usize) {
+impl Owner for Server {
+    fn left(&self) {
         let Ok(hold) = self.hold() else { return };
-        self.with(&hold, |state| drop(state.clients.try_remove(key)));
+        self.with(&hold, |state| state.clients = state.clients.saturating_sub(1));
         self.wake_if_gone();
     }
 }
 
 impl State {
     fn is_gone(&self) -> bool {
-        !self.open && self.clients.is_empty()
+        !self.open && self.clients == 0
     }
 }
 
@@ -334,28 +323,12 @@ pub(super) fn attach(
     protocol: Protocol,
     membership: Option<Membership>,
 ) -> Result<Arc<Transport>> {
-    let on_closed: Option<Box<dyn FnOnce()>> = match membership {
-        Some(membership) => Some(try_box(move || drop(membership))?),
-        None => None,
-    };
     StreamTransport::attach(
         event_loop,
         socket,
         protocol,
-        Options { on_closed, ..Options::default() },
+        Options { membership, ..Options::default() },
     )
-}
-
-/// One connection's place in its server; it leaves when this is dropped.
-pub struct Membership {
-    server: Arc<Server>,
-    key: usize,
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        self.server.client_left(self.key);
-    }
 }
 
 /// What works on the future of `wait_closed`.

@@ -56,6 +56,41 @@ impl Reason {
     }
 }
 
+/// What transports may belong to.
+pub trait Owner {
+    /// One of them is gone.
+    fn left(&self);
+}
+
+/// That a transport belongs to an owner, who is told when this ends.
+pub struct Membership(Arc<dyn Owner>);
+
+impl Membership {
+    /// Of an owner.
+    pub fn new(owner: Arc<dyn Owner>) -> Self {
+        Membership(owner)
+    }
+
+    fn is_of<T: Owner>(&self, owner: &T) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.0), owner)
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.0.left();
+    }
+}
+
+/// The open streams that belong to an owner.
+pub fn members<T: Owner>(event_loop: &EventLoop, owner: &T) -> Result<Vec<Arc<Transport>>> {
+    let registry = registry::Registry::of(event_loop)?;
+    let hold = event_loop.hold()?;
+    registry.filter(&hold, |transport| {
+        transport.stream().is_some_and(|stream| stream.belongs_to(&hold, owner))
+    })
+}
+
 /// One of the two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {

@@ -87,6 +87,22 @@ impl Registry {
         })
     }
 
+    /// Those with a descriptor of which `chosen` is true.
+    pub fn filter(
+        &self,
+        hold: &Hold<'_>,
+        chosen: impl Fn(&Transport) -> bool,
+    ) -> Result<Vec<Arc<Transport>>> {
+        self.with(hold, |state| {
+            let mut found = Vec::new();
+            for transport in state.by_fd.iter().flatten().filter(|transport| chosen(transport)) {
+                found.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+                found.push(transport.clone());
+            }
+            Ok(found)
+        })
+    }
+
     /// Enters an open transport that has no descriptor: its place.
     pub fn insert_layer(&self, hold: &Hold<'_>, transport: &Arc<Transport>) -> Result<usize> {
         self.with(hold, |state| {

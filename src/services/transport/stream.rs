@@ -16,7 +16,7 @@ use super::descriptor::{self, Medium};
 use super::protocol::{Functions, Protocol, ProtocolSlot};
 use super::registry::Registry;
 use super::write_buffer::WriteBuffer;
-use super::{End, Input, Operations, Reason, Transport};
+use super::{End, Input, Membership, Operations, Owner, Reason, Transport};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, Hold};
@@ -40,12 +40,12 @@ struct State {
     /// None: closed.
     fd: Option<OwnedFd>,
     protocol: ProtocolSlot<Functions>,
-    high: usize,
-    low: usize,
+    /// If they are not asyncio's.
+    limits: Option<Box<Limits>>,
     /// What waits to be sent, if anything.
     buffer: Option<Box<WriteBuffer>>,
-    /// Runs when the connection is lost.
-    on_closed: Option<Box<dyn FnOnce()>>,
+    /// Ends when the connection is lost.
+    membership: Option<Membership>,
     /// What most streams do not have at most times.
     rare: Option<Box<Rare>>,
     /// No more is received; what waits is still sent.
@@ -76,13 +76,28 @@ struct Rare {
     on_made: Option<making::OnMade>,
 }
 
-/// asyncio's limits.
-const HIGH: usize = 64 * 1024;
-const LOW: usize = HIGH / 4;
+/// When the protocol is told to pause writing and to resume.
+#[derive(Clone, Copy)]
+struct Limits {
+    high: usize,
+    low: usize,
+}
+
+/// asyncio's.
+const LIMITS: Limits = Limits { high: 64 * 1024, low: 16 * 1024 };
+
+// There may be very many: with its counters a stream fits in 160 bytes, the
+// allocator's own word included.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Transport>() <= 136);
 
 impl State {
     fn buffer_size(&self) -> usize {
         self.buffer.as_ref().map_or(0, |buffer| buffer.size())
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits.as_deref().copied().unwrap_or(LIMITS)
     }
 
     fn raw_fd(&self) -> Result<RawFd> {
@@ -117,6 +132,10 @@ impl Stream {
     fn with<R>(&self, _hold: &Hold<'_>, body: impl FnOnce(&mut State) -> R) -> R {
         // SAFETY: the hold is that of the transport's loop.
         unsafe { self.state.with(body) }
+    }
+
+    pub(super) fn belongs_to<T: Owner>(&self, hold: &Hold<'_>, owner: &T) -> bool {
+        self.with(hold, |state| state.membership.as_ref().is_some_and(|m| m.is_of(owner)))
     }
 
     /// Calls a function of the protocol, if `choose` finds one. None if not, and
@@ -199,14 +218,15 @@ impl Operations for Stream {
     ) -> Result<()> {
         let high = high.unwrap_or(match low {
             Some(low) => low.saturating_mul(4),
-            None => HIGH,
+            None => LIMITS.high,
         });
         let low = low.unwrap_or(high / 4);
         if low > high {
             return Err(Error::Invalid("high must be >= low"));
         }
         let hold = transport.event_loop.hold()?;
-        self.with(&hold, |state| (state.high, state.low) = (high, low));
+        let limits = try_box(Limits { high, low })?;
+        self.with(&hold, |state| state.limits = Some(limits));
         drop(hold);
         self.maybe_pause(transport);
         Ok(())
@@ -219,7 +239,8 @@ impl Operations for Stream {
 
     fn write_buffer_limits(&self, transport: &Arc<Transport>) -> Result<(usize, usize)> {
         let hold = transport.event_loop.hold()?;
-        Ok(self.with(&hold, |state| (state.low, state.high)))
+        let limits = self.with(&hold, |state| state.limits());
+        Ok((limits.low, limits.high))
     }
 
     fn set_protocol(&self, transport: &Arc<Transport>, protocol: Protocol) -> Result<()> {

@@ -135,7 +135,7 @@ impl Stream {
             (state.closing, state.lost) = (true, true);
             let fds = (state.take_reader(), state.take_writer(), state.fd.take());
             let protocol = state.protocol.close();
-            let rest = (state.buffer.take(), protocol, state.rare.take(), state.on_closed.take());
+            let rest = (state.buffer.take(), protocol, state.rare.take(), state.membership.take());
             (fds, rest)
         });
         drop(hold);
@@ -170,9 +170,9 @@ pub(super) fn connection_lost(transport: &Arc<Transport>) {
         },
     );
     let Ok(hold) = transport.event_loop.hold() else { return };
-    let (fds, protocol, rare, on_closed) = stream.with(&hold, |state| {
+    let (fds, protocol, rare, membership) = stream.with(&hold, |state| {
         let fds = (state.take_reader(), state.take_writer(), state.fd.take());
-        (fds, state.protocol.close(), state.rare.take(), state.on_closed.take())
+        (fds, state.protocol.close(), state.rare.take(), state.membership.take())
     });
     let (reader, writer, fd) = fds;
     let entry = fd.as_ref().and_then(|fd| stream.registry.remove(&hold, fd.as_raw_fd(), transport));
@@ -184,7 +184,5 @@ pub(super) fn connection_lost(transport: &Arc<Transport>) {
     }
     drop(fd);
     drop((entry, protocol, rare));
-    if let Some(on_closed) = on_closed {
-        on_closed();
-    }
+    drop(membership);
 }

@@ -1,10 +1,10 @@
 //! How a stream begins.
 
-use super::super::Transport;
 use super::super::descriptor::{self, Medium};
 use super::super::protocol::{Protocol, ProtocolSlot};
 use super::super::registry::Registry;
-use super::{HIGH, LOW, Rare, State, Stream, callback};
+use super::super::{Membership, Transport};
+use super::{Rare, State, Stream, callback};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
@@ -21,9 +21,9 @@ pub struct Options {
     /// Runs just after connection_made, with reading begun: where asyncio's
     /// `create_connection` returns. Not if the loop is closed before.
     pub on_made: Option<OnMade>,
-    /// Runs after connection_lost, with the descriptor closed and the protocol
-    /// destroyed. Not if the loop is closed before.
-    pub on_closed: Option<Box<dyn FnOnce()>>,
+    /// Ends after connection_lost, with the descriptor closed and the protocol
+    /// destroyed, or when the loop is closed before.
+    pub membership: Option<Membership>,
     /// The socket needs no TCP_NODELAY: it is no TCP socket, or has it already.
     pub keeps_delay: bool,
 }
@@ -126,10 +126,9 @@ fn make(
         state: LoopCell::new(State {
             fd: None,
             protocol: ProtocolSlot::new(functions, protocol.user_data),
-            high: HIGH,
-            low: LOW,
+            limits: None,
             buffer: None,
-            on_closed: options.on_closed,
+            membership: options.membership,
             rare,
             closing: false,
             lost: false,

@@ -125,7 +125,7 @@ impl Stream {
         self.call(
             transport,
             |state| {
-                if state.buffer_size() <= state.high || state.protocol_paused {
+                if state.buffer_size() <= state.limits().high || state.protocol_paused {
                     return None;
                 }
                 state.protocol_paused = true;
@@ -143,7 +143,7 @@ impl Stream {
         self.call(
             transport,
             |state| {
-                if state.buffer_size() > state.low || !state.protocol_paused {
+                if state.buffer_size() > state.limits().low || !state.protocol_paused {
                     return None;
                 }
                 state.protocol_paused = false;
