@@ -1,7 +1,7 @@
 //! Names and addresses.
 
 use super::future::{future, give, loop_future_t, result_of, text};
-use super::guard::{guard, kept, store};
+use super::guard::{guard, kept, sized, store};
 use super::types::*;
 use crate::error::{Error, Result};
 use crate::services::dns::{self, AddressInfo, Hints};
@@ -72,25 +72,9 @@ fn to_hints(given: *const loop_addrinfo_hints_t) -> Result<Hints> {
     if given.is_null() {
         return Ok(Hints::default());
     }
-    let known = size_of::<loop_addrinfo_hints_t>();
+    let wrong = "loop_addrinfo_hints_t.size is wrong, or it has unknown fields";
     // SAFETY: the caller passes a struct whose first field is its size.
-    let hints = unsafe {
-        let size = given.cast::<usize>().read();
-        if size < size_of::<usize>() || size > 4096 {
-            return Err(Error::Invalid("loop_addrinfo_hints_t.size is wrong"));
-        }
-        let bytes = std::slice::from_raw_parts(given.cast::<u8>(), size);
-        if bytes.iter().skip(known).any(|&byte| byte != 0) {
-            return Err(Error::Invalid("loop_addrinfo_hints_t has fields not known here"));
-        }
-        let mut hints: loop_addrinfo_hints_t = std::mem::zeroed();
-        std::ptr::copy_nonoverlapping(
-            given.cast::<u8>(),
-            (&raw mut hints).cast::<u8>(),
-            size.min(known),
-        );
-        hints
-    };
+    let hints = unsafe { sized(given, wrong)? };
     Ok(Hints {
         family: hints.family,
         socktype: hints.socktype,

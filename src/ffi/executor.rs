@@ -2,7 +2,7 @@
 
 use super::error::failed;
 use super::future::{give, loop_future_t};
-use super::guard::{callback, event_loop, guard, kept, store};
+use super::guard::{callback, event_loop, guard, kept, sized, store};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
@@ -104,25 +104,9 @@ fn to_vtable(given: *const loop_executor_vtable_t) -> Result<HostFns> {
     if given.is_null() {
         return Err(Error::Invalid("vtable is NULL"));
     }
-    let known = size_of::<loop_executor_vtable_t>();
+    let wrong = "loop_executor_vtable_t.size is wrong, or it has unknown fields";
     // SAFETY: the caller passes a struct whose first field is its size.
-    let vtable = unsafe {
-        let size = given.cast::<usize>().read();
-        if size < std::mem::offset_of!(loop_executor_vtable_t, cancel) || size > 4096 {
-            return Err(Error::Invalid("loop_executor_vtable_t.size is wrong"));
-        }
-        let bytes = std::slice::from_raw_parts(given.cast::<u8>(), size);
-        if bytes.iter().skip(known).any(|&byte| byte != 0) {
-            return Err(Error::Invalid("loop_executor_vtable_t has fields not known here"));
-        }
-        let mut vtable: loop_executor_vtable_t = std::mem::zeroed();
-        std::ptr::copy_nonoverlapping(
-            given.cast::<u8>(),
-            (&raw mut vtable).cast::<u8>(),
-            size.min(known),
-        );
-        vtable
-    };
+    let vtable = unsafe { sized(given, wrong)? };
     type Raw = unsafe extern "C-unwind" fn(*mut loop_executor_job_t, *mut c_void) -> c_int;
     type Own = unsafe extern "C-unwind" fn(*const HostJob, *mut c_void) -> c_int;
     // SAFETY: the two differ in the pointee of one pointer only.

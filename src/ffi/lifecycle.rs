@@ -1,6 +1,6 @@
 //! A loop's life: made, run, stopped, closed.
 
-use super::guard::{event_loop, guard, guard_or, kept, store};
+use super::guard::{event_loop, guard, guard_or, kept, sized, store};
 use super::types::*;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -12,25 +12,9 @@ fn to_options(given: *const loop_options_t) -> Result<Options> {
     if given.is_null() {
         return Ok(Options::default());
     }
-    let known = size_of::<loop_options_t>();
+    let wrong = "loop_options_t.size is wrong, or it has unknown fields";
     // SAFETY: the caller passes a struct whose first field is its size.
-    let options = unsafe {
-        let size = given.cast::<usize>().read();
-        if size < size_of::<usize>() || size > 4096 {
-            return Err(Error::Invalid("loop_options_t.size is wrong"));
-        }
-        let tail = std::slice::from_raw_parts(given.cast::<u8>(), size);
-        if tail.iter().skip(known).any(|&byte| byte != 0) {
-            return Err(Error::Invalid("loop_options_t has fields this version does not know"));
-        }
-        let mut options: loop_options_t = std::mem::zeroed();
-        std::ptr::copy_nonoverlapping(
-            given.cast::<u8>(),
-            (&raw mut options).cast::<u8>(),
-            size.min(known),
-        );
-        options
-    };
+    let options = unsafe { sized(given, wrong)? };
     if options.flags != 0 {
         return Err(Error::Invalid("loop_options_t.flags must be 0"));
     }

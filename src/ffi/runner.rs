@@ -1,7 +1,7 @@
 //! Running until something is done, and main tasks.
 
 use super::future::{future, into_raw, loop_future_t, result_of};
-use super::guard::{event_loop, guard, guard_or, kept, store};
+use super::guard::{event_loop, guard, guard_or, kept, sized, store};
 use super::policy::code as policy_code;
 use super::task::{loop_task_step_t, to_step};
 use super::types::*;
@@ -134,10 +134,11 @@ pub struct loop_runner_options_t {
 pub const LOOP_RUN_SIGINT: u32 = 1;
 
 unsafe fn to_options(options: *const loop_runner_options_t) -> Result<Options> {
-    let Some(options) = (unsafe { options.as_ref() }) else { return Ok(Options::default()) };
-    if options.size < size_of::<loop_runner_options_t>() {
-        return Err(Error::Invalid("loop_runner_options_t.size is wrong"));
+    if options.is_null() {
+        return Ok(Options::default());
     }
+    let wrong = "loop_runner_options_t.size is wrong, or it has unknown fields";
+    let options = unsafe { sized(options, wrong)? };
     if options.flags & !LOOP_RUN_SIGINT != 0 {
         return Err(Error::Invalid("loop_runner_options_t.flags are unknown"));
     }

@@ -1,7 +1,7 @@
 //! Tasks, their time limits, sleeping.
 
 use super::future::{future, give, loop_future_t, text};
-use super::guard::{event_loop, guard, guard_or, kept, store};
+use super::guard::{event_loop, guard, guard_or, kept, sized, store};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
@@ -118,10 +118,11 @@ unsafe fn to_options(
     event_loop: &crate::event_loop::EventLoop,
     options: *const loop_task_options_t,
 ) -> Result<Options> {
-    let Some(options) = (unsafe { options.as_ref() }) else { return Ok(Options::default()) };
-    if options.size < size_of::<loop_task_options_t>() {
-        return Err(Error::Invalid("loop_task_options_t.size is wrong"));
+    if options.is_null() {
+        return Ok(Options::default());
     }
+    let wrong = "loop_task_options_t.size is wrong, or it has unknown fields";
+    let options = unsafe { sized(options, wrong)? };
     let context = match options.has_context {
         0 => None,
         _ => Some(event_loop.context(options.context)?),
