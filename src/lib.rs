@@ -9,7 +9,7 @@
 //! | which loop is current | `policy` |
 //! | what asyncio gives beside the loop | `services` |
 //! | the loop | `event_loop` |
-//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `published`, `clock`, `thread_id`, `fork_generation`, `fork_lock`, `free_slots`, `loop_cell`, `socket`, `socket_address`, `memory`, `text`, `prefetch`, `sigpipe`, `at_load`, `sync`, `error` |
+//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `published`, `stopwatch`, `clock`, `thread_id`, `fork_generation`, `fork_lock`, `free_slots`, `loop_cell`, `socket`, `socket_address`, `memory`, `text`, `prefetch`, `sigpipe`, `at_load`, `sync`, `error` |
 //!
 //! The public interface is `include/coloop.h`. The Rust items are reachable for
 //! the project's own tests and promise nothing.
@@ -46,6 +46,7 @@ pub mod running;
 pub mod sigpipe;
 pub mod socket;
 pub mod socket_address;
+pub mod stopwatch;
 pub mod sync;
 pub mod text;
 pub mod thread_id;

@@ -7,17 +7,17 @@
 //! work in a child, so it does not use that one.
 
 #[cfg(not(loom))]
-pub use std::hint::spin_loop;
-#[cfg(not(loom))]
 pub use std::sync::{
     Condvar, Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU64, Ordering, fence},
 };
+#[cfg(not(loom))]
+pub use std::{hint::spin_loop, thread::yield_now};
 
-#[cfg(loom)]
-pub use loom::hint::spin_loop;
 #[cfg(loom)]
 pub use loom::sync::{
     Condvar, Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU64, Ordering, fence},
 };
+#[cfg(loom)]
+pub use loom::{hint::spin_loop, thread::yield_now};

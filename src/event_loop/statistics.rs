@@ -12,6 +12,7 @@ use crate::callback::CallbackFn;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::published::Published;
+use crate::stopwatch::Stopwatch;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
@@ -74,44 +75,6 @@ pub struct Longest {
     pub identity: Identity,
 }
 
-/// Adds up the time of phases that begin and end. One word says it all: the
-/// sum, or, while a phase goes on, the sum less its beginning and a mark. So
-/// other threads always read what belongs together.
-struct Stopwatch(AtomicU64);
-
-const SUM: u64 = u64::MAX >> 1;
-
-impl Stopwatch {
-    fn is_on(&self) -> bool {
-        self.0.load(Relaxed) & 1 != 0
-    }
-
-    fn start(&self, now: u64) {
-        if !self.is_on() {
-            self.0.store((self.0.load(Relaxed) >> 1).wrapping_sub(now) << 1 | 1, Relaxed);
-        }
-    }
-
-    fn stop(&self, now: u64) {
-        if self.is_on() {
-            self.0.store((self.0.load(Relaxed) >> 1).wrapping_add(now) << 1, Relaxed);
-        }
-    }
-
-    fn read(&self) -> u64 {
-        loop {
-            let value = self.0.load(Relaxed);
-            if value & 1 == 0 {
-                return value >> 1;
-            }
-            let now = Clock::Monotonic.now();
-            if self.0.load(Relaxed) == value {
-                return (value >> 1).wrapping_add(now) & SUM;
-            }
-        }
-    }
-}
-
 /// The counters of one loop, apart from what other threads read all the time.
 #[repr(align(64))]
 pub(super) struct Counters {
@@ -151,8 +114,8 @@ impl Counters {
             ready_now: ZERO,
             timers_now: ZERO,
             fds_now: ZERO,
-            running: Stopwatch(ZERO),
-            waiting: Stopwatch(ZERO),
+            running: Stopwatch::new(),
+            waiting: Stopwatch::new(),
             level: AtomicU8::new(StatisticsLevel::Counts as u8),
             longest: Published::new(),
             forget_longest: AtomicBool::new(false),
@@ -199,9 +162,7 @@ impl Counters {
     }
 
     pub(super) fn run_ends(&self) {
-        if self.running.is_on() {
-            self.running.stop(Clock::Monotonic.now());
-        }
+        self.running.stop(|| Clock::Monotonic.now());
     }
 
     /// A wait begins. `known` is the time, if the caller has just read it.
@@ -219,13 +180,9 @@ impl Counters {
     /// It has ended: the time, if it was read.
     #[inline(always)]
     pub(super) fn wait_ends(&self) -> Option<u64> {
-        if !self.waiting.is_on() {
-            return None;
-        }
-        let now = Clock::Monotonic.now();
-        self.waiting.stop(now);
+        let now = self.waiting.stop(|| Clock::Monotonic.now())?;
         if !self.takes_times() {
-            self.running.stop(now);
+            self.running.stop(|| Clock::Monotonic.now());
         }
         Some(now)
     }
@@ -280,7 +237,7 @@ impl EventLoop {
             self.counters().publish(core);
         }
         let counters = self.counters();
-        let wait_ns = counters.waiting.read();
+        let wait_ns = counters.waiting.read(|| Clock::Monotonic.now());
         let now = |depth: &AtomicU64| if closed { 0 } else { depth.load(Relaxed) };
         Statistics {
             turns: counters.turns.load(Relaxed),
@@ -289,7 +246,7 @@ impl EventLoop {
             io_events: counters.io_events.load(Relaxed),
             timers: counters.timers.load(Relaxed),
             posts: counters.posts.load(Relaxed),
-            busy_ns: counters.running.read().saturating_sub(wait_ns),
+            busy_ns: counters.running.read(|| Clock::Monotonic.now()).saturating_sub(wait_ns),
             wait_ns,
             ready_now: now(&counters.ready_now),
             timers_now: now(&counters.timers_now),
@@ -316,28 +273,5 @@ impl EventLoop {
         } else {
             self.watching.fetch_and(!reason, Relaxed);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stopwatch_adds_its_phases_up() {
-        let watch = Stopwatch(AtomicU64::new(0));
-        assert_eq!(watch.read(), 0);
-        watch.start(1000);
-        watch.start(5000);
-        watch.stop(1200);
-        watch.stop(9000);
-        assert_eq!(watch.read(), 200);
-        let now = Clock::Monotonic.now();
-        watch.start(now);
-        assert!(watch.is_on());
-        let read = watch.read();
-        assert!((200..200 + 60_000_000_000).contains(&read));
-        watch.stop(now + 800);
-        assert_eq!(watch.read(), 1000);
     }
 }
