@@ -98,7 +98,11 @@ impl Gather {
         } else if left != 0 {
             return;
         } else if requested {
-            Ok(Outcome::Cancelled(None))
+            let message = child.outcome(|outcome| match outcome {
+                Outcome::Cancelled(message) => message.clone(),
+                _ => None,
+            });
+            message.map(Outcome::Cancelled)
         } else {
             Gathered::of(&self.children).map(Outcome::value)
         };

@@ -2,7 +2,7 @@
 //! cancelled, and so is the parent if it is still busy in the group's body.
 
 use super::{Options, StepFn, Task};
-use crate::callback::UserData;
+use crate::callback::{Callback, UserData};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
@@ -27,8 +27,9 @@ struct State {
     left: Option<c_int>,
     /// What the parent waits for after the body.
     exit: Option<Arc<Future>>,
-    /// Somebody else cancelled the parent, in the body or while it waited.
-    cancelled: bool,
+    /// Somebody else cancelled the parent, in the body or while it waited, and
+    /// the group ends for that reason: with what message.
+    cancelled: Option<Option<CString>>,
 }
 
 /// How a task of a group failed.
@@ -45,10 +46,23 @@ pub struct GroupError {
 struct CancelGroup(Weak<TaskGroup>);
 
 impl Operation for CancelGroup {
-    fn cancel(&mut self, _message: Option<&CStr>) -> Option<bool> {
+    fn cancel(&mut self, message: Option<&CStr>) -> Option<bool> {
         let group = self.0.upgrade()?;
-        let _ = group.with(|state| state.cancelled = true);
-        group.abort();
+        let ends = group.with(|state| {
+            let ends = !std::mem::replace(&mut state.aborting, true);
+            if ends {
+                state.cancelled = Some(message.map(CString::from));
+            }
+            ends
+        });
+        if group.hear_if_all_done() || ends != Ok(true) {
+            return Some(true);
+        }
+        // A turn later, when asyncio's parent would wake and do it.
+        let abort = Callback::on(group.clone(), |group| group.abort());
+        if group.event_loop().call_soon(abort, false).is_err() {
+            group.abort();
+        }
         Some(true)
     }
 }
@@ -73,7 +87,7 @@ impl TaskGroup {
                 parent_cancelled: false,
                 left: None,
                 exit: None,
-                cancelled: false,
+                cancelled: None,
             }),
         })
     }
@@ -107,7 +121,7 @@ impl TaskGroup {
         let task = Task::create(self.event_loop(), step, user_data, options)?;
         let (group, own) = (self.clone(), task.clone());
         self.with(|state| state.tasks.push(task.clone()))?;
-        let heard = task.future().on_done(move |future| group.ended(&own, future));
+        let heard = task.future().on_done(move |_| group.ended(&own));
         if let Err(error) = heard {
             let gone = self.with(|state| state.take(&task));
             let _ = task.cancel(None);
@@ -117,37 +131,48 @@ impl TaskGroup {
         Ok(task)
     }
 
-    fn ended(self: &Arc<Self>, task: &Arc<Task>, future: &Future) {
-        let error = future.outcome(|outcome| match outcome {
+    fn ended(&self, task: &Arc<Task>) {
+        let Ok(Some(_gone)) = self.with(|state| state.take(task)) else { return };
+        let error = task.future().outcome(|outcome| match outcome {
             Outcome::Failed(failure) => {
                 Some(GroupError { code: failure.code, message: failure.message.clone() })
             }
             _ => None,
         });
-        let gone = self.with(|state| {
-            if let Ok(Some(error)) = &error {
-                state.errors.push(error.clone());
-            }
-            state.take(task)
-        });
-        drop(gone);
         if let Ok(Some(error)) = error {
+            let first = self.with(|state| {
+                state.errors.push(error.clone());
+                !std::mem::replace(&mut state.aborting, true)
+            });
             if self.parent.future().is_done() {
                 let what = c"Task has errored out but its parent task is already completed";
                 report(self.event_loop(), what, error.code, error.message.as_deref());
                 return;
             }
-            self.abort();
-            let in_body = self.with(|state| {
-                let in_body = state.left.is_none() && !state.parent_cancelled;
-                state.parent_cancelled |= in_body;
-                in_body
-            });
-            if in_body == Ok(true) {
-                let _ = self.parent.cancel(None);
+            if first == Ok(true) {
+                self.abort();
+                let in_body = self.with(|state| {
+                    state.parent_cancelled = state.left.is_none();
+                    state.parent_cancelled
+                });
+                match in_body {
+                    Ok(true) => drop(self.parent.cancel(None)),
+                    _ => drop(self.hear_if_all_done()),
+                }
             }
         }
         self.finish_if_over();
+    }
+
+    /// If every task is done, the parent, which is about to be woken for another
+    /// reason, need not wait for the news of that.
+    fn hear_if_all_done(&self) -> bool {
+        let tasks = self.with(|state| state.tasks.clone()).unwrap_or_default();
+        let all = !tasks.is_empty() && tasks.iter().all(|task| task.future().is_done());
+        if all {
+            tasks.iter().for_each(|task| self.ended(task));
+        }
+        all
     }
 
     /// Cancels every task.
@@ -172,15 +197,16 @@ impl TaskGroup {
                 return Err(Error::InvalidState("TaskGroup has already been left"));
             }
             state.left = Some(outcome);
-            state.cancelled = outcome == Error::Cancelled.code();
             state.exit = Some(exit);
             Ok(state.parent_cancelled)
         })??;
-        if parent_cancelled && self.parent.uncancel()? == 0 {
-            // It was the group's own request that the body was left with.
-            self.with(|state| state.cancelled = false)?;
+        // The group's own request is the reason for nothing.
+        let others = !parent_cancelled || self.parent.uncancel()? != 0;
+        if outcome == Error::Cancelled.code() && others {
+            let message = self.parent.told_message()?;
+            self.with(|state| state.cancelled = Some(message))?;
         }
-        if outcome != 0 {
+        if outcome != 0 && !self.with(|state| state.aborting)? {
             self.abort();
         }
         self.finish_if_over();
@@ -190,7 +216,7 @@ impl TaskGroup {
     fn finish_if_over(&self) {
         let over = self.with(|state| {
             let exit = if state.tasks.is_empty() { state.exit.take() } else { None };
-            Some((exit?, state.left.unwrap_or(0), state.errors.clone(), state.cancelled))
+            Some((exit?, state.left.unwrap_or(0), state.errors.clone(), state.cancelled.take()))
         });
         let Ok(Some((exit, left, errors, cancelled))) = over else { return };
         let body_failed = left != 0 && left != Error::Cancelled.code();
@@ -199,9 +225,13 @@ impl TaskGroup {
             let code = errors.first().map_or(left, |error| error.code);
             let plural = if count == 1 { "" } else { "s" };
             let text = format!("unhandled errors in a TaskGroup ({count} sub-exception{plural})");
+            if matches!(self.parent.cancelling(), Ok(1..)) {
+                // This failure comes first, the cancellation after it.
+                let _ = self.parent.cancel_after_step();
+            }
             Outcome::failure(code, CString::new(text).ok())
-        } else if cancelled {
-            Outcome::Cancelled(None)
+        } else if let Some(message) = cancelled {
+            Outcome::Cancelled(message)
         } else {
             Outcome::number(0)
         };

@@ -63,6 +63,8 @@ struct State {
     wish: Wish,
     /// The next step after a wait is told of a cancellation, with this message.
     must_cancel: bool,
+    /// The step after the next one is.
+    must_cancel_later: bool,
     cancel_message: Option<CString>,
     /// The message of the cancellation that a step was told of last.
     told_message: Option<CString>,
@@ -131,6 +133,7 @@ impl Task {
                 awaited: None,
                 wish: Wish::Nothing,
                 must_cancel: false,
+                must_cancel_later: false,
                 cancel_message: None,
                 told_message: None,
                 cancel_requests: 0,
@@ -214,6 +217,23 @@ impl Task {
         Ok(true)
     }
 
+    /// A request to cancel is pending, of which the task shall be told when it
+    /// waits again after its next step, or after the one that runs now.
+    fn cancel_after_step(&self) -> Result<()> {
+        let hold = self.hold()?;
+        self.with(&hold, |state| match state.running {
+            true => state.must_cancel = true,
+            false => state.must_cancel_later = true,
+        });
+        Ok(())
+    }
+
+    /// The message of the cancellation that its step was told of last.
+    fn told_message(&self) -> Result<Option<CString>> {
+        let hold = self.hold()?;
+        Ok(self.with(&hold, |state| state.told_message.clone()))
+    }
+
     /// Tasks await each other in a circle, which this one leaves.
     fn wait_no_more(&self, hold: &Hold<'_>) {
         let (awaiting, token) =
@@ -230,6 +250,7 @@ impl Task {
             state.cancel_requests = state.cancel_requests.saturating_sub(1);
             if state.cancel_requests == 0 {
                 state.must_cancel = false;
+                state.must_cancel_later = false;
             }
             state.cancel_requests
         }))

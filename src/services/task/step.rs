@@ -42,12 +42,9 @@ impl Task {
         let Ok(hold) = self.hold() else { return false };
         let (step, awaited, context, told) = self.with(&hold, |state| {
             state.token = None;
-            (
-                state.step.take(),
-                state.awaiting.take(),
-                state.context.clone(),
-                waited && std::mem::take(&mut state.must_cancel),
-            )
+            let told = waited && std::mem::take(&mut state.must_cancel);
+            state.must_cancel |= std::mem::take(&mut state.must_cancel_later);
+            (state.step.take(), state.awaiting.take(), state.context.clone(), told)
         });
         let Some(step) = step else { return false };
         let outcome = self.outcome_of_wait(awaited, told);
@@ -76,12 +73,13 @@ impl Task {
         let closed = self.event_loop().is_closed();
         // What stays here is destroyed when all is done.
         let mut step = Some(step);
-        let (wish, awaited) = self.with(&hold, |state| {
+        let (wish, awaited, must_cancel) = self.with(&hold, |state| {
             state.running = false;
             if wants_more && !closed {
                 state.step = step.take();
             }
-            (std::mem::replace(&mut state.wish, Wish::Nothing), state.awaited.take())
+            let wish = std::mem::replace(&mut state.wish, Wish::Nothing);
+            (wish, state.awaited.take(), state.must_cancel)
         });
         match (returned, wish) {
             // The step has closed the loop, which has let go of the task.
@@ -91,6 +89,11 @@ impl Task {
                 if let Err(error) = self.run_soon() {
                     self.end(Outcome::error(error));
                 }
+            }
+            // Cancelled in its last step, too late to be told.
+            (0, _) if must_cancel => {
+                let message = self.with(&hold, |state| state.cancel_message.take());
+                self.end(Outcome::Cancelled(message));
             }
             (0, Wish::Result(result)) => self.end(Outcome::Result(result)),
             (0, _) => self.end(Outcome::number(0)),
@@ -104,19 +107,17 @@ impl Task {
     fn outcome_of_wait(&self, awaited: Option<Arc<Future>>, must_cancel: bool) -> c_int {
         let cancelled = Error::Cancelled.code();
         let mut outcome = awaited.as_deref().map_or(0, outcome_code);
-        let mut message: Option<Option<CString>> = None;
-        if outcome == cancelled {
-            message = awaited.as_deref().map(message_of);
-        }
+        let of_awaited = match &awaited {
+            Some(future) if outcome == cancelled => Some(message_of(future)),
+            _ => None,
+        };
         if must_cancel {
             outcome = cancelled;
         }
         let Ok(hold) = self.hold() else { return outcome };
         let old = self.with(&hold, |state| {
-            if must_cancel {
-                message = Some(state.cancel_message.take());
-            }
-            if let Some(message) = message {
+            let own = if must_cancel { Some(state.cancel_message.take()) } else { None };
+            if let Some(message) = of_awaited.or(own) {
                 state.told_message = message;
             }
             state.running = true;
@@ -145,7 +146,7 @@ impl Task {
             let message = self
                 .hold()
                 .ok()
-                .and_then(|hold| self.with(&hold, |state| state.told_message.take()));
+                .and_then(|hold| self.with(&hold, |state| state.told_message.clone()));
             return Outcome::Cancelled(message);
         }
         if code == told
