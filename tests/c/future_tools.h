@@ -61,6 +61,51 @@ static inline loop_t *loop_with_reports(struct reports *reports) {
     return loop;
 }
 
+/* A task that does one thing again and again: waits for the next of its futures
+ * (whose references it takes), yields, and ends with its number. */
+struct waiter {
+    int number, steps, outcomes[8];
+    int swallows; /* goes on after a failure */
+    int yields;
+    size_t count, next;
+    loop_future_t *waits[4];
+    struct log *log;
+    int destroyed;
+};
+
+static inline void waiter_destroyed(void *data) {
+    struct waiter *self = data;
+    self->destroyed++;
+    while (self->next < self->count)
+        loop_future_unref(self->waits[self->next++]);
+}
+
+static inline int waiter_step(loop_task_t *task, int outcome, void *data) {
+    struct waiter *self = data;
+    CHECK(loop_current_task(loop_of(task)) == task);
+    CHECK_INT(self->destroyed, 0);
+    if (self->steps < 8)
+        self->outcomes[self->steps] = outcome;
+    self->steps++;
+    if (self->log != NULL)
+        record(self->log, (char)(outcome == 0 ? 'a' + self->number : 'A' + self->number));
+    if (outcome < 0 && !self->swallows)
+        return outcome;
+    if (self->yields > 0) {
+        self->yields--;
+        return LOOP_TASK_YIELD;
+    }
+    if (self->next < self->count)
+        return loop_task_await(task, self->waits[self->next++]);
+    return loop_task_return(task, number(self->number), NULL);
+}
+
+static inline loop_task_t *start_waiter(loop_t *loop, struct waiter *self) {
+    loop_task_t *task = NULL;
+    CHECK_INT(loop_create_task(loop, waiter_step, self, waiter_destroyed, &task), 0);
+    return task;
+}
+
 static inline void close_loop(loop_t *loop) {
     CHECK_INT(loop_close(loop), 0);
     loop_unref(loop);

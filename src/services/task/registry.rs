@@ -71,9 +71,13 @@ impl Registry {
         self.with(task.event_loop(), |tasks| tasks.current.replace(task.clone())).ok()?
     }
 
-    /// The step is over.
+    /// The step is over, maybe in a child that was forked inside it.
     pub fn leave(&self, event_loop: &EventLoop, outer: Option<Arc<Task>>) {
-        let left = self.with(event_loop, |tasks| std::mem::replace(&mut tasks.current, outer));
+        let hold = event_loop.hold();
+        // SAFETY: held, or this thread was inside at the fork and so no other.
+        let left =
+            unsafe { self.0.try_with(|tasks| std::mem::replace(&mut tasks.current, outer)) };
+        drop(hold);
         drop(left);
     }
 }
