@@ -75,8 +75,7 @@ impl Registry {
     pub fn leave(&self, event_loop: &EventLoop, outer: Option<Arc<Task>>) {
         let hold = event_loop.hold();
         // SAFETY: held, or this thread was inside at the fork and so no other.
-        let left =
-            unsafe { self.0.try_with(|tasks| std::mem::replace(&mut tasks.current, outer)) };
+        let left = unsafe { self.0.try_with(|tasks| std::mem::replace(&mut tasks.current, outer)) };
         drop(hold);
         drop(left);
     }
