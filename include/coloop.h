@@ -357,7 +357,7 @@
 #define LOOP_EWRONG_THREAD -1006
 
 /**
- * The object belongs to another loop. Reserved.
+ * The future, task or other object belongs to another loop.
  */
 #define LOOP_EWRONG_LOOP -1007
 
@@ -377,7 +377,7 @@
 #define LOOP_EINVAL -1010
 
 /**
- * This platform cannot do it. Reserved.
+ * This platform, or this kind of object, cannot do it.
  */
 #define LOOP_ENOTSUP -1011
 

@@ -17,7 +17,7 @@ pub const LOOP_ENO_RUNNING: c_int = -1004;
 pub const LOOP_ENO_CURRENT: c_int = -1005;
 /// The call belongs to the loop's own thread.
 pub const LOOP_EWRONG_THREAD: c_int = -1006;
-/// The object belongs to another loop. Reserved.
+/// The future, task or other object belongs to another loop.
 pub const LOOP_EWRONG_LOOP: c_int = -1007;
 /// The loop was inherited through fork.
 pub const LOOP_EFORKED: c_int = -1008;
@@ -25,7 +25,7 @@ pub const LOOP_EFORKED: c_int = -1008;
 pub const LOOP_ESTALE: c_int = -1009;
 /// An argument cannot be used.
 pub const LOOP_EINVAL: c_int = -1010;
-/// This platform cannot do it. Reserved.
+/// This platform, or this kind of object, cannot do it.
 pub const LOOP_ENOTSUP: c_int = -1011;
 /// A defect of the library, caught at its boundary.
 pub const LOOP_EINTERNAL: c_int = -1012;
