@@ -107,8 +107,10 @@ SERVICE_ROWS = [
     Row("mem_stream", "memory per idle TCP connection of a stream server, of 10000", 1.0,
         value="bytes_per_item", deterministic=True, peers=("libuv",)),
     # 1.5 and 1.0 times libuv's jobs and children per second.
-    Row("jobs", "empty job for 4 threads, done when the loop knows", 0.67,
+    Row("jobs", "empty job for 4 threads and a call in the loop after it", 0.67,
         value="wall_ns_per_op", peers=("libuv",)),
+    Row("jobs_future", "the same, coloop with a future for each job", 0.67,
+        value="wall_ns_per_op", peers=("libuv",), peer_scenario="jobs"),
     Row("spawn", "start /bin/true from a process of 200 MB, wait for its exit", 1.0,
         peers=("libuv",)),
 ]

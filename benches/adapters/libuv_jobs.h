@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+
 static uv_loop_t uv_jobs_loop;
 static uv_work_t *uv_jobs;
 static size_t uv_jobs_room, uv_jobs_left;
@@ -25,8 +26,9 @@ static void b_jobs_setup(unsigned threads)
 
 /* libuv's loop ends when nothing is left to do, so a callback to submit from would only
  * add to its work. */
-static void b_jobs_run(size_t count)
+static void b_jobs_run(size_t count, int futures)
 {
+    (void)futures;
     if (count > uv_jobs_room) {
         uv_jobs = realloc(uv_jobs, count * sizeof *uv_jobs);
         uv_jobs_room = count;
