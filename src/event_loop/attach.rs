@@ -71,6 +71,14 @@ impl EventLoop {
         Ok(value)
     }
 
+    /// Shows the value of a type to `look`, which must not run foreign code. None
+    /// as `find_attachment`.
+    #[inline]
+    pub fn look_at_attachment<T: Attachment, R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.check().ok()?;
+        self.enter().ok()?.core().found::<T>().map(look)
+    }
+
     /// The value of a type, if there is one. None also where the loop cannot be
     /// used.
     pub fn find_attachment<T: Attachment>(&self) -> Option<Arc<T>> {
@@ -84,6 +92,13 @@ impl Core {
         let id = TypeId::of::<T>();
         let found = self.attachments.iter().find(|attached| attached.id == id)?;
         found.value.clone().downcast().ok()
+    }
+
+    #[inline]
+    fn found<T: Attachment>(&self) -> Option<&T> {
+        let id = TypeId::of::<T>();
+        let found = self.attachments.iter().find(|attached| attached.id == id)?;
+        found.value.downcast_ref()
     }
 
     /// Takes out what does not survive `reinit_after_fork`.

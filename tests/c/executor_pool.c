@@ -366,3 +366,44 @@ TEST(no_job_is_lost_though_many_threads_submit) {
     end_pool(storm.executor);
     CHECK_INT(storm.ran, THREADS * storm.jobs);
 }
+
+static void open_gate(void *data) {
+    sem_post(&((struct held *)data)->open);
+}
+
+struct pairs {
+    loop_executor_t *executor;
+    unsigned seed;
+};
+
+/* The first job of each pair ends only if the second one gets a thread meanwhile. */
+static void *pairs_submit(void *data) {
+    struct pairs *pairs = data;
+    struct held held;
+    held_init(&held);
+    for (int i = 0; i < (in_valgrind() ? 30 : 4000); i++) {
+        CHECK_INT(loop_executor_submit(pairs->executor, wait_at_gate, &held, NULL), 0);
+        pairs->seed = pairs->seed * 1103515245 + 12345;
+        for (volatile unsigned spins = pairs->seed >> 16 & 4095; spins > 0; spins--)
+            continue;
+        CHECK_INT(loop_executor_submit(pairs->executor, open_gate, &held, NULL), 0);
+        take(&held.reached);
+        while (atomic_load(&held.ran) != i + 1)
+            sched_yield();
+    }
+    return NULL;
+}
+
+TEST(no_job_waits_while_a_thread_sleeps) {
+    enum { THREADS = 2 };
+    loop_executor_t *executor = new_pool(THREADS + 1);
+    struct pairs pairs[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        pairs[i] = (struct pairs){executor, (unsigned)i};
+        pthread_create(&threads[i], NULL, pairs_submit, &pairs[i]);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    end_pool(executor);
+}

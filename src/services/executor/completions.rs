@@ -29,8 +29,13 @@ pub struct Completions {
     generation: u64,
     pid: i32,
     waiting: Mutex<Waiting>,
-    arrived: Mutex<Arrived>,
+    arrived: Apart<Mutex<Arrived>>,
 }
+
+/// In cache lines of its own: other threads write here all the time, and beside
+/// it stands what the loop's thread uses.
+#[repr(align(64))]
+pub(super) struct Apart<T>(pub T);
 
 struct Waiting {
     futures: Slab<(u64, Arc<Future>)>,
@@ -66,12 +71,12 @@ impl Completions {
             generation: fork_generation::current(),
             pid: fork_generation::pid(),
             waiting: Mutex::new(Waiting { futures: Slab::new(), next_serial: 0 }),
-            arrived: Mutex::new(Arrived {
+            arrived: Apart(Mutex::new(Arrived {
                 arrivals: Vec::new(),
                 posted: false,
                 closed: false,
                 spare: Vec::new(),
-            }),
+            })),
         })
     }
 
@@ -137,7 +142,7 @@ impl Completions {
         }
         let mut arrival = Some(arrival);
         while let Some(waits) = arrival.take() {
-            let Some(mut arrived) = self.lock(&self.arrived) else { return };
+            let Some(mut arrived) = self.lock(&self.arrived.0) else { return };
             if arrived.closed {
                 drop(arrived);
                 return drop(waits);
@@ -169,7 +174,7 @@ impl Completions {
 
     /// Ends the futures whose outcomes have come. Runs on the loop's thread.
     fn deliver(&self) {
-        let Some(mut arrived) = self.lock(&self.arrived) else { return };
+        let Some(mut arrived) = self.lock(&self.arrived.0) else { return };
         arrived.posted = false;
         let spare = std::mem::take(&mut arrived.spare);
         let mut arrivals = std::mem::replace(&mut arrived.arrivals, spare);
@@ -188,7 +193,7 @@ impl Completions {
         }
         arrivals.clear();
         if arrivals.capacity() <= MOST_SPARE
-            && let Some(mut arrived) = self.lock(&self.arrived)
+            && let Some(mut arrived) = self.lock(&self.arrived.0)
         {
             arrived.spare = arrivals;
         }
@@ -197,7 +202,7 @@ impl Completions {
     /// No outcome will be delivered any more. Yields the futures that wait.
     pub fn close(&self) -> Vec<Arc<Future>> {
         let mut dropped = Vec::new();
-        if let Some(mut arrived) = self.lock(&self.arrived) {
+        if let Some(mut arrived) = self.lock(&self.arrived.0) {
             arrived.closed = true;
             dropped = std::mem::take(&mut arrived.arrivals);
         }

@@ -34,6 +34,14 @@ impl LoopExecutors {
         })
     }
 
+    /// Those of a loop, without the counting of references that `of` costs.
+    fn completions_of(event_loop: &EventLoop) -> Result<Arc<Completions>> {
+        match event_loop.look_at_attachment(|known: &Self| known.completions.clone()) {
+            Some(completions) => Ok(completions),
+            None => LoopExecutors::of(event_loop).map(|made| made.completions.clone()),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Default> {
         self.default.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -122,12 +130,11 @@ pub fn call(
     func: CallbackFn,
     done: Callback,
 ) -> Result<()> {
-    let executors = LoopExecutors::of(event_loop)?;
-    let completions = executors.completions.clone();
+    let completions = LoopExecutors::completions_of(event_loop)?;
     let job = Job::Work { func, done, completions };
     match executor {
         Some(executor) => executor.submit(job),
-        None => executors.default_executor()?.submit(job),
+        None => LoopExecutors::of(event_loop)?.default_executor()?.submit(job),
     }
 }
 
@@ -139,11 +146,10 @@ pub fn start(
     job: Job,
     future: &Arc<Future>,
 ) -> Result<Submitted> {
-    let executors = LoopExecutors::of(event_loop)?;
-    let completions = executors.completions.clone();
+    let completions = LoopExecutors::completions_of(event_loop)?;
     let default = match executor {
         Some(_) => None,
-        None => Some(executors.default_executor()?),
+        None => Some(LoopExecutors::of(event_loop)?.default_executor()?),
     };
     let executor = executor.or(default.as_deref()).ok_or(Error::Internal)?;
     let ticket = completions.issue(future)?;

@@ -6,6 +6,7 @@ mod host;
 mod job;
 mod loop_executors;
 mod pool;
+mod waiting;
 mod worker;
 
 pub use completions::{Completions, Ticket};

@@ -1,7 +1,14 @@
 //! A pool of threads that take jobs from one queue.
 //!
-//! Who may touch what: everything is in `Queue`, guarded by the one mutex;
-//! nothing foreign runs under it. While there are jobs there is a thread.
+//! Who may touch what: jobs come to the `Door`, guarded by a mutex of its own;
+//! everything else is in `Queue`, guarded by the other one, which is always
+//! locked first. Nothing foreign runs under either. Threads take from the queue,
+//! and when it is empty all that stands at the door: so whoever submits many
+//! jobs seldom meets those who take them. While there are jobs there is a thread.
+//!
+//! The door is `watched` unless each thread that there may be has a job or one
+//! without is coming: these look at the door before they sleep, and wake others.
+//! So whoever brings a job to a door that is not watched need tell nobody.
 //!
 //! Waking: at most one woken thread is on its way at a time (`wakes`); it wakes
 //! the next one if there are more jobs than it can take. So whoever submits
@@ -14,12 +21,13 @@
 //! Fork: the threads stay in the parent. The child compares generations before
 //! it locks anything; only `abandon` looks inside, if nobody held the lock.
 
+use super::completions::Apart;
 use super::job::{Receiver, Task};
+use super::waiting::Waiting;
 use super::worker;
 use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::services::future::Outcome;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{JoinHandle, ThreadId};
@@ -31,21 +39,31 @@ pub struct Pool {
     pid: i32,
     /// The most threads there may be; changed under the lock.
     workers: AtomicUsize,
+    door: Apart<Mutex<Door>>,
     /// The serial of the next job, for a worker that looks without the lock;
-    /// changed under it.
+    /// changed under the door's.
     next_serial: AtomicU64,
-    queue: Mutex<Queue>,
+    queue: Apart<Mutex<Queue>>,
     /// Something changed for idle workers.
     pub(super) changed: Condvar,
     /// The last worker ended after a shutdown.
     ended: Condvar,
 }
 
-/// What the mutex guards.
+/// Where jobs come.
+struct Door {
+    jobs: Waiting,
+    /// Somebody must be told of a job: a thread that sleeps may be needed, or one
+    /// more.
+    watched: bool,
+    /// No more jobs are taken.
+    closed: bool,
+}
+
+/// What the queue's mutex guards.
 pub(super) struct Queue {
-    jobs: VecDeque<Entry>,
-    /// How many entries of `jobs` are empty.
-    withdrawn: usize,
+    /// Older than those at the door.
+    jobs: Waiting,
     pub threads: usize,
     /// Threads that were started and have not come to the queue yet.
     pub starting: usize,
@@ -65,50 +83,6 @@ pub(super) struct Queue {
     ended: Vec<Receiver>,
 }
 
-/// A job's place in the queue; places are in the order of their serials.
-struct Entry {
-    serial: u64,
-    task: Option<Task>,
-}
-
-impl Queue {
-    /// The next job.
-    pub fn take(&mut self) -> Option<Task> {
-        while let Some(entry) = self.jobs.pop_front() {
-            match entry.task {
-                Some(task) => return Some(task),
-                None => self.withdrawn -= 1,
-            }
-        }
-        None
-    }
-
-    fn len(&self) -> usize {
-        self.jobs.len() - self.withdrawn
-    }
-
-    /// Must one more thread be woken? Then the caller does so once it has given
-    /// the lock back.
-    pub fn wants_wake(&mut self) -> bool {
-        let coming = self.looking || self.wakes > 0;
-        let wants = !coming && self.waiting > 0 && self.len() > 0;
-        self.wakes += usize::from(wants);
-        wants
-    }
-
-    /// Takes a job out wherever it stands.
-    fn remove(&mut self, serial: u64) -> Option<Task> {
-        let index = self.jobs.binary_search_by_key(&serial, |entry| entry.serial).ok()?;
-        let task = self.jobs.get_mut(index)?.task.take()?;
-        self.withdrawn += 1;
-        if self.withdrawn > 32 && self.withdrawn > self.jobs.len() / 2 {
-            self.jobs.retain(|entry| entry.task.is_some());
-            self.withdrawn = 0;
-        }
-        Some(task)
-    }
-}
-
 impl Pool {
     /// A pool without threads yet.
     pub fn new(workers: usize) -> Result<Arc<Pool>> {
@@ -116,10 +90,14 @@ impl Pool {
             generation: fork_generation::current(),
             pid: fork_generation::pid(),
             workers: AtomicUsize::new(at_least_one(workers)),
+            door: Apart(Mutex::new(Door {
+                jobs: Waiting::default(),
+                watched: true,
+                closed: false,
+            })),
             next_serial: AtomicU64::new(0),
-            queue: Mutex::new(Queue {
-                jobs: VecDeque::new(),
-                withdrawn: 0,
+            queue: Apart(Mutex::new(Queue {
+                jobs: Waiting::default(),
                 threads: 0,
                 starting: 0,
                 waiting: 0,
@@ -129,7 +107,7 @@ impl Pool {
                 handles: Vec::new(),
                 next_name: 0,
                 ended: Vec::new(),
-            }),
+            })),
             changed: Condvar::new(),
             ended: Condvar::new(),
         })
@@ -144,8 +122,48 @@ impl Pool {
     pub(super) fn lock(&self) -> Result<MutexGuard<'_, Queue>> {
         match self.is_forked() {
             true => Err(Error::Forked(self.pid)),
-            false => Ok(self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())),
+            false => Ok(self.queue.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())),
         }
+    }
+
+    /// The door, in the process of the pool.
+    fn door(&self) -> MutexGuard<'_, Door> {
+        self.door.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// How many jobs wait.
+    fn waiting(&self, queue: &Queue) -> usize {
+        queue.jobs.len() + self.door().jobs.len()
+    }
+
+    /// The next job. If there is none, the door is watched from now on.
+    pub(super) fn take(&self, queue: &mut Queue) -> Option<Task> {
+        if let Some(task) = queue.jobs.pop() {
+            return Some(task);
+        }
+        let mut door = self.door();
+        std::mem::swap(&mut door.jobs, &mut queue.jobs);
+        let task = queue.jobs.pop();
+        door.watched |= task.is_none();
+        task
+    }
+
+    /// Takes a job out wherever it stands.
+    fn remove(&self, queue: &mut Queue, serial: u64) -> Option<Task> {
+        queue.jobs.remove(serial).or_else(|| self.door().jobs.remove(serial))
+    }
+
+    /// Must one more thread be woken? Then the caller does so once it has given
+    /// the lock back.
+    pub(super) fn wants_wake(&self, queue: &mut Queue) -> bool {
+        if queue.waiting == 0 || queue.is_one_coming() {
+            return false;
+        }
+        let mut door = self.door();
+        let wants = queue.jobs.len() + door.jobs.len() > 0;
+        queue.wakes += usize::from(wants);
+        door.watched |= !wants;
+        wants
     }
 
     /// The queue for a worker that found no job: after a while, or when woken.
@@ -179,34 +197,52 @@ impl Pool {
             }
             std::hint::spin_loop();
         }
-        let mut queue = self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut queue = self.queue.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         queue.looking = false;
-        let came = queue.len() > 0;
+        let mut door = self.door();
+        let came = queue.jobs.len() + door.jobs.len() > 0;
+        door.watched |= !came;
+        drop(door);
         (queue, came)
     }
 
     /// Queues a job; yields what `withdraw` knows it by. A refused one comes back.
     pub fn submit(self: &Arc<Self>, task: Task) -> std::result::Result<u64, (Error, Task)> {
-        let mut queue = match self.lock() {
-            Ok(queue) => queue,
-            Err(error) => return Err((error, task)),
-        };
-        if queue.shutdown {
+        if self.is_forked() {
+            return Err((Error::Forked(self.pid), task));
+        }
+        let mut door = self.door();
+        if door.closed {
             return Err((Error::Shutdown, task));
         }
-        if queue.jobs.try_reserve(1).is_err() {
-            return Err((Error::NO_MEMORY, task));
+        if let Err(error) = door.jobs.reserve_one() {
+            return Err((error, task));
         }
         let serial = self.next_serial.load(Relaxed);
         self.next_serial.store(serial + 1, Relaxed);
-        queue.jobs.push_back(Entry { serial, task: Some(task) });
-        if let Err(error) = self.start_workers(&mut queue, 1)
+        door.jobs.push(serial, task);
+        let watched = door.watched;
+        drop(door);
+        if watched { self.tell(serial) } else { Ok(serial) }
+    }
+
+    /// A job came to a watched door: it gets a thread, if one can be had.
+    fn tell(self: &Arc<Self>, serial: u64) -> std::result::Result<u64, (Error, Task)> {
+        let Ok(mut queue) = self.lock() else { return Ok(serial) };
+        // Whoever shut the pool down meanwhile was told that there is no thread.
+        let started = match queue.shutdown && queue.threads == 0 {
+            true => Err(Error::Shutdown),
+            false => self.start_workers(&mut queue, 1),
+        };
+        if let Err(error) = started
             && queue.threads == 0
-            && let Some(task) = queue.remove(serial)
+            && let Some(task) = self.remove(&mut queue, serial)
         {
             return Err((error, task));
         }
-        let wake = queue.wants_wake();
+        let wake = self.wants_wake(&mut queue);
+        let idle = queue.waiting > 0 && !queue.is_one_coming();
+        self.door().watched = idle || queue.threads < self.workers();
         drop(queue);
         if wake {
             self.changed.notify_one();
@@ -218,7 +254,7 @@ impl Pool {
     fn start_workers(self: &Arc<Self>, queue: &mut Queue, most: usize) -> Result<()> {
         for _ in 0..most {
             let coming = queue.waiting + queue.starting + usize::from(queue.looking);
-            if queue.threads >= self.workers() || queue.len() <= coming {
+            if queue.threads >= self.workers() || self.waiting(queue) <= coming {
                 break;
             }
             queue.handles.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
@@ -234,7 +270,8 @@ impl Pool {
 
     /// Takes back a job that no thread has taken. Drop it outside all locks.
     pub fn withdraw(&self, serial: u64) -> Option<Task> {
-        self.lock().ok()?.remove(serial)
+        let mut queue = self.lock().ok()?;
+        self.remove(&mut queue, serial)
     }
 
     /// Sets the most threads there may be; those too many end when idle.
@@ -242,6 +279,7 @@ impl Pool {
         let mut queue = self.lock()?;
         self.workers.store(at_least_one(workers), Relaxed);
         let started = self.start_workers(&mut queue, usize::MAX);
+        self.door().watched = true;
         let shrinks = queue.threads > self.workers();
         drop(queue);
         if shrinks {
@@ -258,7 +296,7 @@ impl Pool {
     /// How many threads there are, and how many jobs wait for one.
     pub fn counts(&self) -> Result<(usize, usize)> {
         let queue = self.lock()?;
-        Ok((queue.threads, queue.len()))
+        Ok((queue.threads, self.waiting(&queue)))
     }
 
     /// Takes no more jobs; threads end once there are none, and `receiver` is
@@ -274,11 +312,14 @@ impl Pool {
             }
         };
         queue.shutdown = true;
+        let mut door = self.door();
+        door.closed = true;
         let mut cancelled = Vec::new();
         if cancel_queued {
-            queue.withdrawn = 0;
-            cancelled.extend(std::mem::take(&mut queue.jobs).into_iter().filter_map(|e| e.task));
+            cancelled.extend(std::mem::take(&mut queue.jobs).into_tasks());
+            cancelled.extend(std::mem::take(&mut door.jobs).into_tasks());
         }
+        drop(door);
         drop(queue);
         self.changed.notify_all();
         if let Some(receiver) = ended_already {
@@ -329,6 +370,7 @@ impl Pool {
     /// A worker ends. What it yields is to be dropped or told outside the lock.
     pub(super) fn worker_ends(&self, mut queue: MutexGuard<'_, Queue>) {
         queue.threads -= 1;
+        self.door().watched = true;
         // After a shutdown somebody may come to join; otherwise it is detached.
         let handle = match queue.shutdown {
             true => None,
@@ -340,7 +382,7 @@ impl Pool {
         };
         let last = queue.threads == 0;
         // It may have been about to take one of the jobs that are left.
-        let wake = queue.wants_wake();
+        let wake = self.wants_wake(&mut queue);
         drop(queue);
         drop(handle);
         if wake {
@@ -359,9 +401,9 @@ impl Pool {
     /// is destroyed, if nobody was changing it at the fork.
     pub fn abandon(&self) {
         if self.is_forked() {
-            if let Ok(mut queue) = self.queue.try_lock() {
-                let jobs = std::mem::take(&mut queue.jobs);
-                queue.withdrawn = 0;
+            if let Ok(mut queue) = self.queue.0.try_lock() {
+                let at_door = self.door.0.try_lock().map(|mut door| std::mem::take(&mut door.jobs));
+                let jobs = (std::mem::take(&mut queue.jobs), at_door.ok());
                 // They are the parent's threads.
                 std::mem::forget(std::mem::take(&mut queue.handles));
                 drop(queue);
@@ -371,6 +413,7 @@ impl Pool {
         }
         if let Ok(mut queue) = self.lock() {
             queue.shutdown = true;
+            self.door().closed = true;
             let handles = std::mem::take(&mut queue.handles);
             drop(queue);
             drop(handles);
@@ -380,6 +423,11 @@ impl Pool {
 }
 
 impl Queue {
+    /// Will a thread without a job look for one without being told?
+    fn is_one_coming(&self) -> bool {
+        self.looking || self.wakes > 0
+    }
+
     fn remove_handle(&mut self, id: ThreadId) -> Option<JoinHandle<()>> {
         let index = self.handles.iter().position(|handle| handle.thread().id() == id)?;
         Some(self.handles.swap_remove(index))

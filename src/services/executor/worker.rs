@@ -46,8 +46,8 @@ fn take_jobs(pool: &Pool) -> Result<()> {
     let mut queue = pool.lock()?;
     queue.starting -= 1;
     loop {
-        if let Some(task) = queue.take() {
-            let wake = queue.wants_wake();
+        if let Some(task) = pool.take(&mut queue) {
+            let wake = pool.wants_wake(&mut queue);
             drop(queue);
             if wake {
                 pool.changed.notify_one();
