@@ -5,7 +5,7 @@
 //! a `Callback` must hold no reference into the loop's state at that moment.
 
 use crate::error::Result;
-use crate::memory::try_box;
+use crate::memory::{box_or_back, try_box};
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -105,6 +105,31 @@ impl Callback {
         }
         let data = Box::into_raw(try_box(Some(func))?).cast();
         Ok(Callback::new(call::<F>, UserData::new(data, Some(release::<F>))))
+    }
+
+    /// Calls `func` on `value` once, which comes back without memory. For code of
+    /// the library's own.
+    pub fn once_with<T: 'static>(value: T, func: fn(T)) -> std::result::Result<Self, T> {
+        struct Call<T>(Option<(T, fn(T))>);
+        unsafe extern "C-unwind" fn call<T>(data: *mut c_void) {
+            // SAFETY: made below, and alive until `release`; taken out before the
+            // function runs, so it may end anything it likes.
+            if let Some((value, func)) = unsafe { (*data.cast::<Call<T>>()).0.take() } {
+                func(value);
+            }
+        }
+        unsafe extern "C-unwind" fn release<T>(data: *mut c_void) {
+            // SAFETY: once, for what was made below.
+            drop(unsafe { Box::from_raw(data.cast::<Call<T>>()) });
+        }
+        match box_or_back(Call(Some((value, func)))) {
+            Ok(made) => {
+                let user_data = UserData::new(Box::into_raw(made).cast(), Some(release::<T>));
+                Ok(Callback::new(call::<T>, user_data))
+            }
+            Err(Call(Some((value, _)))) => Err(value),
+            Err(Call(None)) => unreachable!("made above"),
+        }
     }
 
     /// Function and data, to tell callbacks apart and to call without the

@@ -1,7 +1,7 @@
 //! Short texts that need no memory of their own.
 
 use std::ffi::{CStr, c_char};
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// A text of at most `N` - 1 bytes; what is longer is cut off.
 pub struct Text<const N: usize> {
@@ -25,7 +25,14 @@ impl<const N: usize> Text<N> {
 
     /// A copy of a C string.
     pub fn of_c_str(string: &CStr) -> Self {
-        Text::of(string.to_string_lossy())
+        let mut text = Text::new();
+        for chunk in string.to_bytes().utf8_chunks() {
+            let _ = text.write_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                let _ = text.write_char(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        text
     }
 
     /// The bytes.

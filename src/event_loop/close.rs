@@ -120,6 +120,7 @@ fn drop_contents(mut core: Core, posted: Vec<Entry>, shared: SharedCallbacks) {
         drop_boxed(entry);
     }
     shared.for_each(drop);
+    super::late::drop_late(core.late.take());
     // Before the wake-up descriptor goes.
     drop(core.reactor.take());
     core.drain_watches().for_each(drop);

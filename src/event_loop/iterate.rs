@@ -8,6 +8,7 @@
 //! 4. run what is queued now; what that schedules belongs to the next turn.
 
 use super::embed::shorter;
+use super::late::RETRY;
 use super::{Current, EventLoop};
 use crate::callback::Callback;
 use crate::clock::Clock;
@@ -89,8 +90,9 @@ impl EventLoop {
     /// How long until the next timer: nanoseconds, or -1 without one.
     fn timer_limit(&self) -> Result<i64> {
         let core = self.core_of_run();
+        let is_late = core.late.is_some();
         let Some(deadline) = core.next_deadline() else {
-            return Ok(-1);
+            return Ok(if is_late { RETRY } else { -1 });
         };
         if deadline <= core.now {
             return Ok(0);
@@ -102,7 +104,8 @@ impl EventLoop {
         };
         let now = self.clock.now();
         self.core_of_run().saw(now);
-        Ok(target.saturating_sub(now).min(LONGEST_WAIT) as i64)
+        let limit = target.saturating_sub(now).min(LONGEST_WAIT) as i64;
+        Ok(if is_late { limit.min(RETRY) } else { limit })
     }
 
     /// Step 1 and 2.
@@ -214,6 +217,9 @@ impl EventLoop {
             let moved = core.move_due_timers(core.now);
             self.counters().moved_timers(core.ready.len() - before);
             moved?;
+        }
+        if self.core_of_run().late.is_some() {
+            self.try_late();
         }
         Ok(())
     }

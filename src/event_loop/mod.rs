@@ -22,6 +22,7 @@ mod fork;
 mod hooks;
 mod io_watch;
 mod iterate;
+mod late;
 mod observe;
 mod options;
 mod post;
@@ -39,6 +40,7 @@ pub use exception::{
 };
 pub use fork::{KEEP_IO, KEEP_READY};
 pub use hooks::{LoopHook, LoopHookFn, WaitHooks};
+pub use late::Late;
 pub use observe::{Executing, Monitor};
 pub use options::{Backend, Options};
 pub use reference::{Kept, LoopRef, Remote};
@@ -149,6 +151,8 @@ struct Core {
     hooks: hooks::Hooks,
     /// What services keep for this loop.
     attachments: Vec<attach::Attached>,
+    /// What is to be scheduled as soon as there is memory.
+    late: Option<std::sync::Arc<dyn Late>>,
 }
 
 /// The callback that runs now, for reports.
@@ -189,6 +193,7 @@ impl Core {
             first_counted: 0,
             hooks: hooks::Hooks::new(),
             attachments: Vec::new(),
+            late: None,
         }
     }
 }

@@ -33,9 +33,34 @@ impl EventLoop {
     /// without waking the loop, as asyncio does outside debug mode.
     #[inline]
     pub fn call_soon(&self, callback: Callback, wants_handle: bool) -> Result<HandleId> {
+        self.call_soon_taking(&mut Some(callback), wants_handle)
+    }
+
+    /// `call_soon` for what must not be lost: the callback comes back.
+    pub fn call_soon_or_back(
+        &self,
+        callback: Callback,
+    ) -> std::result::Result<(), (Error, Option<Callback>)> {
+        let mut callback = Some(callback);
+        match self.call_soon_taking(&mut callback, false) {
+            Ok(_) => Ok(()),
+            Err(error) => Err((error, callback)),
+        }
+    }
+
+    /// Takes the callback out of its place if it succeeds.
+    #[inline(always)]
+    fn call_soon_taking(
+        &self,
+        place: &mut Option<Callback>,
+        wants_handle: bool,
+    ) -> Result<HandleId> {
         self.check()?;
         let Ok(mut access) = self.enter() else {
-            return self.call_soon_from_outside(callback, wants_handle);
+            return match place.take() {
+                Some(callback) => self.call_soon_from_outside(callback, wants_handle),
+                None => Err(Error::Internal),
+            };
         };
         if self.inbox().is_pending() {
             // Posts that came before keep their place.
@@ -43,13 +68,17 @@ impl EventLoop {
             self.take_inbox(&mut core.ready, &mut core.taken)?;
         }
         let core = access.core();
-        let id = if callback.is_plain() && !wants_handle {
+        let plain = !wants_handle && place.as_ref().is_some_and(Callback::is_plain);
+        if !plain {
+            core.handles.reserve_one()?;
+        }
+        core.ready.reserve_one()?;
+        let Some(callback) = place.take() else { return Err(Error::Internal) };
+        let id = if plain {
             let (func, data) = callback.parts();
             core.ready.push(Entry::plain(func, data))?;
             NO_HANDLE
         } else {
-            core.handles.reserve_one()?;
-            core.ready.reserve_one()?;
             let id = core.handles.insert_ready(callback);
             core.ready.push(Entry::keyed(Kind::Handle, id.0))?;
             id

@@ -7,10 +7,11 @@ use super::task::{loop_task_step_t, to_step};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
+use crate::memory::copy_text;
 use crate::services::concurrent::{self, Concurrent, ConcurrentDoneFn, End};
 use crate::services::future::{Failure, Outcome};
 use crate::services::task::{Options, Task};
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -210,7 +211,7 @@ pub unsafe extern "C" fn loop_cfuture_set_exception(
             return Err(Error::Invalid("the code of a failure must be negative"));
         }
         let cfuture = Arc::clone(&*unsafe { self::cfuture(cfuture)? });
-        let message = unsafe { text(message) }.map(CString::from);
+        let message = unsafe { text(message) }.map(copy_text).transpose()?;
         let payload = UserData::new(std::ptr::null_mut(), None);
         let failure = crate::memory::try_arc(Failure { code, message, payload })?;
         cfuture.finish(End::Failed(failure)).map(|()| 0)

@@ -5,8 +5,9 @@ use super::guard::{event_loop, guard, guard_or, store};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
+use crate::memory::copy_text;
 use crate::services::future::{DoneCallback, DoneFn, Failure, Future, Outcome, Phase};
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -79,13 +80,11 @@ pub(super) unsafe fn text<'a>(text: *const c_char) -> Option<&'a CStr> {
 
 /// What `loop_future_result` answers for an ended future.
 pub(super) fn result_of(future: &Future) -> Result<*mut c_void> {
-    let (code, message, result) =
-        future.outcome(|o| (o.code(), o.message().map(CString::from), o.result()))?;
-    match code {
-        0 => Ok(result),
-        code if code == Error::Cancelled.code() && message.is_none() => Err(Error::Cancelled),
-        code => Err(failed(code, message.as_deref())),
-    }
+    future.outcome(|outcome| match (outcome.code(), outcome.message()) {
+        (0, _) => Ok(outcome.result()),
+        (code, None) if code == Error::Cancelled.code() => Err(Error::Cancelled),
+        (code, message) => Err(failed(code, message)),
+    })?
 }
 
 /// A pending future of `loop` in *ret_future, with one reference. Whoever made
@@ -265,7 +264,7 @@ pub unsafe extern "C" fn loop_future_set_exception_data(
         if code >= 0 || code == Error::Cancelled.code() {
             return Err(Error::Invalid("the code of a failure must be negative"));
         }
-        let message = unsafe { text(message) }.map(CString::from);
+        let message = unsafe { text(message) }.map(copy_text).transpose()?;
         let failure = crate::memory::try_arc(Failure { code, message, payload })?;
         unsafe { kept_future(future)? }.finish_by_host(Outcome::Failed(failure)).map(|()| 0)
     })

@@ -5,9 +5,10 @@ use super::guard::{event_loop, guard, guard_or, kept, sized, store};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
+use crate::memory::copy_text;
 use crate::services::future::Outcome;
 use crate::services::task::{self, Options, StepFn, Task, Timeout};
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -131,7 +132,7 @@ unsafe fn to_options(
         return Err(Error::Invalid("loop_task_options_t.flags are unknown"));
     }
     Ok(Options {
-        name: unsafe { text(options.name) }.map(CString::from),
+        name: unsafe { text(options.name) }.map(copy_text).transpose()?,
         context,
         eager: options.flags & LOOP_TASK_EAGER != 0,
     })
@@ -248,7 +249,7 @@ pub unsafe extern "C" fn loop_task_fail(
         if code >= 0 {
             return Err(Error::Invalid("the code of a failure must be negative"));
         }
-        let message = unsafe { text(message) }.map(CString::from);
+        let message = unsafe { text(message) }.map(copy_text).transpose()?;
         let failure = if code == Error::Cancelled.code() {
             Outcome::Cancelled(message)
         } else {
@@ -315,7 +316,7 @@ pub unsafe extern "C" fn loop_task_get_name(
 pub unsafe extern "C" fn loop_task_set_name(task: *mut loop_task_t, name: *const c_char) -> c_int {
     guard(|| {
         let name: &CStr = unsafe { text(name) }.ok_or(Error::Invalid("name is NULL"))?;
-        unsafe { self::task(task)? }.set_name(name.into()).map(|()| 0)
+        unsafe { self::task(task)? }.set_name(copy_text(name)?).map(|()| 0)
     })
 }
 

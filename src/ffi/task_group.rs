@@ -118,7 +118,7 @@ pub unsafe extern "C" fn loop_task_group_errors(
                 unsafe { ret_code.write(error.code) };
             }
             if !buffer.is_null() && size > 0 {
-                let text = error.message.as_deref().map_or(&b""[..], |text| text.to_bytes());
+                let text = error.message().map_or(&b""[..], |text| text.to_bytes());
                 let count = text.len().min(size - 1);
                 // SAFETY: `size` bytes are there, `count` + 1 of them are used.
                 unsafe {

@@ -10,6 +10,7 @@ pub use until_complete::run_until_complete;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, LoopRef};
+use crate::memory::try_collect;
 use crate::policy::{self, HostResult};
 use crate::running;
 use crate::services::combine;
@@ -154,16 +155,15 @@ fn cancel_all_tasks(event_loop: &EventLoop) -> Result<()> {
     for task in &tasks {
         task.cancel(None)?;
     }
-    let futures = tasks.iter().map(|task| task.future().clone()).collect();
+    let futures = try_collect(tasks.iter().map(|task| task.future().clone()))?;
     run_until_complete(event_loop, &combine::gather(event_loop, futures, true)?)?;
     for task in &tasks {
-        let failure = task.future().outcome(|outcome| match outcome {
-            Outcome::Failed(failure) => Some((failure.code, failure.message.clone())),
-            _ => None,
-        });
-        if let Ok(Some((code, message))) = failure {
+        let future = task.future();
+        if future.outcome(Outcome::is_failure) == Ok(true)
+            && let Ok(failure) = future.share_outcome()
+        {
             let what = c"unhandled exception during asyncio.run() shutdown";
-            report(event_loop, what, code, message.as_deref());
+            report(event_loop, what, failure.code(), failure.message());
         }
     }
     Ok(())

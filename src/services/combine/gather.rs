@@ -2,10 +2,10 @@
 //! given.
 
 use super::check_loops;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
-use crate::memory::{try_arc, try_box};
+use crate::memory::{try_arc, try_box, try_collect};
 use crate::services::future::{Future, Operation, Outcome};
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::Arc;
@@ -70,12 +70,19 @@ pub fn gather(
         state: LoopCell::new(State { left: children.len(), cancel_requested: false }),
         children,
     })?;
-    outer.set_operation(try_box(CancelAll(gather.clone()))?)?;
+    let whole = outer;
+    whole.set_operation(try_box(CancelAll(gather.clone()))?)?;
     for child in &gather.children {
-        let (gather, outer) = (gather.clone(), outer.clone());
-        child.on_done(move |child| gather.one_done(child, &outer))?;
+        let (gather, outer) = (gather.clone(), whole.clone());
+        let heard = child.on_done(move |child| gather.one_done(child, &outer));
+        if let Err(error) = heard {
+            // Those that were registered have nobody to tell.
+            whole.abandon();
+            whole.succeed(0);
+            return Err(error);
+        }
     }
-    Ok(outer)
+    Ok(whole)
 }
 
 impl Gather {
@@ -115,19 +122,18 @@ impl Gather {
 
 impl Gathered {
     fn of(children: &[Arc<Future>]) -> Result<Box<Gathered>> {
-        let ends = children
-            .iter()
-            .map(|child| child.outcome(|outcome| (outcome.result(), outcome.code())))
-            .collect::<Result<Vec<_>>>()?;
-        let results: Vec<_> = ends.iter().map(|end| end.0).collect();
-        let codes: Vec<_> = ends.iter().map(|end| end.1).collect();
-        let futures: Vec<_> = children.iter().map(Arc::as_ptr).collect();
+        let result =
+            |child: &Arc<Future>| child.outcome(Outcome::result).unwrap_or(std::ptr::null_mut());
+        let code = |child: &Arc<Future>| child.outcome(Outcome::code).unwrap_or_else(Error::code);
+        let results = try_collect(children.iter().map(result))?;
+        let codes = try_collect(children.iter().map(code))?;
+        let futures = try_collect(children.iter().map(Arc::as_ptr))?;
         try_box(Gathered {
             count: children.len(),
             results: results.as_ptr(),
             codes: codes.as_ptr(),
             futures: futures.as_ptr(),
-            owned: (results, codes, futures, children.to_vec()),
+            owned: (results, codes, futures, try_collect(children.iter().cloned())?),
         })
     }
 

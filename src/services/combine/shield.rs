@@ -34,6 +34,12 @@ pub fn shield(inner: &Arc<Future>) -> Result<Arc<Future>> {
             Err(error) => target.fail(error),
         }
     })?;
-    outer.set_operation(try_box(StopListening { inner: inner.clone(), token })?)?;
-    Ok(outer)
+    let operation = try_box(StopListening { inner: inner.clone(), token });
+    match operation.and_then(|operation| outer.set_operation(operation)) {
+        Ok(()) => Ok(outer),
+        Err(error) => {
+            inner.forget_callback(token);
+            Err(error)
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::handle_table::HandleId;
 use crate::loop_cell::LoopCell;
-use crate::memory::{try_arc, try_box};
+use crate::memory::{try_arc, try_box, try_collect};
 use crate::services::future::{Future, Operation, Outcome, Phase, Token};
 use std::sync::Arc;
 
@@ -144,22 +144,24 @@ impl Wait {
         }
     }
 
-    fn finish(&self, waiter: &Arc<Future>) {
-        if waiter.is_done() {
-            return;
-        }
-        let (done, pending): (Vec<_>, Vec<_>) =
-            self.futures.iter().partition(|future| future.is_done());
-        let [done, pending] = [done, pending]
-            .map(|list| list.into_iter().map(Arc::as_ptr).collect::<Vec<*const Future>>());
-        let waited = try_box(Waited {
+    fn waited(&self) -> Result<Box<Waited>> {
+        let those = |done| self.futures.iter().filter(move |future| future.is_done() == done);
+        let done = try_collect(those(true).map(Arc::as_ptr))?;
+        let pending = try_collect(those(false).map(Arc::as_ptr))?;
+        try_box(Waited {
             done_count: done.len(),
             done: done.as_ptr(),
             pending_count: pending.len(),
             pending: pending.as_ptr(),
-            owned: (done, pending, self.futures.clone()),
-        });
-        match waited {
+            owned: (done, pending, try_collect(self.futures.iter().cloned())?),
+        })
+    }
+
+    fn finish(&self, waiter: &Arc<Future>) {
+        if waiter.is_done() {
+            return;
+        }
+        match self.waited() {
             Ok(waited) => waiter.finish_if_pending(Outcome::value(waited)),
             Err(error) => waiter.fail(error),
         }

@@ -47,17 +47,16 @@ pub fn wait_for(inner: Arc<Future>, timeout_ns: Option<i64>) -> Result<Arc<Futur
         return Ok(outer);
     }
     outer.set_operation(try_box(CancelInner(wait.clone()))?)?;
-    match timeout_ns {
-        None => {}
-        Some(..=0) => wait.expire(),
-        Some(delay) => {
-            let callback = Callback::on(wait.clone(), WaitFor::expire);
-            let timer = inner.event_loop().call_later(delay, callback)?;
-            wait.with(|state| state.timer = Some(timer))?;
-        }
+    if let Some(delay @ 1..) = timeout_ns {
+        let callback = Callback::on(wait.clone(), WaitFor::expire);
+        let timer = inner.event_loop().call_later(delay, callback)?;
+        wait.with(|state| state.timer = Some(timer))?;
     }
-    let target = outer.clone();
-    inner.on_done(move |_| wait.inner_done(&target))?;
+    let (target, own) = (outer.clone(), wait.clone());
+    inner.on_done(move |_| own.inner_done(&target))?;
+    if let Some(..=0) = timeout_ns {
+        wait.expire();
+    }
     Ok(outer)
 }
 

@@ -13,7 +13,7 @@ use crate::callback::{Callback, UserData};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fork_generation;
-use crate::memory::{try_arc, try_box};
+use crate::memory::{copy_text, try_arc, try_box};
 use crate::services::future::{Failure, Future, Outcome};
 use std::ffi::{CStr, CString, c_void};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
@@ -26,8 +26,10 @@ pub enum End {
     Result(Arc<UserData>),
     /// With a failure.
     Failed(Arc<Failure>),
+    /// With a failure of which there is only the code.
+    Code(i32),
     /// Cancelled.
-    Cancelled(Option<CString>),
+    Cancelled(Option<Arc<CString>>),
 }
 
 // SAFETY: what a host puts into a thread's future is meant for other threads.
@@ -46,7 +48,7 @@ pub(super) enum Listener {
 unsafe impl Send for Listener {}
 
 /// Is told of a cancellation, with its message.
-type Canceller = Box<dyn FnOnce(Option<CString>) + Send>;
+type Canceller = Box<dyn FnOnce(Option<Arc<CString>>) + Send>;
 
 /// A future for threads.
 pub struct Concurrent {
@@ -58,6 +60,8 @@ pub struct Concurrent {
 
 struct State {
     end: Option<End>,
+    /// How it ends if whoever is to end it lets go of it.
+    orphaned: Error,
     listeners: Vec<Listener>,
     /// Cancels what is to end this.
     canceller: Option<Canceller>,
@@ -69,6 +73,7 @@ impl End {
         match self {
             End::Result(_) => 0,
             End::Failed(failure) => failure.code,
+            End::Code(code) => *code,
             End::Cancelled(_) => Error::Cancelled.code(),
         }
     }
@@ -76,9 +81,9 @@ impl End {
     /// Its text.
     pub fn message(&self) -> Option<&CStr> {
         match self {
-            End::Result(_) => None,
+            End::Result(_) | End::Code(_) => None,
             End::Failed(failure) => failure.message.as_deref(),
-            End::Cancelled(message) => message.as_deref(),
+            End::Cancelled(message) => message.as_ref().map(|text| text.as_c_str()),
         }
     }
 
@@ -87,7 +92,11 @@ impl End {
             Outcome::Result(data) => End::Result(try_arc(data)?),
             Outcome::Shared(data) => End::Result(data),
             Outcome::Failed(failure) => End::Failed(failure),
-            Outcome::Cancelled(message) => End::Cancelled(message),
+            Outcome::Code(code) => End::Code(code),
+            // Without memory it is cancelled without a text.
+            Outcome::Cancelled(message) => {
+                End::Cancelled(message.and_then(|text| try_arc(text).ok()))
+            }
         })
     }
 
@@ -95,7 +104,10 @@ impl End {
         match self {
             End::Result(data) => Outcome::Shared(data),
             End::Failed(failure) => Outcome::Failed(failure),
-            End::Cancelled(message) => Outcome::Cancelled(message),
+            End::Code(code) => Outcome::Code(code),
+            End::Cancelled(message) => {
+                Outcome::Cancelled(message.and_then(|text| copy_text(&text).ok()))
+            }
         }
     }
 }
@@ -106,7 +118,12 @@ impl Concurrent {
         try_arc(Concurrent {
             generation: fork_generation::current(),
             pid: fork_generation::pid(),
-            state: Mutex::new(State { end: None, listeners: Vec::new(), canceller: None }),
+            state: Mutex::new(State {
+                end: None,
+                orphaned: Error::Closed,
+                listeners: Vec::new(),
+                canceller: None,
+            }),
             done: Condvar::new(),
         })
     }
@@ -161,7 +178,9 @@ impl Concurrent {
 
     /// Cancels it, and what it is chained to. False if it is done.
     pub fn cancel(self: &Arc<Self>, message: Option<&CStr>) -> Result<bool> {
-        self.end_with(End::Cancelled(message.map(CString::from)))
+        // Without memory it is cancelled without a text.
+        let message = message.and_then(|text| try_arc(copy_text(text).ok()?).ok());
+        self.end_with(End::Cancelled(message))
     }
 
     /// False if it has an end already.
@@ -236,13 +255,27 @@ impl Concurrent {
         }
     }
 
+    /// Says how it ends if whoever is to end it lets go of it.
+    fn set_orphaned(&self, error: Error) {
+        if let Ok(mut state) = self.lock() {
+            state.orphaned = error;
+        }
+    }
+
     /// Nobody will end it any more: its loop was closed.
     fn orphaned(self: &Arc<Self>) {
-        if self.generation == fork_generation::current()
-            && let Ok(closed) = End::of(Outcome::error(Error::Closed))
-        {
-            let _ = self.finish(closed);
+        if let Ok(state) = self.lock() {
+            let error = state.orphaned;
+            drop(state);
+            self.finish_somehow(Ok(Outcome::error(error)));
         }
+    }
+
+    /// Ends it as an outcome says; without memory for that, by the code that
+    /// says so.
+    fn finish_somehow(self: &Arc<Self>, outcome: Result<Outcome>) {
+        let end = outcome.and_then(End::of).unwrap_or_else(|error| End::Code(error.code()));
+        let _ = self.finish(end);
     }
 }
 
@@ -274,12 +307,8 @@ pub fn submit(
         }
         match start(&kept) {
             Ok(Some(future)) => chain(&future, promise),
-            Ok(None) => {
-                let _ = promise.0.finish_with(Outcome::number(0));
-            }
-            Err(error) => {
-                let _ = promise.0.finish_with(Outcome::error(error));
-            }
+            Ok(None) => promise.0.finish_somehow(Ok(Outcome::number(0))),
+            Err(error) => promise.0.finish_somehow(Ok(Outcome::error(error))),
         }
     })?;
     let callback = event_loop.in_present_context(callback)?;
@@ -290,27 +319,34 @@ pub fn submit(
 /// Joins a loop's future to a thread's: ends go one way, cancelling the other.
 fn chain(future: &Arc<Future>, promise: Promise) {
     let (event_loop, source) = (future.event_loop().remote(), Arc::downgrade(future));
-    let canceller = try_box(move |message: Option<CString>| {
+    let canceller = try_box(move |message: Option<Arc<CString>>| {
         cancel_from_outside(&event_loop, source, message);
     });
+    let concurrent = promise.0.clone();
+    concurrent.set_orphaned(Error::NO_MEMORY);
     let waits = canceller.and_then(|canceller| promise.0.set_canceller(canceller));
     if waits != Ok(true) {
         // Cancelled while it began.
         let _ = future.cancel(None);
         return;
     }
-    let _ = future.on_done(move |future| {
-        if let Ok(outcome) = future.share_outcome() {
-            let _ = promise.0.finish_with(outcome);
-        }
-    });
+    let heard = future.on_done(move |future| promise.0.finish_somehow(future.share_outcome()));
+    match heard {
+        Ok(_) => concurrent.set_orphaned(Error::Closed),
+        // Nobody would hear of its end.
+        Err(_) => drop(future.cancel(None)),
+    }
 }
 
-fn cancel_from_outside(event_loop: &EventLoop, source: Weak<Future>, message: Option<CString>) {
+fn cancel_from_outside(
+    event_loop: &EventLoop,
+    source: Weak<Future>,
+    message: Option<Arc<CString>>,
+) {
     // A weak reference may end on any thread; it is followed on the loop's only.
     let callback = Callback::once(move || {
         if let Some(future) = source.upgrade() {
-            let _ = future.cancel(message.as_deref());
+            let _ = future.cancel(message.as_ref().map(|text| text.as_c_str()));
         }
     });
     if let Ok(callback) = callback {

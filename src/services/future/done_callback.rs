@@ -3,7 +3,6 @@
 use super::{Future, Token};
 use crate::callback::{Callback, UserData};
 use crate::context::Context;
-use crate::error::Result;
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -24,6 +23,8 @@ pub enum DoneCallback {
     Service(Box<dyn FnOnce(&Arc<Future>)>),
     /// A task.
     Waiter(Arc<dyn Waiter>),
+    /// What the loop is to run already, but could not take.
+    Ready(Callback),
 }
 
 impl DoneCallback {
@@ -39,19 +40,6 @@ impl DoneCallback {
     pub(super) fn is_service(&self) -> bool {
         matches!(self, DoneCallback::Service(_))
     }
-
-    /// What the loop is to run; it keeps the future alive until then.
-    fn into_callback(self, future: Arc<Future>) -> Result<Callback> {
-        match self {
-            DoneCallback::Host(func, data) => Callback::once(move || {
-                // SAFETY: the host's function with the host's data, which ends
-                // after it.
-                unsafe { func(Arc::as_ptr(&future), data.get()) }
-            }),
-            DoneCallback::Service(func) => Callback::once(move || func(&future)),
-            DoneCallback::Waiter(waiter) => Ok(waiter.wake()),
-        }
-    }
 }
 
 /// A done-callback that waits.
@@ -62,12 +50,48 @@ pub(super) struct Registered {
 }
 
 impl Registered {
-    /// What the loop is to run.
-    pub fn into_callback(self, future: Arc<Future>) -> Result<Callback> {
-        let callback = self.callback.into_callback(future)?;
-        match self.context {
-            Some(context) => context.wrap(callback),
-            None => Ok(callback),
+    /// What the loop is to run; it keeps the future alive until then. Without
+    /// memory all comes back.
+    pub fn into_callback(self, future: Arc<Future>) -> std::result::Result<Callback, Registered> {
+        match self {
+            Registered { callback: DoneCallback::Ready(callback), .. } => Ok(callback),
+            Registered { callback: DoneCallback::Waiter(waiter), context: None, .. } => {
+                Ok(waiter.wake())
+            }
+            other => Callback::once_with((other, future), |(registered, future)| {
+                registered.tell(&future)
+            })
+            .map_err(|(registered, _)| registered),
         }
+    }
+
+    fn tell(self, future: &Arc<Future>) {
+        let callback = self.callback;
+        let call = || match callback {
+            DoneCallback::Host(func, data) => {
+                // SAFETY: the host's function with the host's data, which ends
+                // after it.
+                unsafe { func(Arc::as_ptr(future), data.get()) };
+                Some(data)
+            }
+            DoneCallback::Service(func) => {
+                func(future);
+                None
+            }
+            DoneCallback::Waiter(waiter) => {
+                waiter.wake().call();
+                None
+            }
+            DoneCallback::Ready(callback) => {
+                callback.call();
+                None
+            }
+        };
+        // The data ends outside of the context, as that of other callbacks.
+        let data = match &self.context {
+            Some(context) => context.run(call),
+            None => call(),
+        };
+        drop(data);
     }
 }

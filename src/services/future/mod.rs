@@ -17,12 +17,12 @@ pub use report::{report, report_record};
 
 use crate::callback::UserData;
 use crate::error::{Error, Result};
-use crate::event_loop::{EventLoop, ExceptionContext, Hold, Kept};
+use crate::event_loop::{EventLoop, ExceptionContext, Hold, Kept, Late};
 use crate::loop_cell::LoopCell;
-use crate::memory::{try_arc, try_box};
+use crate::memory::{copy_text, try_arc, try_box};
 use done_callback::Registered;
 use std::any::Any;
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, c_void};
 use std::sync::Arc;
 
 /// Where a future is.
@@ -80,6 +80,8 @@ struct State {
     phase: Phase,
     outcome: Option<Outcome>,
     callbacks: Vec<Registered>,
+    /// What comes behind it among those whose callbacks wait for memory.
+    late: Option<Arc<dyn Late>>,
     next_token: u64,
     operation: Option<Box<dyn Operation>>,
     /// The operation is being asked to cancel, and is not in its place.
@@ -93,6 +95,14 @@ struct State {
     retrieved: bool,
     /// What the reports call it.
     kind: &'static CStr,
+}
+
+impl State {
+    /// Takes the first callback out of which that is true.
+    fn take_where(&mut self, is_it: impl Fn(&Registered) -> bool) -> Option<Registered> {
+        let position = self.callbacks.iter().position(is_it)?;
+        Some(self.callbacks.remove(position))
+    }
 }
 
 /// The reference to what was registered last by `on_done`.
@@ -109,6 +119,7 @@ impl Future {
                 phase: Phase::Pending,
                 outcome: None,
                 callbacks: Vec::new(),
+                late: None,
                 next_token: 1,
                 operation: None,
                 cancelling: false,
@@ -225,11 +236,11 @@ impl Future {
                 return Err(error);
             }
         };
-        let scheduled = self.schedule_all(callbacks);
+        self.schedule_all(callbacks);
         if let Some(operation) = operation {
             operation.ended();
         }
-        scheduled
+        Ok(())
     }
 
     /// `finish` by the host, who may not end what a task ends.
@@ -273,19 +284,39 @@ impl Future {
         self.finish_if_pending(Outcome::error(error));
     }
 
-    fn schedule_all(self: &Arc<Self>, callbacks: Vec<Registered>) -> Result<()> {
-        let mut result = Ok(());
-        for callback in callbacks {
-            if let Err(error) = self.schedule(callback) {
-                result = Err(error);
-            }
+    /// It is done and cannot be undone: those who cannot be told for lack of
+    /// memory are told later. That is better than to call them here, inside of
+    /// what ends the future, which nobody expects.
+    fn schedule_all(self: &Arc<Self>, mut callbacks: Vec<Registered>) {
+        callbacks.reverse();
+        while let Some(callback) = callbacks.pop() {
+            let Err((Error::NO_MEMORY, Some(unheard))) = self.schedule(callback) else { continue };
+            // The list has room for what came from it.
+            callbacks.push(unheard);
+            callbacks.reverse();
+            let Ok(hold) = self.hold() else { return };
+            self.with(&hold, |state| state.callbacks = callbacks);
+            return self.event_loop.schedule_late(self.clone());
         }
-        result
     }
 
-    fn schedule(self: &Arc<Self>, callback: Registered) -> Result<()> {
-        let callback = callback.into_callback(self.clone())?;
-        self.event_loop.call_soon(callback, false).map(drop)
+    /// Without memory the callback comes back.
+    fn schedule(
+        self: &Arc<Self>,
+        callback: Registered,
+    ) -> std::result::Result<(), (Error, Option<Registered>)> {
+        let token = callback.token;
+        let callback = callback
+            .into_callback(self.clone())
+            .map_err(|registered| (Error::NO_MEMORY, Some(registered)))?;
+        self.event_loop.call_soon_or_back(callback).map_err(|(error, callback)| {
+            let ready = |callback| Registered {
+                callback: DoneCallback::Ready(callback),
+                context: None,
+                token,
+            };
+            (error, callback.map(ready))
+        })
     }
 
     /// Asks for the end. False if it is done already or the operation refuses.
@@ -328,7 +359,8 @@ impl Future {
         match answer {
             Some(answer) => Ok(answer),
             None => {
-                let message = message.map(CString::from);
+                // Without memory it is cancelled without a text.
+                let message = message.and_then(|text| copy_text(text).ok());
                 match self.finish(Outcome::Cancelled(message)) {
                     Err(Error::InvalidState(_)) => Ok(false),
                     result => result.map(|()| true),
@@ -376,14 +408,11 @@ impl Future {
     /// Drops what services wait for here: the loop has closed.
     fn forget_services(&self) {
         let Ok(hold) = self.hold() else { return };
-        let dropped: Vec<Registered> = self.with(&hold, |state| {
-            let (dropped, kept) = std::mem::take(&mut state.callbacks)
-                .into_iter()
-                .partition(|entry| entry.callback.is_service());
-            state.callbacks = kept;
-            dropped
-        });
-        drop(dropped);
+        while let Some(dropped) =
+            self.with(&hold, |state| state.take_where(|entry| entry.callback.is_service()))
+        {
+            drop(dropped);
+        }
     }
 
     fn register(
@@ -411,7 +440,7 @@ impl Future {
             Ok::<_, Error>(token)
         })?;
         if let Some(registered) = registered {
-            self.schedule(registered)?;
+            self.schedule(registered).map_err(|(error, _refused)| error)?;
         }
         Ok(pending)
     }
@@ -419,24 +448,20 @@ impl Future {
     /// Takes back what `on_done` registered, unless it was scheduled already.
     pub fn forget_callback(&self, token: Token) {
         let Ok(hold) = self.hold() else { return };
-        let removed = self.with(&hold, |state| {
-            let position = state.callbacks.iter().position(|entry| entry.token == token);
-            position.map(|position| state.callbacks.remove(position))
-        });
+        let removed = self.with(&hold, |state| state.take_where(|entry| entry.token == token));
         drop(removed);
     }
 
     /// Takes back every registration of a host's function and data; how many.
     pub fn remove_done_callback(&self, func: DoneFn, data: *mut c_void) -> Result<usize> {
         let hold = self.hold()?;
-        let removed: Vec<Registered> = self.with(&hold, |state| {
-            let (removed, kept) = std::mem::take(&mut state.callbacks)
-                .into_iter()
-                .partition(|entry| entry.callback.is_host(func, data));
-            state.callbacks = kept;
-            removed
-        });
-        Ok(removed.len())
+        let take = |state: &mut State| state.take_where(|entry| entry.callback.is_host(func, data));
+        let mut count = 0;
+        while let Some(removed) = self.with(&hold, take) {
+            drop(removed);
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// How it ended, lent to `body`; counts as retrieved. `InvalidState` before.
@@ -481,6 +506,28 @@ impl Future {
     }
 }
 
+impl Late for Future {
+    fn chain(&self, next: Option<Arc<dyn Late>>) -> Option<Arc<dyn Late>> {
+        // SAFETY: the loop chains, which is held; or it has let go of all.
+        let before =
+            unsafe { self.state.try_with(|state| std::mem::replace(&mut state.late, next)) };
+        before.flatten()
+    }
+
+    fn again(self: Arc<Self>) {
+        let Ok(hold) = self.hold() else { return };
+        let callbacks = self.with(&hold, |state| std::mem::take(&mut state.callbacks));
+        self.schedule_all(callbacks);
+    }
+
+    fn never(self: Arc<Self>) {
+        // SAFETY: the loop has let go of it.
+        let callbacks =
+            unsafe { self.state.try_with(|state| std::mem::take(&mut state.callbacks)) };
+        drop(callbacks);
+    }
+}
+
 impl Drop for Future {
     fn drop(&mut self) {
         let state = self.state.get_mut();
@@ -488,21 +535,19 @@ impl Drop for Future {
         let kind = state.kind;
         let callbacks = std::mem::take(&mut state.callbacks);
         let unheard = match &state.outcome {
-            Some(Outcome::Failed(failure)) if !state.retrieved => {
-                Some((failure.code, failure.message.clone()))
-            }
+            Some(outcome) if outcome.is_failure() && !state.retrieved => state.outcome.take(),
             _ => None,
         };
         if let Some(operation) = operation {
             operation.ended();
         }
         drop(callbacks);
-        if let Some((code, text)) = unheard {
+        if let Some(outcome) = unheard {
             report_record(
                 &self.event_loop,
                 &ExceptionContext {
-                    code,
-                    exception: text.as_deref().map_or(std::ptr::null(), CStr::as_ptr),
+                    code: outcome.code(),
+                    exception: outcome.message().map_or(std::ptr::null(), CStr::as_ptr),
                     future: std::ptr::from_ref(self).cast(),
                     ..ExceptionContext::new(kind)
                 },

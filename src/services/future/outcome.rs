@@ -2,7 +2,7 @@
 
 use crate::callback::UserData;
 use crate::error::{Error, Result};
-use crate::memory::probe;
+use crate::memory::{copy_text, probe, text_of, try_arc};
 use std::alloc::Layout;
 use std::ffi::{CStr, CString, c_void};
 use std::sync::Arc;
@@ -25,6 +25,9 @@ pub enum Outcome {
     Shared(Arc<UserData>),
     /// With a failure.
     Failed(Arc<Failure>),
+    /// With a failure of which there is only the code: there was no memory for
+    /// more.
+    Code(i32),
     /// By being cancelled, with a message.
     Cancelled(Option<CString>),
 }
@@ -51,14 +54,17 @@ impl Outcome {
             // Its text is the one of the code.
             Error::Failed(code) if code == Error::Cancelled.code() => Outcome::Cancelled(None),
             Error::Failed(code) => Outcome::failure(code, None),
-            error => Outcome::failure(error.code(), CString::new(error.to_string()).ok()),
+            error => Outcome::failure(error.code(), text_of(error)),
         }
     }
 
-    /// A failure by code and text.
+    /// A failure by code and text; without memory by its code.
     pub fn failure(code: i32, message: Option<CString>) -> Self {
         let payload = UserData::new(std::ptr::null_mut(), None);
-        Outcome::Failed(Arc::new(Failure { code, message, payload }))
+        match try_arc(Failure { code, message, payload }) {
+            Ok(failure) => Outcome::Failed(failure),
+            Err(_) => Outcome::Code(code),
+        }
     }
 
     /// 0, the failure's code, or the code of a cancellation.
@@ -66,6 +72,7 @@ impl Outcome {
         match self {
             Outcome::Result(_) | Outcome::Shared(_) => 0,
             Outcome::Failed(failure) => failure.code,
+            Outcome::Code(code) => *code,
             Outcome::Cancelled(_) => Error::Cancelled.code(),
         }
     }
@@ -73,10 +80,15 @@ impl Outcome {
     /// The text of a failure or a cancellation.
     pub fn message(&self) -> Option<&CStr> {
         match self {
-            Outcome::Result(_) | Outcome::Shared(_) => None,
+            Outcome::Result(_) | Outcome::Shared(_) | Outcome::Code(_) => None,
             Outcome::Failed(failure) => failure.message.as_deref(),
             Outcome::Cancelled(message) => message.as_deref(),
         }
+    }
+
+    /// Is it a failure, and no cancellation?
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Outcome::Failed(_) | Outcome::Code(_))
     }
 
     /// The result, or null.
@@ -102,7 +114,10 @@ impl Outcome {
             Outcome::Result(data) => Outcome::number(data.get() as usize),
             Outcome::Shared(data) => Outcome::Shared(data.clone()),
             Outcome::Failed(failure) => Outcome::Failed(failure.clone()),
-            Outcome::Cancelled(message) => Outcome::Cancelled(message.clone()),
+            Outcome::Code(code) => Outcome::Code(*code),
+            Outcome::Cancelled(message) => {
+                Outcome::Cancelled(message.as_deref().and_then(|text| copy_text(text).ok()))
+            }
         })
     }
 }

@@ -6,9 +6,9 @@ use crate::callback::{Callback, UserData};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
-use crate::memory::{try_arc, try_box};
-use crate::services::future::{Future, Operation, Outcome, report};
-use std::ffi::{CStr, CString, c_int};
+use crate::memory::{copy_text, text_of, try_arc, try_box, try_collect};
+use crate::services::future::{Failure, Future, Operation, Outcome, report};
+use std::ffi::{CStr, c_int};
 use std::sync::{Arc, Weak};
 
 /// A group of tasks.
@@ -37,8 +37,15 @@ struct State {
 pub struct GroupError {
     /// Its code.
     pub code: c_int,
+    /// All of it, if there was memory for more than the code.
+    failure: Option<Arc<Failure>>,
+}
+
+impl GroupError {
     /// Its text.
-    pub message: Option<CString>,
+    pub fn message(&self) -> Option<&CStr> {
+        self.failure.as_ref()?.message.as_deref()
+    }
 }
 
 /// Cancelling the wait for a group cancels its tasks; the wait goes on. While
@@ -51,7 +58,7 @@ impl Operation for CancelGroup {
         let ends = group.with(|state| {
             let ends = !std::mem::replace(&mut state.aborting, true);
             if ends {
-                state.cancelled = Some(message.map(CString::from));
+                state.cancelled = Some(message.and_then(|text| copy_text(text).ok()));
             }
             ends
         });
@@ -117,7 +124,12 @@ impl TaskGroup {
         if aborting {
             return Err(Error::InvalidState("TaskGroup is shutting down"));
         }
-        self.with(|state| state.tasks.try_reserve(1))?.map_err(|_| Error::NO_MEMORY)?;
+        // Also for its failure, which cannot be refused when it comes.
+        self.with(|state| {
+            state.errors.try_reserve(state.tasks.len() + 1)?;
+            state.tasks.try_reserve(1)
+        })?
+        .map_err(|_| Error::NO_MEMORY)?;
         let task = Task::create(self.event_loop(), step, user_data, options)?;
         let (group, own) = (self.clone(), task.clone());
         self.with(|state| state.tasks.push(task.clone()))?;
@@ -135,8 +147,9 @@ impl TaskGroup {
         let Ok(Some(_gone)) = self.with(|state| state.take(task)) else { return };
         let error = task.future().outcome(|outcome| match outcome {
             Outcome::Failed(failure) => {
-                Some(GroupError { code: failure.code, message: failure.message.clone() })
+                Some(GroupError { code: failure.code, failure: Some(failure.clone()) })
             }
+            Outcome::Code(code) => Some(GroupError { code: *code, failure: None }),
             _ => None,
         });
         if let Ok(Some(error)) = error {
@@ -146,7 +159,7 @@ impl TaskGroup {
             });
             if self.parent.future().is_done() {
                 let what = c"Task has errored out but its parent task is already completed";
-                report(self.event_loop(), what, error.code, error.message.as_deref());
+                report(self.event_loop(), what, error.code, error.message());
                 return;
             }
             if first == Ok(true) {
@@ -167,22 +180,35 @@ impl TaskGroup {
     /// If every task is done, the parent, which is about to be woken for another
     /// reason, need not wait for the news of that.
     fn hear_if_all_done(&self) -> bool {
-        let tasks = self.with(|state| state.tasks.clone()).unwrap_or_default();
-        let all = !tasks.is_empty() && tasks.iter().all(|task| task.future().is_done());
-        if all {
-            tasks.iter().for_each(|task| self.ended(task));
+        let all = self.with(|state| {
+            !state.tasks.is_empty() && state.tasks.iter().all(|task| task.future().is_done())
+        });
+        if all != Ok(true) {
+            return false;
         }
-        all
+        while let Ok(Some(task)) = self.with(|state| state.tasks.first().cloned()) {
+            self.ended(&task);
+        }
+        true
     }
 
     /// Cancels every task.
     fn abort(&self) {
-        let tasks = self.with(|state| {
+        let all = self.with(|state| {
             state.aborting = true;
-            state.tasks.clone()
+            try_collect(state.tasks.iter().cloned())
         });
-        for task in tasks.unwrap_or_default() {
+        if let Ok(Ok(tasks)) = all {
+            for task in tasks {
+                let _ = task.cancel(None);
+            }
+            return;
+        }
+        // Without memory one by one. They leave the list by callbacks.
+        let mut index = 0;
+        while let Ok(Some(task)) = self.with(|state| state.tasks.get(index).cloned()) {
             let _ = task.cancel(None);
+            index += 1;
         }
     }
 
@@ -216,20 +242,22 @@ impl TaskGroup {
     fn finish_if_over(&self) {
         let over = self.with(|state| {
             let exit = if state.tasks.is_empty() { state.exit.take() } else { None };
-            Some((exit?, state.left.unwrap_or(0), state.errors.clone(), state.cancelled.take()))
+            let first = state.errors.first().map(|error| error.code);
+            let left = state.left.unwrap_or(0);
+            Some((exit?, left, first, state.errors.len(), state.cancelled.take()))
         });
-        let Ok(Some((exit, left, errors, cancelled))) = over else { return };
+        let Ok(Some((exit, left, first, count, cancelled))) = over else { return };
         let body_failed = left != 0 && left != Error::Cancelled.code();
-        let outcome = if !errors.is_empty() || body_failed {
-            let count = errors.len() + usize::from(body_failed);
-            let code = errors.first().map_or(left, |error| error.code);
+        let outcome = if count != 0 || body_failed {
+            let count = count + usize::from(body_failed);
             let plural = if count == 1 { "" } else { "s" };
-            let text = format!("unhandled errors in a TaskGroup ({count} sub-exception{plural})");
             if matches!(self.parent.cancelling(), Ok(1..)) {
                 // This failure comes first, the cancellation after it.
                 let _ = self.parent.cancel_after_step();
             }
-            Outcome::failure(code, CString::new(text).ok())
+            let what = "unhandled errors in a TaskGroup";
+            let text = text_of(format_args!("{what} ({count} sub-exception{plural})"));
+            Outcome::failure(first.unwrap_or(left), text)
         } else if let Some(message) = cancelled {
             Outcome::Cancelled(message)
         } else {
@@ -240,6 +268,6 @@ impl TaskGroup {
 
     /// The failures of its tasks, in the order of their coming.
     pub fn errors(&self) -> Result<Vec<GroupError>> {
-        self.with(|state| state.errors.clone())
+        self.with(|state| try_collect(state.errors.iter().cloned()))?
     }
 }

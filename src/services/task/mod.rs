@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, ExceptionContext, Hold};
 use crate::loop_cell::LoopCell;
-use crate::memory::{try_arc, try_box};
+use crate::memory::{copy_text, text_of, try_arc, try_box};
 use crate::services::future::{Future, Operation, Outcome, Token, report_record};
 use registry::Registry;
 use std::any::Any;
@@ -115,10 +115,13 @@ impl Task {
             Some(context) => Some(context),
             None => event_loop.present_context(),
         };
-        let name = options.name.unwrap_or_else(|| {
-            let number = NUMBER.fetch_add(1, Relaxed) + 1;
-            CString::new(format!("Task-{number}")).unwrap_or_default()
-        });
+        let name = match options.name {
+            Some(name) => name,
+            None => {
+                let number = NUMBER.fetch_add(1, Relaxed) + 1;
+                text_of(format_args!("Task-{number}")).ok_or(Error::NO_MEMORY)?
+            }
+        };
         let future = Future::new(event_loop)?;
         future.set_report(c"Task exception was never retrieved")?;
         let task = try_arc(Task {
@@ -152,6 +155,7 @@ impl Task {
             }
         });
         if let Err(error) = started {
+            task.registry.remove(&task);
             task.abandon(false);
             return Err(error);
         }
@@ -210,9 +214,11 @@ impl Task {
             }
             break;
         }
+        // Without memory it is cancelled without a text.
+        let message = message.and_then(|text| copy_text(text).ok());
         task.with(&hold, |state| {
             state.must_cancel = true;
-            state.cancel_message = message.map(CString::from);
+            state.cancel_message = message;
         });
         Ok(true)
     }
@@ -330,13 +336,13 @@ impl Task {
         let Ok(hold) = self.hold() else { return };
         let (step, name) = self.with(&hold, |state| {
             state.key = None;
-            (state.step.take(), state.name.clone())
+            (state.step.take(), report.then(|| copy_text(&state.name).ok()).flatten())
         });
         if report && !self.future.is_done() {
             report_record(
                 self.event_loop(),
                 &ExceptionContext {
-                    exception: name.as_ptr(),
+                    exception: name.as_deref().map_or(std::ptr::null(), CStr::as_ptr),
                     future: Arc::as_ptr(&self.future).cast(),
                     ..ExceptionContext::new(c"Task was destroyed but it is pending!")
                 },

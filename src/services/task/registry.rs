@@ -4,7 +4,7 @@ use super::Task;
 use crate::error::{Error, Result};
 use crate::event_loop::{Attachment, Detach, EventLoop};
 use crate::loop_cell::LoopCell;
-use crate::memory::probe_array;
+use crate::memory::{probe_array, try_collect};
 use slab::Slab;
 use std::sync::Arc;
 
@@ -91,5 +91,5 @@ pub fn current_task(event_loop: &EventLoop) -> Result<Option<Arc<Task>>> {
 pub fn all_tasks(event_loop: &EventLoop) -> Result<Vec<Arc<Task>>> {
     event_loop.check_open()?;
     of(event_loop)?
-        .with(event_loop, |tasks| tasks.pending.iter().map(|(_, task)| task.clone()).collect())
+        .with(event_loop, |tasks| try_collect(tasks.pending.iter().map(|(_, task)| task.clone())))?
 }

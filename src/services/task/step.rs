@@ -3,8 +3,9 @@
 use super::{State, Task, Wish};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
+use crate::memory::copy_text;
 use crate::services::future::{Future, Outcome, Waiter};
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Arc;
 
 /// A step. It gets 0, or the code of what it awaited or of a cancellation;
@@ -179,7 +180,7 @@ impl Task {
                 let cancel = self.with(&hold, |state| {
                     state.awaiting = Some(future.clone());
                     state.token = Some(token);
-                    state.must_cancel.then(|| state.cancel_message.clone())
+                    state.must_cancel.then(|| copy(state.cancel_message.as_deref()))
                 });
                 if let Some(message) = cancel
                     && future.cancel(message.as_deref()).unwrap_or(false)
@@ -209,5 +210,10 @@ fn outcome_code(future: &Future) -> c_int {
 }
 
 fn message_of(future: &Future) -> Option<CString> {
-    future.outcome(|outcome| outcome.message().map(CString::from)).ok().flatten()
+    future.outcome(|outcome| copy(outcome.message())).ok().flatten()
+}
+
+/// Without memory a cancellation goes on without its text.
+fn copy(text: Option<&CStr>) -> Option<CString> {
+    copy_text(text?).ok()
 }

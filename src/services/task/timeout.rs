@@ -48,21 +48,24 @@ impl Timeout {
     /// Moves the deadline.
     pub fn reschedule(self: &Arc<Self>, when: Option<u64>) -> Result<()> {
         let event_loop = self.task.event_loop();
-        let (over, old) = self.with(|state| (state.expired || state.left, state.handle.take()))?;
-        if let Some(old) = old {
-            let _ = event_loop.handle_cancel(old);
-        }
-        if over {
+        if self.with(|state| state.expired || state.left)? {
             return Err(Error::InvalidState("Cannot change state of finished Timeout"));
         }
-        if let Some(when) = when {
-            let callback = Callback::on(self.clone(), Timeout::expire);
-            let handle = if when <= event_loop.time() {
-                event_loop.call_soon(callback, true)?
-            } else {
-                event_loop.call_at(when, callback)?
-            };
-            self.with(|state| state.handle = Some(handle))?;
+        let handle = match when {
+            None => None,
+            Some(when) => {
+                let callback = Callback::on(self.clone(), Timeout::expire);
+                Some(if when <= event_loop.time() {
+                    event_loop.call_soon(callback, true)?
+                } else {
+                    event_loop.call_at(when, callback)?
+                })
+            }
+        };
+        // The new one first: where it fails, the old deadline holds.
+        let old = self.with(|state| std::mem::replace(&mut state.handle, handle))?;
+        if let Some(old) = old {
+            let _ = event_loop.handle_cancel(old);
         }
         Ok(())
     }
