@@ -5,7 +5,7 @@ use super::check_loops;
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
-use crate::memory::{try_arc, try_box, try_collect};
+use crate::memory::{copy_text, try_arc, try_box, try_collect};
 use crate::services::future::{Future, Operation, Outcome};
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::Arc;
@@ -106,7 +106,9 @@ impl Gather {
             return;
         } else if requested {
             let message = child.outcome(|outcome| match outcome {
-                Outcome::Cancelled(message) => message.clone(),
+                Outcome::Cancelled(message) => {
+                    message.as_deref().and_then(|text| copy_text(text).ok())
+                }
                 _ => None,
             });
             message.map(Outcome::Cancelled)

@@ -8,7 +8,7 @@ use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
 use crate::memory::{copy_text, text_of, try_arc, try_box, try_collect};
 use crate::services::future::{Failure, Future, Operation, Outcome, report};
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::sync::{Arc, Weak};
 
 /// A group of tasks.

@@ -72,6 +72,8 @@ struct State {
     /// The number of the call of `cancel` that came here last.
     cancelled_by: u64,
     running: bool,
+    /// The last step's wish could not be had.
+    refused: Option<Error>,
     /// Its place in the registry.
     key: Option<usize>,
 }
@@ -142,6 +144,7 @@ impl Task {
                 cancel_requests: 0,
                 cancelled_by: 0,
                 running: false,
+                refused: None,
                 key: None,
             }),
         })?;
@@ -237,7 +240,9 @@ impl Task {
     /// The message of the cancellation that its step was told of last.
     fn told_message(&self) -> Result<Option<CString>> {
         let hold = self.hold()?;
-        Ok(self.with(&hold, |state| state.told_message.clone()))
+        Ok(self.with(&hold, |state| {
+            state.told_message.as_deref().and_then(|text| copy_text(text).ok())
+        }))
     }
 
     /// Tasks await each other in a circle, which this one leaves.

@@ -41,14 +41,19 @@ impl Task {
     /// after a wait is told of a request to cancel.
     fn run_once(self: &Arc<Self>, waited: bool) -> bool {
         let Ok(hold) = self.hold() else { return false };
+        let mut refused = None;
         let (step, awaited, context, told) = self.with(&hold, |state| {
             state.token = None;
+            refused = state.refused.take();
             let told = waited && std::mem::take(&mut state.must_cancel);
             state.must_cancel |= std::mem::take(&mut state.must_cancel_later);
             (state.step.take(), state.awaiting.take(), state.context.clone(), told)
         });
         let Some(step) = step else { return false };
-        let outcome = self.outcome_of_wait(awaited, told);
+        let mut outcome = self.outcome_of_wait(awaited, told);
+        if let Some(error) = refused {
+            outcome = error.code();
+        }
         drop(hold);
         let (func, data) = (step.0, step.1.get());
         let outer = self.registry.enter(self);
@@ -88,7 +93,7 @@ impl Task {
             (AWAIT, Wish::Await(future)) => return self.wait_for(future),
             (YIELD, _) => {
                 if let Err(error) = self.run_soon() {
-                    self.end(Outcome::error(error));
+                    return self.refuse(error);
                 }
             }
             // Cancelled in its last step, too late to be told.
@@ -147,7 +152,7 @@ impl Task {
             let message = self
                 .hold()
                 .ok()
-                .and_then(|hold| self.with(&hold, |state| state.told_message.clone()));
+                .and_then(|hold| self.with(&hold, |state| copy(state.told_message.as_deref())));
             return Outcome::Cancelled(message);
         }
         if code == told
@@ -170,10 +175,10 @@ impl Task {
             if !takes_turn {
                 return true;
             }
-            if let Err(error) = self.run_soon() {
-                self.end(Outcome::error(error));
-            }
-            return false;
+            return match self.run_soon() {
+                Ok(()) => false,
+                Err(error) => self.refuse(error),
+            };
         }
         match future.wake_when_done(self.clone()) {
             Ok(token) => {
@@ -188,8 +193,24 @@ impl Task {
                     self.with(&hold, |state: &mut State| state.must_cancel = false);
                 }
             }
-            Err(error) => self.end(Outcome::error(error)),
+            Err(error) => return self.refuse(error),
         }
+        false
+    }
+
+    /// What the step wished for cannot be had. Without memory the next step
+    /// follows at once and is told so, and may put things in order; True then.
+    fn refuse(self: &Arc<Self>, error: Error) -> bool {
+        if error == Error::NO_MEMORY
+            && let Ok(hold) = self.hold()
+        {
+            self.with(&hold, |state| {
+                state.awaiting = None;
+                state.refused = Some(error);
+            });
+            return true;
+        }
+        self.end(Outcome::error(error));
         false
     }
 
