@@ -3212,8 +3212,9 @@ int loop_transport_sendfile(struct loop_transport_t *transport,
  * resolver, with -EADDRINUSE, -EACCES, -EADDRNOTAVAIL (no address could be
  * bound), -EMFILE and the like; cancelling it, or closing the loop, closes the
  * sockets at once. `factory_data` is destroyed when the server is closed, or
- * with the failure. 0, LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd,
- * LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
+ * with the failure. 0, LOOP_EINVAL (also for an fd named twice), -EBADF or
+ * -ENOTSOCK for a wrong fd, -EBUSY (a transport has it), LOOP_ECLOSED,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
  * asyncio: loop.create_server().
  */
 int loop_create_server(struct loop_t *loop,
@@ -3340,8 +3341,8 @@ int loop_server_get_address(struct loop_server_t *server,
  * asyncio's text; where several addresses failed differently the text tells of
  * all of them and the code is that of the first. Cancelling the future, or
  * closing the loop, closes every socket at once. 0, LOOP_EINVAL, -EBADF or
- * -ENOTSOCK for a wrong fd, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
- * -ENOMEM. [loop thread] asyncio: loop.create_connection().
+ * -ENOTSOCK for a wrong fd, -EBUSY (a transport has it), LOOP_ECLOSED,
+ * LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: loop.create_connection().
  */
 int loop_create_connection(struct loop_t *loop,
                            const struct loop_connection_options_t *options,
@@ -3370,8 +3371,8 @@ int loop_create_unix_connection(struct loop_t *loop,
  * destroyed after connection_lost, or when there will be no endpoint. The
  * future fails with the resolver's code, -EADDRINUSE, -ECONNREFUSED and the
  * like; cancelling it, or closing the loop, closes the socket at once. 0,
- * LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd, LOOP_ECLOSED, LOOP_EFORKED,
- * LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
+ * LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd, -EBUSY (a transport has it),
+ * LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
  * asyncio: loop.create_datagram_endpoint().
  */
 int loop_create_datagram_endpoint(struct loop_t *loop,

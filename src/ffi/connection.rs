@@ -5,6 +5,7 @@ use super::guard::{guard, kept, sized};
 use super::protocol::{loop_protocol_t, protocol};
 use super::types::*;
 use crate::error::{Error, Result};
+use crate::event_loop::EventLoop;
 use crate::services::net::{HostSocket, Name, Target, create_connection};
 use crate::socket_address::SocketAddress;
 use std::ffi::{c_char, c_int, c_void};
@@ -49,7 +50,7 @@ pub struct loop_connection_options_t {
     pub fd: *const c_int,
 }
 
-unsafe fn target(options: &loop_connection_options_t) -> Result<Target> {
+unsafe fn target(event_loop: &EventLoop, options: &loop_connection_options_t) -> Result<Target> {
     if options.flags & !LOOP_CONNECTION_ALL_ERRORS != 0 {
         return Err(Error::Invalid("loop_connection_options_t.flags has unknown flags"));
     }
@@ -57,7 +58,8 @@ unsafe fn target(options: &loop_connection_options_t) -> Result<Target> {
         if !options.host.is_null() || options.port != 0 {
             return Err(Error::Invalid("host/port and sock can not be specified at the same time"));
         }
-        let socket = HostSocket::new(*fd, libc::SOCK_STREAM, "A Stream Socket was expected")?;
+        let socket =
+            HostSocket::new(event_loop, *fd, libc::SOCK_STREAM, "A Stream Socket was expected")?;
         return Ok(Target::Socket(socket));
     }
     if options.host.is_null() && options.port == 0 {
@@ -88,8 +90,8 @@ unsafe fn target(options: &loop_connection_options_t) -> Result<Target> {
 /// asyncio's text; where several addresses failed differently the text tells of
 /// all of them and the code is that of the first. Cancelling the future, or
 /// closing the loop, closes every socket at once. 0, LOOP_EINVAL, -EBADF or
-/// -ENOTSOCK for a wrong fd, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
-/// -ENOMEM. [loop thread] asyncio: loop.create_connection().
+/// -ENOTSOCK for a wrong fd, -EBUSY (a transport has it), LOOP_ECLOSED,
+/// LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: loop.create_connection().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_create_connection(
     r#loop: *mut loop_t,
@@ -106,7 +108,7 @@ pub unsafe extern "C" fn loop_create_connection(
         let options = unsafe {
             sized(options, "loop_connection_options_t.size is wrong, or it has unknown fields")?
         };
-        let target = unsafe { target(&options)? };
+        let target = unsafe { target(&event_loop, &options)? };
         let future = create_connection(&event_loop, target, options.timeout_ns, protocol?)?;
         unsafe { give(future, ret_future) }
     })

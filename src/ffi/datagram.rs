@@ -6,6 +6,7 @@ use super::transport::{loop_transport_t, transport};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
+use crate::event_loop::EventLoop;
 use crate::services::net::{Endpoint, HostSocket, Name, create_datagram_endpoint};
 use crate::services::transport::datagram::{Datagram, DatagramFunctions, DatagramProtocol};
 use crate::socket_address::SocketAddress;
@@ -107,7 +108,7 @@ pub struct loop_datagram_options_t {
     pub fd: *const c_int,
 }
 
-unsafe fn endpoint(options: &loop_datagram_options_t) -> Result<Endpoint> {
+unsafe fn endpoint(event_loop: &EventLoop, options: &loop_datagram_options_t) -> Result<Endpoint> {
     let known = LOOP_DATAGRAM_REUSE_PORT | LOOP_DATAGRAM_ALLOW_BROADCAST;
     if options.flags & !known != 0 {
         return Err(Error::Invalid("loop_datagram_options_t.flags has unknown flags"));
@@ -122,7 +123,8 @@ unsafe fn endpoint(options: &loop_datagram_options_t) -> Result<Endpoint> {
                 "socket modifier keyword arguments can not be used when sock is specified.",
             ));
         }
-        let socket = HostSocket::new(*fd, libc::SOCK_DGRAM, "A datagram socket was expected")?;
+        let socket =
+            HostSocket::new(event_loop, *fd, libc::SOCK_DGRAM, "A datagram socket was expected")?;
         return Ok(Endpoint::Socket(socket));
     }
     if is_unix || options.family == libc::AF_UNIX {
@@ -162,8 +164,8 @@ unsafe fn endpoint(options: &loop_datagram_options_t) -> Result<Endpoint> {
 /// destroyed after connection_lost, or when there will be no endpoint. The
 /// future fails with the resolver's code, -EADDRINUSE, -ECONNREFUSED and the
 /// like; cancelling it, or closing the loop, closes the socket at once. 0,
-/// LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd, LOOP_ECLOSED, LOOP_EFORKED,
-/// LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
+/// LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd, -EBUSY (a transport has it),
+/// LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
 /// asyncio: loop.create_datagram_endpoint().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_create_datagram_endpoint(
@@ -186,7 +188,7 @@ pub unsafe extern "C" fn loop_create_datagram_endpoint(
         let options = unsafe {
             sized(options, "loop_datagram_options_t.size is wrong, or it has unknown fields")?
         };
-        let endpoint = unsafe { endpoint(&options)? };
+        let endpoint = unsafe { endpoint(&event_loop, &options)? };
         let protocol = DatagramProtocol { functions, user_data };
         let future = create_datagram_endpoint(&event_loop, endpoint, protocol)?;
         unsafe { give(future, ret_future) }

@@ -128,7 +128,7 @@ unsafe fn own(pointer: *const loop_server_t) -> Result<Arc<Server>> {
     Ok(Arc::clone(&*unsafe { server(pointer)? }))
 }
 
-unsafe fn place(options: &loop_server_options_t) -> Result<Place> {
+unsafe fn place(event_loop: &EventLoop, options: &loop_server_options_t) -> Result<Place> {
     let known = LOOP_SERVER_REUSE_PORT
         | LOOP_SERVER_NO_REUSE_ADDRESS
         | LOOP_SERVER_KEEP_ALIVE
@@ -147,9 +147,12 @@ unsafe fn place(options: &loop_server_options_t) -> Result<Place> {
             return Err(Error::Invalid("loop_server_options_t.fds is NULL"));
         }
         let fds = unsafe { std::slice::from_raw_parts(options.fds, options.fd_count) };
-        let sockets = fds
-            .iter()
-            .map(|fd| HostSocket::new(*fd, libc::SOCK_STREAM, "A Stream Socket was expected"));
+        if fds.iter().enumerate().any(|(index, fd)| fds[..index].contains(fd)) {
+            return Err(Error::Invalid("loop_server_options_t.fds names a descriptor twice"));
+        }
+        let sockets = fds.iter().map(|fd| {
+            HostSocket::new(event_loop, *fd, libc::SOCK_STREAM, "A Stream Socket was expected")
+        });
         return Ok(Place::Sockets(sockets.collect::<Result<_>>()?));
     }
     let hosts = match options.host_count {
@@ -180,8 +183,9 @@ unsafe fn place(options: &loop_server_options_t) -> Result<Place> {
 /// resolver, with -EADDRINUSE, -EACCES, -EADDRNOTAVAIL (no address could be
 /// bound), -EMFILE and the like; cancelling it, or closing the loop, closes the
 /// sockets at once. `factory_data` is destroyed when the server is closed, or
-/// with the failure. 0, LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd,
-/// LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
+/// with the failure. 0, LOOP_EINVAL (also for an fd named twice), -EBADF or
+/// -ENOTSOCK for a wrong fd, -EBUSY (a transport has it), LOOP_ECLOSED,
+/// LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
 /// asyncio: loop.create_server().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_create_server(
@@ -200,7 +204,7 @@ pub unsafe extern "C" fn loop_create_server(
         let options = unsafe {
             sized(options, "loop_server_options_t.size is wrong, or it has unknown fields")?
         };
-        let place = unsafe { place(&options)? };
+        let place = unsafe { place(&event_loop, &options)? };
         let backlog = if options.backlog == 0 { DEFAULT_BACKLOG } else { options.backlog };
         let serves = options.flags & LOOP_SERVER_DEFERRED == 0;
         let factory = try_arc(Factory { make, user_data })?;

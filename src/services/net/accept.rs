@@ -2,7 +2,7 @@
 //! a pause when the system is out of descriptors or memory.
 
 use super::bind::{Bound, BoundFile};
-use super::server::Server;
+use super::server::{Server, attach};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, ExceptionContext};
@@ -102,9 +102,13 @@ impl Accepting {
             Err(Error::Sys(errno)) if IGNORED.contains(&errno) => return Ok(true),
             Err(error) => return Err(error),
         };
+        // From now on it counts: the factory may close the server.
+        let membership = server.admit()?;
         match factory.make(server.event_loop()) {
             Ok(protocol) if server.event_loop().check_open().is_ok() => {
-                if let Err(error) = server.adopt(connection, protocol) {
+                if let Err(error) =
+                    attach(server.event_loop(), connection, protocol, Some(membership))
+                {
                     let text = CString::new(error.to_string()).ok();
                     report(
                         server.event_loop(),

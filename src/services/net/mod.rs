@@ -39,11 +39,17 @@ use trouble::{Attempt, Trouble};
 pub struct HostSocket(RawFd);
 
 impl HostSocket {
-    /// Checks that it is a socket of that kind.
-    pub fn new(fd: RawFd, kind: c_int, mismatch: &'static str) -> Result<Self> {
+    /// Checks that it is a socket of that kind, and no transport's.
+    pub fn new(
+        event_loop: &EventLoop,
+        fd: RawFd,
+        kind: c_int,
+        mismatch: &'static str,
+    ) -> Result<Self> {
         if fd < 0 {
             return Err(Error::BadDescriptor(fd));
         }
+        event_loop.refuse_claimed(fd)?;
         // SAFETY: the host owns it and lends it for this call.
         let socket = unsafe { BorrowedFd::borrow_raw(fd) };
         if socket::kind(socket)? != kind {

@@ -268,12 +268,11 @@ impl Server {
         })
     }
 
-    /// Gives an accepted connection its transport.
-    pub(super) fn adopt(self: &Arc<Self>, connection: OwnedFd, protocol: Protocol) -> Result<()> {
+    /// One more connection, which is to get its transport by `attach`.
+    pub(super) fn admit(self: &Arc<Self>) -> Result<Membership> {
         let hold = self.hold()?;
         self.with(&hold, |state| state.clients += 1);
-        let membership = Membership::new(self.clone());
-        attach(&self.event_loop, connection, protocol, Some(membership)).map(drop)
+        Ok(Membership::new(self.clone()))
     }
 }
 
