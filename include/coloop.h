@@ -766,9 +766,11 @@ typedef void (*loop_future_callback_t)(struct loop_future_t *future, void *user_
  * - LOOP_TASK_DONE: the task is over (see loop_task_return for a result);
  * - `return loop_task_await(task, future)`: to be called again when it is done;
  * - LOOP_TASK_YIELD: to be called again in the loop's next turn;
- * - a negative code: the task failed. Handing on `outcome` hands on its text;
- *   LOOP_ECANCELLED means that the task was cancelled.
+ * - a negative code: the task failed. Handing on `outcome`, or the code of a
+ *   call that has just failed, hands on its text; LOOP_ECANCELLED means that the
+ *   task was cancelled.
  *
+ * When `outcome` is negative, loop_last_error has its text.
  * Anything else, also LOOP_TASK_AWAIT without loop_task_await, ends the task with
  * LOOP_EINVAL "Task got bad yield". `user_data` is destroyed when the task is
  * over, or when the loop closes.

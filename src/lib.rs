@@ -9,7 +9,7 @@
 //! | which loop is current | `policy` |
 //! | what asyncio gives beside the loop | `services` |
 //! | the loop | `event_loop` |
-//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `published`, `stopwatch`, `clock`, `thread_id`, `fork_generation`, `fork_lock`, `free_slots`, `loop_cell`, `socket`, `socket_address`, `memory`, `text`, `prefetch`, `sigpipe`, `at_load`, `sync`, `error` |
+//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `published`, `stopwatch`, `clock`, `thread_id`, `fork_generation`, `fork_lock`, `free_slots`, `last_error`, `loop_cell`, `socket`, `socket_address`, `memory`, `text`, `prefetch`, `sigpipe`, `at_load`, `sync`, `error` |
 //!
 //! The public interface is `include/coloop.h`. The Rust items are reachable for
 //! the project's own tests and promise nothing.
@@ -35,6 +35,7 @@ pub mod fork_lock;
 pub mod free_slots;
 pub mod handle_table;
 pub mod inbox;
+pub mod last_error;
 pub mod loop_cell;
 pub mod memory;
 pub mod pacer;

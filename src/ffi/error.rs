@@ -1,8 +1,9 @@
 //! Error codes, their texts, and the last failure of each thread.
 
 use crate::error::Error;
+use crate::last_error;
 use crate::text::Text;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int};
 
 /// The loop was closed: "Event loop is closed".
@@ -39,30 +40,20 @@ pub const LOOP_ESTOPPED: c_int = -1015;
 pub const LOOP_ESHUTDOWN: c_int = -1016;
 
 thread_local! {
-    static LAST: Cell<Option<Error>> = const { Cell::new(None) };
-    static TEXT: RefCell<Text<256>> = const { RefCell::new(Text::new()) };
-    /// The message of an `Error::Failed`.
-    static OWN_TEXT: RefCell<Text<256>> = const { RefCell::new(Text::new()) };
+    static TEXT: RefCell<Text<{ last_error::LENGTH }>> = const { RefCell::new(Text::new()) };
 }
 
 /// Remembers a failure that has a message of its own; to be returned as it is.
 #[cold]
 pub(super) fn failed(code: c_int, message: Option<&CStr>) -> Error {
-    let _ = OWN_TEXT.try_with(|text| {
-        *text.borrow_mut() = match message {
-            Some(message) => Text::of_c_str(message),
-            // SAFETY: loop_strerror yields static strings.
-            None => Text::of_c_str(unsafe { CStr::from_ptr(loop_strerror(code)) }),
-        };
-    });
-    Error::Failed(code)
+    // SAFETY: loop_strerror yields static strings.
+    let text = message.unwrap_or_else(|| unsafe { CStr::from_ptr(loop_strerror(code)) });
+    last_error::failed(code, text)
 }
 
 /// Remembers a failure for `loop_last_error`; returns its code.
-#[cold]
 pub(super) fn set_last_error(error: Error) -> c_int {
-    let _ = LAST.try_with(|last| last.set(Some(error)));
-    error.code()
+    last_error::set(error)
 }
 
 /// What an error code means, in English; never NULL. Static: valid for ever.
@@ -103,16 +94,11 @@ pub extern "C" fn loop_strerror(code: c_int) -> *const c_char {
 /// call of this library on this thread, or the next loop_last_error.
 #[unsafe(no_mangle)]
 pub extern "C" fn loop_last_error() -> *const c_char {
-    let Ok(Some(error)) = LAST.try_with(Cell::get) else {
+    let Some(message) = last_error::text() else {
         return c"".as_ptr();
     };
     TEXT.try_with(|text| {
-        *text.borrow_mut() = match error {
-            Error::Failed(_) => OWN_TEXT
-                .try_with(|own| Text::of(&*own.borrow()))
-                .unwrap_or_else(|_| Text::of(error)),
-            error => Text::of(error),
-        };
+        *text.borrow_mut() = message;
         text.borrow().as_ptr()
     })
     .unwrap_or(c"".as_ptr())

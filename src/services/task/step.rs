@@ -3,6 +3,7 @@
 use super::{State, Task, Wish};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
+use crate::last_error;
 use crate::memory::copy_text;
 use crate::services::future::{Future, Outcome, Waiter};
 use std::ffi::{CStr, CString, c_int, c_void};
@@ -57,6 +58,7 @@ impl Task {
         drop(hold);
         let (func, data) = (step.0, step.1.get());
         let outer = self.registry.enter(self);
+        self.announce(outcome);
         // SAFETY: the host's function with the host's data, which `step` keeps.
         let call = || unsafe { func(Arc::as_ptr(self), outcome, data) };
         let returned = match &context {
@@ -162,7 +164,33 @@ impl Task {
         {
             return outcome;
         }
-        Outcome::failure(code, None)
+        // The step hands on the code of a call that failed.
+        let text = if last_error::code() == code { last_error::text() } else { None };
+        Outcome::failure(code, text.and_then(|text| CString::new(text.as_bytes()).ok()))
+    }
+
+    /// The thread's last error is what the step is told, so that it may ask for
+    /// the text.
+    fn announce(&self, outcome: c_int) {
+        if outcome == 0 {
+            last_error::clear();
+            return;
+        }
+        let Ok(hold) = self.hold() else { return };
+        let (message, awaited) =
+            self.with(&hold, |state| (state.told_message.clone(), state.awaited.clone()));
+        let message = match awaited {
+            Some(awaited) if outcome != Error::Cancelled.code() => {
+                awaited.outcome(|end| end.message().map(Into::into)).ok().flatten()
+            }
+            _ => message,
+        };
+        last_error::set(match message {
+            Some(message) => last_error::failed(outcome, &message),
+            None if outcome == Error::Cancelled.code() => Error::Cancelled,
+            None if outcome > -1000 => Error::Sys(-outcome),
+            None => Error::Failed(outcome),
+        });
     }
 
     /// Waits for `future`. True if that is done already and the next step shall
