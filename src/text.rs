@@ -40,6 +40,12 @@ impl<const N: usize> Text<N> {
         &self.bytes[..self.length]
     }
 
+    /// The same as a C string; it ends at the first NUL.
+    pub fn as_c_str(&self) -> &CStr {
+        // The bytes after the text are NUL, so there is always one.
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+
     /// NUL-terminated, as long as `self` lives and does not move.
     pub fn as_ptr(&self) -> *const c_char {
         self.bytes.as_ptr().cast()

@@ -166,7 +166,7 @@ impl Task {
         }
         // The step hands on the code of a call that failed.
         let text = if last_error::code() == code { last_error::text() } else { None };
-        Outcome::failure(code, text.and_then(|text| CString::new(text.as_bytes()).ok()))
+        Outcome::failure(code, text.and_then(|text| copy_text(text.as_c_str()).ok()))
     }
 
     /// The thread's last error is what the step is told, so that it may ask for
@@ -176,21 +176,23 @@ impl Task {
             last_error::clear();
             return;
         }
-        let Ok(hold) = self.hold() else { return };
-        let (message, awaited) =
-            self.with(&hold, |state| (state.told_message.clone(), state.awaited.clone()));
-        let message = match awaited {
-            Some(awaited) if outcome != Error::Cancelled.code() => {
-                awaited.outcome(|end| end.message().map(Into::into)).ok().flatten()
-            }
-            _ => message,
+        let of_code = || match outcome {
+            code if code == Error::Cancelled.code() => Error::Cancelled,
+            code if code > -1000 => Error::Sys(-code),
+            code => Error::Failed(code),
         };
-        last_error::set(match message {
-            Some(message) => last_error::failed(outcome, &message),
-            None if outcome == Error::Cancelled.code() => Error::Cancelled,
-            None if outcome > -1000 => Error::Sys(-outcome),
-            None => Error::Failed(outcome),
-        });
+        let words = |text: Option<&CStr>| {
+            text.map_or_else(of_code, |text| last_error::failed(outcome, text))
+        };
+        let Ok(hold) = self.hold() else { return };
+        let awaited = self.with(&hold, |state| state.awaited.clone());
+        let error = match awaited {
+            Some(awaited) if outcome != Error::Cancelled.code() => {
+                awaited.outcome(|end| words(end.message())).unwrap_or_else(|_| of_code())
+            }
+            _ => self.with(&hold, |state| words(state.told_message.as_deref())),
+        };
+        last_error::set(error);
     }
 
     /// Waits for `future`. True if that is done already and the next step shall
