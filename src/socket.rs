@@ -5,7 +5,7 @@
 use crate::error::{Error, Result};
 use crate::socket_address::SocketAddress;
 use std::ffi::{CStr, c_int, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 /// The error a failed call left behind.
 fn last_error() -> Error {
@@ -35,6 +35,13 @@ pub fn open(family: c_int, kind: c_int, protocol: c_int) -> Result<OwnedFd> {
             _ => Err(last_error()),
         }
     }
+}
+
+/// Closes a descriptor whose number the host knows. If the host has closed it
+/// already that is no reason to abort, which std may do where it drops one.
+pub fn close(fd: OwnedFd) {
+    // SAFETY: ours, or nobody's.
+    unsafe { libc::close(fd.into_raw_fd()) };
 }
 
 /// Gives a socket its own address.

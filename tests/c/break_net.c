@@ -475,3 +475,24 @@ TEST(break_net_waiting_datagrams_survive_limits_of_zero_and_an_abort_in_pause) {
         loop_unref(loop);
     }
 }
+
+/* Descriptors whose numbers the host knows, closed behind the library. */
+TEST(break_net_descriptors_closed_behind_their_owners_abort_nothing) {
+    loop_t *loop = loop_new();
+    struct shelf shelf = {0};
+    struct box box = {0};
+    loop_server_t *server = serve(loop, &shelf);
+    int fd = -1;
+    open_box(loop, &box, 0, 0);
+    CHECK_INT(close(loop_transport_get_fd(box.transport)), 0);
+    CHECK_INT(loop_server_get_sockets(server, &fd, 1), 1);
+    CHECK_INT(close(fd), 0);
+    close_box(&box);
+    settle(loop);
+    CHECK_INT(box.destroyed, 1);
+    CHECK_INT(loop_server_close(server), 0);
+    CHECK_INT(shelf.destroyed, 1);
+    loop_server_unref(server);
+    end_lookups(loop);
+    loop_unref(loop);
+}

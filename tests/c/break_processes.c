@@ -187,6 +187,21 @@ TEST(break_processes_anything_in_any_callback) {
         }
 }
 
+TEST(break_processes_a_pipe_closed_behind_the_process_aborts_nothing) {
+    loop_t *loop = loop_new();
+    for (int closes = 0; closes < 2; closes++) {
+        loop_subprocess_options_t options = no_options();
+        options.stdio[1].kind = LOOP_STDIO_PIPE;
+        loop_process_t *process = start_shell_with(loop, "exit 0", &options);
+        CHECK_INT(close(loop_process_get_pipe_fd(process, 1)), 0);
+        if (closes)
+            CHECK_INT(loop_process_close(process), 0);
+        (void)returncode_of(loop, process);
+        loop_process_unref(process);
+    }
+    loop_unref(loop);
+}
+
 TEST(break_processes_a_zombie_cannot_be_killed_and_nobody_else_is) {
     loop_t *loop = loop_new();
     loop_process_t *process = start_shell_with(loop, "exit 0", NULL);

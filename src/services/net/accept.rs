@@ -50,6 +50,7 @@ impl Listener {
         if let (true, Some(file)) = (unlinks, file) {
             file.remove();
         }
+        socket::close(self.bound.socket);
     }
 }
 

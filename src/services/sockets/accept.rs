@@ -47,7 +47,7 @@ impl Drop for Accepted {
     fn drop(&mut self) {
         if let Ok(fd) = self.take() {
             // SAFETY: ours since accept, and nobody took it.
-            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            crate::socket::close(unsafe { OwnedFd::from_raw_fd(fd) });
         }
     }
 }

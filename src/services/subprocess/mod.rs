@@ -18,6 +18,7 @@ use crate::memory::try_arc;
 use crate::services::children::{self, Pidfd};
 use crate::services::future::Future;
 use crate::services::transport::Transport;
+use crate::socket;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -41,6 +42,12 @@ struct State {
     /// How many transports have not lost their connection.
     open_pipes: u32,
     has_exited: bool,
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.pipes).into_iter().flatten().for_each(socket::close);
+    }
 }
 
 /// The end of a process, which the loop waits for on its own account.
@@ -186,7 +193,7 @@ impl Process {
         let hold = self.event_loop.hold()?;
         let (pipes, transports) =
             self.with(&hold, |state| (std::mem::take(&mut state.pipes), state.transports.clone()));
-        drop(pipes);
+        pipes.into_iter().flatten().for_each(socket::close);
         for transport in transports.iter().flatten() {
             // A closed loop has closed them.
             let _ = transport.operations().close(transport);

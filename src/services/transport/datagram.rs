@@ -461,7 +461,7 @@ impl Datagram {
             let registered = Registry::of(&self.event_loop)
                 .ok()
                 .and_then(|registry| registry.remove(hold, fd, transport));
-            drop(socket);
+            socket::close(socket);
             drop(registered);
         }
         drop((protocol, waiting));

@@ -6,6 +6,7 @@ use super::{Stream, callback};
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, ExceptionContext};
 use crate::fd_table::Direction;
+use crate::socket;
 use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -143,10 +144,10 @@ impl Stream {
         // Where the loop goes on in a forked child; elsewhere nothing is left.
         let _ = self.unwatch(transport, reader, Direction::Read);
         let _ = self.unwatch(transport, writer, Direction::Write);
-        if let Some(fd) = &fd {
+        if let Some(fd) = fd {
             transport.event_loop.release_fd(fd.as_raw_fd());
+            socket::close(fd);
         }
-        drop(fd);
         drop(rest);
     }
 }
@@ -179,10 +180,10 @@ pub(super) fn connection_lost(transport: &Arc<Transport>) {
     drop(hold);
     let _ = stream.unwatch(transport, reader, Direction::Read);
     let _ = stream.unwatch(transport, writer, Direction::Write);
-    if let Some(fd) = &fd {
+    if let Some(fd) = fd {
         transport.event_loop.release_fd(fd.as_raw_fd());
+        socket::close(fd);
     }
-    drop(fd);
     drop((entry, protocol, rare));
     drop(membership);
 }
