@@ -5,11 +5,11 @@ use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{Attachment, Detach, EventLoop};
 use crate::loop_cell::LoopCell;
+use crate::memory::try_arc;
 use crate::services::future::{Future, Outcome, report};
-use std::cell::Cell;
 use std::ffi::{CString, c_int, c_void};
-use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Ends something: 0 or a negative code, and maybe a future to wait for, as an
 /// address from `Arc::into_raw`.
@@ -72,7 +72,7 @@ pub fn shutdown(event_loop: &EventLoop) -> Result<Arc<Future>> {
     let all = Future::new(event_loop)?;
     let entries = with(event_loop, |state| std::mem::take(&mut state.entries))?;
     // One more than there are, so that nothing ends before all have begun.
-    let left = Rc::new(Cell::new(1));
+    let left = try_arc(AtomicUsize::new(1))?;
     for (_, func, user_data) in entries {
         let mut future = std::ptr::null();
         // SAFETY: the host's function with the host's data.
@@ -86,7 +86,7 @@ pub fn shutdown(event_loop: &EventLoop) -> Result<Arc<Future>> {
                 complain(event_loop, Error::WrongLoop.code(), None);
                 continue;
             }
-            left.set(left.get() + 1);
+            left.fetch_add(1, Relaxed);
             let (all, left) = (all.clone(), left.clone());
             future.on_done(move |future| {
                 let end = future.outcome(|o| (o.code(), o.message().map(CString::from)));
@@ -102,9 +102,8 @@ pub fn shutdown(event_loop: &EventLoop) -> Result<Arc<Future>> {
     Ok(all)
 }
 
-fn one_less(left: &Rc<Cell<usize>>, all: &Arc<Future>) {
-    left.set(left.get() - 1);
-    if left.get() == 0 {
+fn one_less(left: &AtomicUsize, all: &Arc<Future>) {
+    if left.fetch_sub(1, Relaxed) == 1 {
         all.finish_if_pending(Outcome::number(0));
     }
 }

@@ -369,3 +369,32 @@ TEST(F4_futures_in_a_child_answer_EFORKED_and_may_be_given_back) {
     CHECK_INT(self.destroyed, 2);
     close_loop(loop);
 }
+
+static void count_wake(loop_t *loop, void *calls) {
+    (void)loop;
+    ++*(int *)calls;
+}
+
+TEST(a_host_that_waits_for_the_loop_hears_of_futures_that_end_and_tasks_that_begin) {
+    loop_t *loop = loop_new();
+    loop_future_t *future = new_future(loop);
+    struct waiter self = {.count = 1, .waits = {loop_future_ref(future)}};
+    int64_t timeout;
+    int calls = 0;
+    CHECK_INT(loop_set_wake_hook(loop, count_wake, &calls, NULL), 0);
+    CHECK_INT(loop_prepare(loop, &timeout), 0);
+    CHECK_INT(timeout, -1);
+    loop_task_unref(start_waiter(loop, &self));
+    CHECK_INT(calls, 1);
+    CHECK_INT(loop_dispatch(loop), 1);
+    CHECK_INT(loop_prepare(loop, &timeout), 0);
+    CHECK_INT(timeout, -1);
+    CHECK_INT(loop_future_set_result(future, NULL, NULL), 0);
+    CHECK_INT(calls, 2);
+    CHECK_INT(loop_prepare(loop, &timeout), 0);
+    CHECK_INT(timeout, 0);
+    CHECK_INT(loop_dispatch(loop), 1);
+    CHECK_INT(self.destroyed, 1);
+    loop_future_unref(future);
+    close_loop(loop);
+}

@@ -36,6 +36,30 @@ TEST(P23_running_until_a_future_is_done_stops_and_does_not_close) {
     close_loop(loop);
 }
 
+struct both {
+    loop_t *loop;
+    loop_future_t *future;
+};
+
+static void end_and_stop(void *data) {
+    struct both *self = data;
+    CHECK_INT(loop_future_set_result(self->future, NULL, NULL), 0);
+    CHECK_INT(loop_stop(self->loop), 0);
+}
+
+TEST(P23_a_run_that_was_stopped_as_its_future_ended_stops_no_later_one) {
+    struct both self = {.loop = loop_new()};
+    struct waiter task = {.yields = 5};
+    self.future = new_future(self.loop);
+    CHECK_INT(loop_call_soon(self.loop, end_and_stop, &self, NULL, NULL), 0);
+    CHECK_INT(loop_run_until_complete(self.loop, self.future, NULL), 0);
+    loop_task_t *main_task = start_waiter(self.loop, &task);
+    CHECK_INT(loop_run_until_complete(self.loop, loop_task_future(main_task), NULL), 0);
+    loop_task_unref(main_task);
+    loop_future_unref(self.future);
+    close_loop(self.loop);
+}
+
 static void interrupt_it(void *loop) {
     CHECK_INT(loop_interrupt(loop, 9), 0);
 }

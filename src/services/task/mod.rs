@@ -22,8 +22,9 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, ExceptionContext, Hold};
 use crate::loop_cell::LoopCell;
-use crate::memory::{copy_text, text_of, try_arc, try_box};
+use crate::memory::{copy_text, try_arc, try_box};
 use crate::services::future::{Future, Operation, Outcome, Token, report_record};
+use crate::text::Text;
 use registry::Registry;
 use std::any::Any;
 use std::ffi::{CStr, CString};
@@ -52,7 +53,7 @@ struct State {
     /// What to run; none while it runs and when it is over.
     step: Option<(StepFn, UserData)>,
     context: Option<Arc<Context>>,
-    name: CString,
+    name: Name,
     /// What the task waits for, and how that knows of the task; no token: the
     /// next step is scheduled already.
     awaiting: Option<Arc<Future>>,
@@ -76,6 +77,26 @@ struct State {
     refused: Option<Error>,
     /// Its place in the registry.
     key: Option<usize>,
+}
+
+/// What a task is called. Few are ever asked.
+enum Name {
+    Given(CString),
+    /// Task-N.
+    Number(u64),
+}
+
+impl Name {
+    fn lend<R>(&self, body: impl FnOnce(&CStr) -> R) -> R {
+        match self {
+            Name::Given(name) => body(name),
+            Name::Number(number) => {
+                let text = Text::<32>::of(format_args!("Task-{number}"));
+                // SAFETY: NUL-terminated, and it does not move meanwhile.
+                body(unsafe { CStr::from_ptr(text.as_ptr()) })
+            }
+        }
+    }
 }
 
 /// What a step leaves behind for its return.
@@ -118,11 +139,8 @@ impl Task {
             None => event_loop.present_context(),
         };
         let name = match options.name {
-            Some(name) => name,
-            None => {
-                let number = NUMBER.fetch_add(1, Relaxed) + 1;
-                text_of(format_args!("Task-{number}")).ok_or(Error::NO_MEMORY)?
-            }
+            Some(name) => Name::Given(name),
+            None => Name::Number(NUMBER.fetch_add(1, Relaxed) + 1),
         };
         let future = Future::new(event_loop)?;
         future.set_report(c"Task exception was never retrieved")?;
@@ -276,13 +294,13 @@ impl Task {
     /// Lends the name to `body`.
     pub fn name<R>(&self, body: impl FnOnce(&CStr) -> R) -> Result<R> {
         let hold = self.hold()?;
-        Ok(self.with(&hold, |state| body(&state.name)))
+        Ok(self.with(&hold, |state| state.name.lend(body)))
     }
 
     /// Renames the task.
     pub fn set_name(&self, name: CString) -> Result<()> {
         let hold = self.hold()?;
-        let old = self.with(&hold, |state| std::mem::replace(&mut state.name, name));
+        let old = self.with(&hold, |state| std::mem::replace(&mut state.name, Name::Given(name)));
         drop(old);
         Ok(())
     }
@@ -341,7 +359,7 @@ impl Task {
         let Ok(hold) = self.hold() else { return };
         let (step, name) = self.with(&hold, |state| {
             state.key = None;
-            (state.step.take(), report.then(|| copy_text(&state.name).ok()).flatten())
+            (state.step.take(), report.then(|| state.name.lend(copy_text).ok()).flatten())
         });
         if report && !self.future.is_done() {
             report_record(
