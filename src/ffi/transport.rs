@@ -395,7 +395,8 @@ unsafe fn address_of(
 
 /// The peer's address, a struct sockaddr, at `address`. *length is the room there
 /// and becomes the address's length; what does not fit is left out. -ENOTCONN
-/// when the peer broke the connection, -EBADF when it is closed, -ENOTSOCK.
+/// when the peer broke the connection and for datagrams without a fixed peer,
+/// -EBADF when it is closed, -ENOTSOCK.
 /// [loop thread] asyncio: transport.get_extra_info("peername").
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_get_peername(
@@ -418,8 +419,10 @@ pub unsafe extern "C" fn loop_transport_get_sockname(
 }
 
 /// What else is known, by asyncio's name, in *ret_value. Streams know "socket"
-/// or "pipe": the descriptor as a number. Layers answer for themselves. LOOP_EINVAL
-/// for a name that is not known. [loop thread]
+/// or "pipe", datagram transports "socket": the descriptor as a number. Layers
+/// answer for themselves. Addresses have functions of their own:
+/// loop_transport_get_sockname, loop_transport_get_peername. LOOP_EINVAL for a
+/// name that is not known. [loop thread]
 /// asyncio: transport.get_extra_info().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_transport_get_extra_info(

@@ -174,6 +174,37 @@ TEST(an_endpoint_sends_where_it_is_told_and_nowhere_else) {
     loop_unref(loop);
 }
 
+TEST(an_endpoint_knows_its_address_and_that_of_its_peer) {
+    loop_t *loop = loop_new();
+    struct mail server = {0}, client = {0};
+    loop_datagram_options_t options = local("127.0.0.1");
+    unsigned short port = opened(loop, &options, &server);
+    options = remote("127.0.0.1", port);
+    unsigned short from = opened(loop, &options, &client);
+
+    struct sockaddr_storage address = {0};
+    size_t length = sizeof address;
+    CHECK_INT(loop_transport_get_sockname(server.transport, &address, &length), 0);
+    CHECK_INT(length, sizeof(struct sockaddr_in));
+    CHECK_INT(port_of_address(&address), port);
+    length = sizeof address;
+    CHECK_INT(loop_transport_get_sockname(client.transport, &address, &length), 0);
+    CHECK_INT(port_of_address(&address), from);
+    length = sizeof address;
+    CHECK_INT(loop_transport_get_peername(client.transport, &address, &length), 0);
+    CHECK_INT(port_of_address(&address), port);
+    length = sizeof address;
+    CHECK_INT(loop_transport_get_peername(server.transport, &address, &length), -ENOTCONN);
+    CHECK_INT(length, sizeof address);
+
+    loop_transport_t *kept = loop_transport_ref(client.transport);
+    CHECK_INT(loop_transport_close(client.transport), 0);
+    RUN_UNTIL(loop, client.lost == 1);
+    CHECK_INT(loop_transport_get_sockname(kept, &address, &length), -EBADF);
+    loop_transport_unref(kept);
+    loop_unref(loop);
+}
+
 TEST(errors_go_to_the_protocol_and_the_endpoint_goes_on) {
     loop_t *loop = loop_new();
     struct mail mail = {0};

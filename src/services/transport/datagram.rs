@@ -6,7 +6,7 @@ pub use protocol::{DatagramFunctions, DatagramProtocol};
 
 use super::protocol::ProtocolSlot;
 use super::registry::Registry;
-use super::{Operations, Reason, Transport};
+use super::{End, Operations, Reason, Transport, descriptor};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, EventLoop, Hold, Kept};
@@ -555,6 +555,10 @@ impl Operations for Datagram {
 
     fn fd(&self, _: &Arc<Transport>) -> Result<RawFd> {
         self.socket(|socket| socket.as_raw_fd())
+    }
+
+    fn address(&self, _: &Arc<Transport>, end: End, place: &mut [u8]) -> Result<usize> {
+        self.socket(|socket| descriptor::address(socket.as_raw_fd(), end, place))?
     }
 
     fn extra_info(&self, transport: &Arc<Transport>, name: &CStr) -> Result<*mut c_void> {
