@@ -9,7 +9,9 @@
  *               system, below -1000 one of LOOP_E... . loop_last_error() has the
  *               message. A failed call changes nothing and writes no ret_...
  *               argument.
- *   Time        nanoseconds, on the clock of loop_time().
+ *   Time        nanoseconds, on the clock of loop_time(). A time limit that is
+ *               negative is none, and 0 is at once; in structs of options 0,
+ *               the default, is none.
  *   User data   comes with a destructor, which runs exactly once on every path,
  *               also when the call that was given it fails. NULL is allowed.
  *   Threads     [loop thread]: the thread that runs the loop, or, while it does
@@ -1273,11 +1275,11 @@ typedef struct loop_executor_vtable_t {
     int (*cancel)(struct loop_executor_job_t *job, void *user_data);
     /**
      * No more jobs will come. With LOOP_EXECUTOR_WAIT: waits for all that were
-     * taken, -ETIMEDOUT if that takes longer than timeout_ns (0: no limit);
+     * taken, -ETIMEDOUT if that takes longer than timeout_ns (negative: no limit);
      * with LOOP_EXECUTOR_CANCEL_QUEUED: discards what has not begun. May be
      * called more than once. NULL: there is nothing to do or to wait for.
      */
-    int (*shutdown)(uint32_t flags, uint64_t timeout_ns, void *user_data);
+    int (*shutdown)(uint32_t flags, int64_t timeout_ns, void *user_data);
 } loop_executor_vtable_t;
 
 /**
@@ -3164,7 +3166,8 @@ int loop_transport_get_fd(struct loop_transport_t *transport);
 /**
  * The peer's address, a struct sockaddr, at `address`. *length is the room there
  * and becomes the address's length; what does not fit is left out. -ENOTCONN
- * when the peer broke the connection, -EBADF when it is closed, -ENOTSOCK.
+ * when the peer broke the connection and for datagrams without a fixed peer,
+ * -EBADF when it is closed, -ENOTSOCK.
  * [loop thread] asyncio: transport.get_extra_info("peername").
  */
 int loop_transport_get_peername(struct loop_transport_t *transport,
@@ -3181,8 +3184,10 @@ int loop_transport_get_sockname(struct loop_transport_t *transport,
 
 /**
  * What else is known, by asyncio's name, in *ret_value. Streams know "socket"
- * or "pipe": the descriptor as a number. Layers answer for themselves. LOOP_EINVAL
- * for a name that is not known. [loop thread]
+ * or "pipe", datagram transports "socket": the descriptor as a number. Layers
+ * answer for themselves. Addresses have functions of their own:
+ * loop_transport_get_sockname, loop_transport_get_peername. LOOP_EINVAL for a
+ * name that is not known. [loop thread]
  * asyncio: transport.get_extra_info().
  */
 int loop_transport_get_extra_info(struct loop_transport_t *transport,
@@ -3615,13 +3620,13 @@ int loop_executor_submit(struct loop_executor_t *executor,
  * done, or cancelled with LOOP_EXECUTOR_CANCEL_QUEUED: destructors run here,
  * futures are cancelled by their loops. With LOOP_EXECUTOR_WAIT the call
  * returns when all threads have ended; -ETIMEDOUT if that takes longer than
- * timeout_ns (0: no limit). May be called again. LOOP_EINVAL, LOOP_EFORKED,
+ * timeout_ns (negative: no limit). May be called again. LOOP_EINVAL, LOOP_EFORKED,
  * -EDEADLK if this thread is one of them, what a host's shutdown returns.
  * Python: executor.shutdown().
  */
 int loop_executor_shutdown(struct loop_executor_t *executor,
                            uint32_t flags,
-                           uint64_t timeout_ns);
+                           int64_t timeout_ns);
 
 /**
  * In a forked child: makes an inherited executor this process's own. A pool
@@ -3699,13 +3704,13 @@ int loop_set_default_executor(struct loop_t *loop, struct loop_executor_t *execu
  * Ends the default executor: from now on jobs that name none are refused with
  * LOOP_ESHUTDOWN. The future in *ret_future is done when all threads have
  * ended, at once if there are none; it fails with -ETIMEDOUT if that takes
- * longer than timeout_ns (0: no limit), and the threads end later.
+ * longer than timeout_ns (negative: no limit), and the threads end later.
  * LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM,
  * -EAGAIN (a host's executor is waited for in a thread of its own).
  * [loop thread] asyncio: loop.shutdown_default_executor().
  */
 int loop_shutdown_default_executor(struct loop_t *loop,
-                                   uint64_t timeout_ns,
+                                   int64_t timeout_ns,
                                    struct loop_future_t **ret_future);
 
 /**
@@ -3716,7 +3721,8 @@ int loop_shutdown_default_executor(struct loop_t *loop,
  * future is done at once.
  *
  * The future fails with LOOP_EAI_..., with -ETIMEDOUT if the answer takes
- * longer than timeout_ns (0: no limit). An answer that comes after that, or
+ * longer than timeout_ns (negative: no limit; 0: unless it is there at
+ * once). An answer that comes after that, or
  * after the future was cancelled, is dropped. `hints` may be NULL.
  * LOOP_EINVAL, others as loop_run_in_executor. [loop thread]
  * asyncio: loop.getaddrinfo().
@@ -3725,7 +3731,7 @@ int loop_getaddrinfo(struct loop_t *loop,
                      const char *host,
                      const char *service,
                      const struct loop_addrinfo_hints_t *hints,
-                     uint64_t timeout_ns,
+                     int64_t timeout_ns,
                      struct loop_future_t **ret_future);
 
 /**
@@ -3750,7 +3756,7 @@ int loop_getnameinfo(struct loop_t *loop,
                      const void *address,
                      size_t address_length,
                      int flags,
-                     uint64_t timeout_ns,
+                     int64_t timeout_ns,
                      struct loop_future_t **ret_future);
 
 /**

@@ -75,7 +75,7 @@ int main(void) {
     }
     printf("the jobs ran at once: %s\n",
            loop_time(clock) - start < LOOPS * 300 * MS ? "yes" : "no");
-    require(loop_executor_shutdown(pool, LOOP_EXECUTOR_WAIT, 0), "executor_shutdown");
+    require(loop_executor_shutdown(pool, LOOP_EXECUTOR_WAIT, -1), "executor_shutdown");
     loop_executor_unref(pool);
     loop_unref(clock);
     return 0;

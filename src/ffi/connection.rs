@@ -105,9 +105,7 @@ pub unsafe extern "C" fn loop_create_connection(
         let protocol = unsafe { self::protocol(protocol, user_data, destroy) };
         let event_loop = unsafe { kept(r#loop)? };
         future_place(ret_future)?;
-        let options = unsafe {
-            sized(options, "loop_connection_options_t.size is wrong, or it has unknown fields")?
-        };
+        let options = unsafe { sized(options, wrong_size!("loop_connection_options_t"))? };
         let target = unsafe { target(&event_loop, &options)? };
         let future = create_connection(&event_loop, target, options.timeout_ns, protocol?)?;
         unsafe { give(future, ret_future) }

@@ -180,14 +180,10 @@ pub unsafe extern "C" fn loop_create_datagram_endpoint(
         let user_data = UserData::new(user_data, destroy);
         let event_loop = unsafe { kept(r#loop)? };
         future_place(ret_future)?;
-        let functions = unsafe {
-            sized(protocol, "loop_datagram_protocol_t.size is wrong, or it has unknown fields")?
-        };
+        let functions = unsafe { sized(protocol, wrong_size!("loop_datagram_protocol_t"))? };
         // SAFETY: the two differ in the pointee of their pointers only.
         let functions: DatagramFunctions = unsafe { std::mem::transmute(functions) };
-        let options = unsafe {
-            sized(options, "loop_datagram_options_t.size is wrong, or it has unknown fields")?
-        };
+        let options = unsafe { sized(options, wrong_size!("loop_datagram_options_t"))? };
         let endpoint = unsafe { endpoint(&event_loop, &options)? };
         let protocol = DatagramProtocol { functions, user_data };
         let future = create_datagram_endpoint(&event_loop, endpoint, protocol)?;

@@ -72,7 +72,7 @@ fn to_hints(given: *const loop_addrinfo_hints_t) -> Result<Hints> {
     if given.is_null() {
         return Ok(Hints::default());
     }
-    let wrong = "loop_addrinfo_hints_t.size is wrong, or it has unknown fields";
+    let wrong = wrong_size!("loop_addrinfo_hints_t");
     // SAFETY: the caller passes a struct whose first field is its size.
     let hints = unsafe { sized(given, wrong)? };
     Ok(Hints {
@@ -90,7 +90,8 @@ fn to_hints(given: *const loop_addrinfo_hints_t) -> Result<Hints> {
 /// future is done at once.
 ///
 /// The future fails with LOOP_EAI_..., with -ETIMEDOUT if the answer takes
-/// longer than timeout_ns (0: no limit). An answer that comes after that, or
+/// longer than timeout_ns (negative: no limit; 0: unless it is there at
+/// once). An answer that comes after that, or
 /// after the future was cancelled, is dropped. `hints` may be NULL.
 /// LOOP_EINVAL, others as loop_run_in_executor. [loop thread]
 /// asyncio: loop.getaddrinfo().
@@ -100,7 +101,7 @@ pub unsafe extern "C" fn loop_getaddrinfo(
     host: *const c_char,
     service: *const c_char,
     hints: *const loop_addrinfo_hints_t,
-    timeout_ns: u64,
+    timeout_ns: i64,
     ret_future: *mut *mut loop_future_t,
 ) -> c_int {
     guard(|| {
@@ -150,7 +151,7 @@ pub unsafe extern "C" fn loop_getnameinfo(
     address: *const c_void,
     address_length: usize,
     flags: c_int,
-    timeout_ns: u64,
+    timeout_ns: i64,
     ret_future: *mut *mut loop_future_t,
 ) -> c_int {
     guard(|| {

@@ -74,7 +74,7 @@ pub extern "C" fn loop_strerror(code: c_int) -> *const c_char {
         LOOP_EFORKED => c"The loop was inherited through fork",
         LOOP_ESTALE => c"The handle has already run or was forgotten",
         LOOP_EINVAL => c"Invalid argument to a loop function",
-        LOOP_ENOTSUP => c"Not supported on this platform",
+        LOOP_ENOTSUP => c"Operation not supported",
         LOOP_EINTERNAL => c"Internal error in coloop",
         LOOP_EINVALID_STATE => c"invalid state",
         LOOP_ECANCELLED => c"The future was cancelled",

@@ -52,11 +52,11 @@ pub struct loop_executor_vtable_t {
         unsafe extern "C-unwind" fn(job: *mut loop_executor_job_t, user_data: *mut c_void) -> c_int,
     >,
     /// No more jobs will come. With LOOP_EXECUTOR_WAIT: waits for all that were
-    /// taken, -ETIMEDOUT if that takes longer than timeout_ns (0: no limit);
+    /// taken, -ETIMEDOUT if that takes longer than timeout_ns (negative: no limit);
     /// with LOOP_EXECUTOR_CANCEL_QUEUED: discards what has not begun. May be
     /// called more than once. NULL: there is nothing to do or to wait for.
     pub shutdown: Option<
-        unsafe extern "C-unwind" fn(flags: u32, timeout_ns: u64, user_data: *mut c_void) -> c_int,
+        unsafe extern "C-unwind" fn(flags: u32, timeout_ns: i64, user_data: *mut c_void) -> c_int,
     >,
 }
 
@@ -104,7 +104,7 @@ fn to_vtable(given: *const loop_executor_vtable_t) -> Result<HostFns> {
     if given.is_null() {
         return Err(Error::Invalid("vtable is NULL"));
     }
-    let wrong = "loop_executor_vtable_t.size is wrong, or it has unknown fields";
+    let wrong = wrong_size!("loop_executor_vtable_t");
     // SAFETY: the caller passes a struct whose first field is its size.
     let vtable = unsafe { sized(given, wrong)? };
     type Raw = unsafe extern "C-unwind" fn(*mut loop_executor_job_t, *mut c_void) -> c_int;
@@ -223,14 +223,14 @@ pub unsafe extern "C" fn loop_executor_submit(
 /// done, or cancelled with LOOP_EXECUTOR_CANCEL_QUEUED: destructors run here,
 /// futures are cancelled by their loops. With LOOP_EXECUTOR_WAIT the call
 /// returns when all threads have ended; -ETIMEDOUT if that takes longer than
-/// timeout_ns (0: no limit). May be called again. LOOP_EINVAL, LOOP_EFORKED,
+/// timeout_ns (negative: no limit). May be called again. LOOP_EINVAL, LOOP_EFORKED,
 /// -EDEADLK if this thread is one of them, what a host's shutdown returns.
 /// Python: executor.shutdown().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_executor_shutdown(
     executor: *mut loop_executor_t,
     flags: u32,
-    timeout_ns: u64,
+    timeout_ns: i64,
 ) -> c_int {
     guard(|| {
         let executor = unsafe { self::executor(executor)? };
@@ -364,14 +364,14 @@ pub unsafe extern "C" fn loop_set_default_executor(
 /// Ends the default executor: from now on jobs that name none are refused with
 /// LOOP_ESHUTDOWN. The future in *ret_future is done when all threads have
 /// ended, at once if there are none; it fails with -ETIMEDOUT if that takes
-/// longer than timeout_ns (0: no limit), and the threads end later.
+/// longer than timeout_ns (negative: no limit), and the threads end later.
 /// LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM,
 /// -EAGAIN (a host's executor is waited for in a thread of its own).
 /// [loop thread] asyncio: loop.shutdown_default_executor().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_shutdown_default_executor(
     r#loop: *mut loop_t,
-    timeout_ns: u64,
+    timeout_ns: i64,
     ret_future: *mut *mut loop_future_t,
 ) -> c_int {
     guard(|| {

@@ -9,6 +9,13 @@ use crate::event_loop::{EventLoop, Kept};
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// What is said of an options struct whose size cannot be.
+macro_rules! wrong_size {
+    ($name:literal) => {
+        concat!($name, ".size is wrong, or it has unknown fields: set it to sizeof(", $name, ")")
+    };
+}
+
 /// Gives an export its version node in the Linux shared library.
 macro_rules! versioned {
     ($($name:literal),+ $(,)?) => {$(

@@ -138,7 +138,7 @@ pub unsafe extern "C" fn loop_transport_new_layer(
         }
         let mut functions = LayerFunctions::NONE;
         unsafe { read_sized(layer.cast::<c_void>(), &mut functions) }
-            .ok_or(Error::Invalid("loop_layer_t.size is wrong, or it has unknown fields"))?;
+            .ok_or(Error::Invalid(wrong_size!("loop_layer_t")))?;
         let made = Layer::make(&event_loop, functions, layer_data, protocol?)?;
         unsafe { store(ret_transport, into_raw(made))? };
         Ok(0)

@@ -12,7 +12,7 @@ fn to_options(given: *const loop_options_t) -> Result<Options> {
     if given.is_null() {
         return Ok(Options::default());
     }
-    let wrong = "loop_options_t.size is wrong, or it has unknown fields";
+    let wrong = wrong_size!("loop_options_t");
     // SAFETY: the caller passes a struct whose first field is its size.
     let options = unsafe { sized(given, wrong)? };
     if options.flags != 0 {

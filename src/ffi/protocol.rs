@@ -103,7 +103,7 @@ pub(super) unsafe fn protocol(
     // the functions with another name for the transport.
     unsafe {
         super::guard::read_sized(given.cast::<c_void>(), &mut functions)
-            .ok_or(Error::Invalid("loop_protocol_t.size is wrong, or it has unknown fields"))?;
+            .ok_or(Error::Invalid(wrong_size!("loop_protocol_t")))?;
     }
     functions.size = size_of::<Functions>();
     Ok(Protocol { functions, user_data })

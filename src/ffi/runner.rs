@@ -137,7 +137,7 @@ unsafe fn to_options(options: *const loop_runner_options_t) -> Result<Options> {
     if options.is_null() {
         return Ok(Options::default());
     }
-    let wrong = "loop_runner_options_t.size is wrong, or it has unknown fields";
+    let wrong = wrong_size!("loop_runner_options_t");
     let options = unsafe { sized(options, wrong)? };
     if options.flags & !LOOP_RUN_SIGINT != 0 {
         return Err(Error::Invalid("loop_runner_options_t.flags are unknown"));

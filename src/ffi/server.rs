@@ -201,9 +201,7 @@ pub unsafe extern "C" fn loop_create_server(
         let event_loop = unsafe { kept(r#loop)? };
         let make = factory.ok_or(Error::Invalid("factory is NULL"))?;
         future_place(ret_future)?;
-        let options = unsafe {
-            sized(options, "loop_server_options_t.size is wrong, or it has unknown fields")?
-        };
+        let options = unsafe { sized(options, wrong_size!("loop_server_options_t"))? };
         let place = unsafe { place(&event_loop, &options)? };
         let backlog = if options.backlog == 0 { DEFAULT_BACKLOG } else { options.backlog };
         let serves = options.flags & LOOP_SERVER_DEFERRED == 0;

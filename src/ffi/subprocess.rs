@@ -203,9 +203,8 @@ unsafe fn read(
     }
     // SAFETY: plain data, for which zeroes are valid.
     let mut known: loop_subprocess_options_t = unsafe { std::mem::zeroed() };
-    unsafe { read_sized(options.cast(), &mut known) }.ok_or(Error::Invalid(
-        "loop_subprocess_options_t.size is wrong, or has fields this version does not know",
-    ))?;
+    unsafe { read_sized(options.cast(), &mut known) }
+        .ok_or(Error::Invalid(wrong_size!("loop_subprocess_options_t")))?;
     if known.flags & !ALL_FLAGS != 0 || known.reserved != 0 {
         return Err(Error::Invalid("loop_subprocess_options_t.flags are unknown"));
     }
@@ -268,7 +267,7 @@ unsafe fn to_protocol(
     // SAFETY: the caller passes a struct whose first field is its size; C sees
     // the functions with another name for the process.
     unsafe { read_sized(given.cast::<c_void>(), &mut functions) }
-        .ok_or(Error::Invalid("loop_process_protocol_t.size is wrong, or it has unknown fields"))?;
+        .ok_or(Error::Invalid(wrong_size!("loop_process_protocol_t")))?;
     Ok(Protocol { functions, user_data })
 }
 

@@ -124,7 +124,7 @@ unsafe fn to_options(
     if options.is_null() {
         return Ok(Options::default());
     }
-    let wrong = "loop_task_options_t.size is wrong, or it has unknown fields";
+    let wrong = wrong_size!("loop_task_options_t");
     let options = unsafe { sized(options, wrong)? };
     let context = match options.has_context {
         0 => None,

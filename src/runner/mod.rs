@@ -23,7 +23,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 /// asyncio's limit for the threads of the default executor to end.
-const JOIN_LIMIT_NS: u64 = 300 * 1_000_000_000;
+const JOIN_LIMIT_NS: i64 = 300 * 1_000_000_000;
 
 /// How a runner runs.
 #[derive(Clone, Copy, Default)]

@@ -175,7 +175,7 @@ impl Operation for Resolving {
 fn submit(
     event_loop: &EventLoop,
     body: impl FnOnce() -> Outcome + Send + 'static,
-    timeout_ns: u64,
+    timeout_ns: i64,
 ) -> Result<Arc<Future>> {
     let future = Future::new(event_loop)?;
     probe(Layout::new::<Resolving>())?;
@@ -193,14 +193,14 @@ fn answer(event_loop: &EventLoop, outcome: Outcome) -> Result<Arc<Future>> {
 }
 
 /// The addresses of a host and a service (name or number). At least one of them
-/// must be there, or the lookup fails. `timeout_ns` 0: no limit of ours.
+/// must be there, or the lookup fails. `timeout_ns` negative: no limit of ours.
 /// asyncio: `loop.getaddrinfo`.
 pub fn resolve(
     event_loop: &EventLoop,
     host: Option<&CStr>,
     service: Option<&CStr>,
     hints: Hints,
-    timeout_ns: u64,
+    timeout_ns: i64,
 ) -> Result<Lookup> {
     // Also where no thread is needed: a lookup belongs to the loop's thread.
     let hold = event_loop.hold()?;
@@ -254,7 +254,7 @@ pub fn reverse(
     event_loop: &EventLoop,
     address: &[u8],
     flags: c_int,
-    timeout_ns: u64,
+    timeout_ns: i64,
 ) -> Result<Arc<Future>> {
     // SAFETY: all zeroes are a valid address, if of no family.
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };

@@ -361,7 +361,7 @@ struct job {
 static void shut_down_inside(void *data) {
     struct job *job = data;
     job->runs++;
-    job->code = loop_executor_shutdown(job->executor, LOOP_EXECUTOR_WAIT, 0);
+    job->code = loop_executor_shutdown(job->executor, LOOP_EXECUTOR_WAIT, -1);
     CHECK_INT(loop_executor_submit(job->executor, never, NULL, NULL), LOOP_ESHUTDOWN);
 }
 
@@ -378,7 +378,7 @@ TEST(break_executors_a_job_that_waits_for_its_own_pool_is_told_so) {
     CHECK_INT(loop_executor_submit(job.executor, shut_down_inside, &job, job_gone), 0);
     take(&job.done);
     CHECK_INT(job.code, -EDEADLK);
-    CHECK_INT(loop_executor_shutdown(job.executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(job.executor, LOOP_EXECUTOR_WAIT, -1), 0);
     loop_executor_unref(job.executor);
 }
 
@@ -414,7 +414,7 @@ static void shut_down_pool(void *data) {
 }
 
 static void wait_for_pool(void *data) {
-    CHECK_INT(loop_executor_shutdown(data, LOOP_EXECUTOR_CANCEL_QUEUED | LOOP_EXECUTOR_WAIT, 0),
+    CHECK_INT(loop_executor_shutdown(data, LOOP_EXECUTOR_CANCEL_QUEUED | LOOP_EXECUTOR_WAIT, -1),
               0);
 }
 
@@ -436,7 +436,7 @@ TEST(break_executors_every_future_ends_when_the_pool_is_shut_down_from_a_callbac
             loop_future_unref(futures[n]);
         }
         CHECK_INT(succeeded, ran);
-        CHECK_INT(loop_executor_shutdown(pool, LOOP_EXECUTOR_WAIT, 0), 0);
+        CHECK_INT(loop_executor_shutdown(pool, LOOP_EXECUTOR_WAIT, -1), 0);
         loop_executor_unref(pool);
         loop_unref(loop);
     }

@@ -61,13 +61,13 @@ static loop_future_t *submit(loop_t *loop, loop_executor_t *executor, loop_job_t
 }
 
 static void end_executor(loop_executor_t *executor) {
-    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, -1), 0);
     loop_executor_unref(executor);
 }
 
 static void end_loop(loop_t *loop) {
     loop_future_t *ended = NULL;
-    CHECK_INT(loop_shutdown_default_executor(loop, 0, &ended), 0);
+    CHECK_INT(loop_shutdown_default_executor(loop, -1, &ended), 0);
     if (!loop_future_done(ended))
         run_until_done(loop, ended);
     CHECK_INT(loop_future_result(ended, NULL), 0);
@@ -364,15 +364,15 @@ TEST(a_failed_call_destroys_the_data_and_writes_nothing) {
     CHECK_INT(loop_executor_reinit_after_fork(executor), LOOP_EINVAL);
     CHECK_INT(loop_set_default_executor(loop, NULL), LOOP_EINVAL);
     CHECK_INT(loop_set_default_executor(NULL, executor), LOOP_EINVAL);
-    CHECK_INT(loop_shutdown_default_executor(loop, 0, NULL), LOOP_EINVAL);
-    CHECK_INT(loop_shutdown_default_executor(NULL, 0, &future), LOOP_EINVAL);
+    CHECK_INT(loop_shutdown_default_executor(loop, -1, NULL), LOOP_EINVAL);
+    CHECK_INT(loop_shutdown_default_executor(NULL, -1, &future), LOOP_EINVAL);
     loop_executor_unref(NULL);
     CHECK(loop_executor_ref(NULL) == NULL);
     CHECK_INT(loop_close(loop), 0);
     CHECK_INT(loop_run_in_executor(loop, executor, answer, &destroyed, count, NULL, &future), LOOP_ECLOSED);
     CHECK_INT(loop_run_in_executor(loop, NULL, answer, &destroyed, count, NULL, &future), LOOP_ECLOSED);
     CHECK_INT(loop_set_default_executor(loop, executor), LOOP_ECLOSED);
-    CHECK_INT(loop_shutdown_default_executor(loop, 0, &future), LOOP_ECLOSED);
+    CHECK_INT(loop_shutdown_default_executor(loop, -1, &future), LOOP_ECLOSED);
     CHECK_INT(destroyed, 7);
     CHECK(future == NULL);
     loop_unref(loop);
@@ -386,7 +386,7 @@ TEST(jobs_are_submitted_on_the_loops_thread_only) {
     loop_thread_start(&runner);
     CHECK_INT(loop_run_in_executor(runner.loop, NULL, answer, &destroyed, count, NULL, &future),
               LOOP_EWRONG_THREAD);
-    CHECK_INT(loop_shutdown_default_executor(runner.loop, 0, &future), LOOP_EWRONG_THREAD);
+    CHECK_INT(loop_shutdown_default_executor(runner.loop, -1, &future), LOOP_EWRONG_THREAD);
     CHECK_INT(destroyed, 1);
     CHECK(future == NULL);
     loop_thread_end(&runner);
@@ -435,11 +435,11 @@ TEST(work_in_an_executor_is_followed_by_a_call_in_the_loop) {
               LOOP_EINVAL);
     CHECK_INT(loop_call_in_executor(call.loop, executor, call_works, call_is_done, &dropped,
                                     call_destroyed), 0);
-    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, -1), 0);
     CHECK_INT(loop_call_in_executor(call.loop, executor, call_works, NULL, &failed, call_destroyed),
               LOOP_ESHUTDOWN);
     loop_future_t *ended = NULL;
-    CHECK_INT(loop_shutdown_default_executor(call.loop, 0, &ended), 0);
+    CHECK_INT(loop_shutdown_default_executor(call.loop, -1, &ended), 0);
     loop_future_unref(ended);
     CHECK_INT(loop_close(call.loop), 0);
     CHECK_INT(dropped.worked, 1);

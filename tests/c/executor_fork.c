@@ -43,7 +43,7 @@ static void make_busy(struct busy *busy) {
 
 static void end_busy(struct busy *busy) {
     sem_post(&busy->open);
-    CHECK_INT(loop_executor_shutdown(busy->executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(busy->executor, LOOP_EXECUTOR_WAIT, -1), 0);
     CHECK_INT(busy->ran, 2);
     CHECK_INT(busy->first_destroyed, 1);
     CHECK_INT(busy->queued_destroyed, 1);
@@ -74,7 +74,7 @@ static void check_job(loop_t *loop, loop_executor_t *executor) {
 
 static void join_default(loop_t *loop) {
     loop_future_t *ended = NULL;
-    CHECK_INT(loop_shutdown_default_executor(loop, 0, &ended), 0);
+    CHECK_INT(loop_shutdown_default_executor(loop, -1, &ended), 0);
     CHECK_INT(loop_future_add_done_callback(ended, stop_the_loop, NULL, NULL), 0);
     CHECK_INT(loop_run_forever(loop), 0);
     CHECK_INT(loop_future_result(ended, NULL), 0);
@@ -96,7 +96,7 @@ TEST(F11_an_inherited_executor_refuses_and_neither_hangs_nor_runs_the_parents_jo
         CHECK_INT(loop_executor_set_workers(busy.executor, 3), LOOP_EFORKED);
         CHECK_INT(loop_executor_threads(busy.executor), LOOP_EFORKED);
         CHECK_INT(loop_executor_queued(busy.executor), LOOP_EFORKED);
-        CHECK_INT(loop_executor_shutdown(busy.executor, LOOP_EXECUTOR_WAIT, 0), LOOP_EFORKED);
+        CHECK_INT(loop_executor_shutdown(busy.executor, LOOP_EXECUTOR_WAIT, -1), LOOP_EFORKED);
         CHECK_INT(busy.queued_destroyed, 0);
         loop_executor_unref(busy.executor);
         CHECK_INT(busy.queued_destroyed, 1);
@@ -123,7 +123,7 @@ TEST(F11_an_executor_is_made_anew_in_the_child_and_works_in_both_processes) {
         CHECK_INT(loop_executor_reinit_after_fork(busy.executor), LOOP_EINVAL);
         check_job(loop, busy.executor);
         CHECK_INT(loop_executor_threads(busy.executor), 1);
-        CHECK_INT(loop_executor_shutdown(busy.executor, LOOP_EXECUTOR_WAIT, 0), 0);
+        CHECK_INT(loop_executor_shutdown(busy.executor, LOOP_EXECUTOR_WAIT, -1), 0);
         CHECK_INT(busy.ran, 0);
         loop_executor_unref(busy.executor);
         loop_unref(loop);
@@ -142,7 +142,7 @@ TEST(F11_a_childs_new_loop_has_an_executor_of_its_own) {
         int destroyed = 0;
         CHECK_INT(loop_run_in_executor(loop, NULL, echo_data, &destroyed, count, NULL, &future),
                   LOOP_EFORKED);
-        CHECK_INT(loop_shutdown_default_executor(loop, 0, &future), LOOP_EFORKED);
+        CHECK_INT(loop_shutdown_default_executor(loop, -1, &future), LOOP_EFORKED);
         CHECK_INT(destroyed, 1);
         CHECK_INT(loop_close(loop), 0);
         loop_unref(loop);
@@ -199,7 +199,7 @@ TEST(F11_reinit_of_a_loop_makes_its_default_executor_anew_and_tells_who_waits) {
     CHECK_INT(loop_run_forever(loop), 0);
     CHECK_INT(loop_future_result(running, NULL), 0);
     CHECK_INT(loop_future_result(held, NULL), 0);
-    CHECK_INT(loop_executor_shutdown(busy.executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(busy.executor, LOOP_EXECUTOR_WAIT, -1), 0);
     CHECK_INT(busy.first_destroyed, 1);
     CHECK_INT(busy.queued_destroyed, 1);
     loop_future_unref(running);
@@ -266,7 +266,7 @@ static void check_fork_in_a_job(int returns, int expected) {
     CHECK_INT(loop_future_result(future, NULL), 0);
     CHECK_INT(end_of(self.child), expected);
     loop_future_unref(future);
-    CHECK_INT(loop_executor_shutdown(self.executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(self.executor, LOOP_EXECUTOR_WAIT, -1), 0);
     loop_executor_unref(self.executor);
     loop_unref(loop);
 }
@@ -309,7 +309,7 @@ TEST(F11_F22_a_fork_while_threads_submit_never_hangs) {
             if (i % 2) {
                 CHECK_INT(loop_executor_reinit_after_fork(crowd.executor), 0);
                 CHECK_INT(loop_executor_submit(crowd.executor, nothing, NULL, NULL), 0);
-                CHECK_INT(loop_executor_shutdown(crowd.executor, LOOP_EXECUTOR_WAIT, 0), 0);
+                CHECK_INT(loop_executor_shutdown(crowd.executor, LOOP_EXECUTOR_WAIT, -1), 0);
             }
             loop_executor_unref(crowd.executor);
             leave_child(0);
@@ -319,6 +319,6 @@ TEST(F11_F22_a_fork_while_threads_submit_never_hangs) {
     atomic_store(&crowd.stop, 1);
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
-    CHECK_INT(loop_executor_shutdown(crowd.executor, LOOP_EXECUTOR_CANCEL_QUEUED | LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(crowd.executor, LOOP_EXECUTOR_CANCEL_QUEUED | LOOP_EXECUTOR_WAIT, -1), 0);
     loop_executor_unref(crowd.executor);
 }

@@ -9,7 +9,7 @@ struct host {
     int submitted, cancels, shutdowns, destroyed;
     int refuse, gives_back, runs_at_once;
     uint32_t flags;
-    uint64_t timeout_ns;
+    int64_t timeout_ns;
     int shutdown_result;
 };
 
@@ -35,7 +35,7 @@ static int host_cancel(loop_executor_job_t *job, void *data) {
     return host->gives_back;
 }
 
-static int host_shutdown(uint32_t flags, uint64_t timeout_ns, void *data) {
+static int host_shutdown(uint32_t flags, int64_t timeout_ns, void *data) {
     struct host *host = data;
     host->shutdowns++;
     host->flags = flags;
@@ -213,7 +213,7 @@ TEST(an_executor_is_made_of_a_vtable_with_a_size_and_a_submit) {
     CHECK_INT(loop_executor_threads(executor), LOOP_ENOTSUP);
     CHECK_INT(loop_executor_queued(executor), LOOP_ENOTSUP);
     CHECK_INT(loop_executor_set_workers(executor, 2), LOOP_ENOTSUP);
-    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, -1), 0);
     loop_executor_unref(executor);
     CHECK_INT(host.destroyed, 5);
     longer.later = &host;

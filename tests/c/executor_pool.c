@@ -56,7 +56,7 @@ static loop_executor_t *new_pool(uint32_t workers) {
 }
 
 static void end_pool(loop_executor_t *executor) {
-    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, -1), 0);
     CHECK_INT(loop_executor_threads(executor), 0);
     loop_executor_unref(executor);
 }
@@ -173,7 +173,7 @@ TEST(shutdown_does_what_is_queued_and_takes_no_more) {
     CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 10 * MS), -ETIMEDOUT);
     for (int i = 0; i < 3; i++)
         sem_post(&held.open);
-    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, -1), 0);
     CHECK_INT(held.ran, 3);
     CHECK_INT(held.destroyed, 3);
     end_pool(executor);
@@ -206,7 +206,7 @@ TEST(shutdown_may_cancel_what_is_queued) {
 
 static void shut_down_from_inside(void *data) {
     loop_executor_t *executor = data;
-    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), -EDEADLK);
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, -1), -EDEADLK);
 }
 
 TEST(a_job_cannot_wait_for_its_own_executor) {
@@ -239,14 +239,14 @@ TEST(the_default_executor_ends_once_and_for_all) {
     loop_future_t *job = NULL, *ended = NULL, *again = NULL, *refused = NULL;
     int number = 0, destroyed = 0;
     CHECK_INT(loop_run_in_executor(loop, NULL, give_data, &number, NULL, NULL, &job), 0);
-    CHECK_INT(loop_shutdown_default_executor(loop, 0, &ended), 0);
+    CHECK_INT(loop_shutdown_default_executor(loop, -1, &ended), 0);
     CHECK_INT(loop_run_in_executor(loop, NULL, give_data, &destroyed, count, NULL, &refused),
               LOOP_ESHUTDOWN);
     CHECK_STR(loop_last_error(), "Executor shutdown has been called");
     CHECK_INT(destroyed, 1);
     CHECK_INT(wait_for(loop, ended), 0);
     CHECK_INT(wait_for(loop, job), 0);
-    CHECK_INT(loop_shutdown_default_executor(loop, 0, &again), 0);
+    CHECK_INT(loop_shutdown_default_executor(loop, -1, &again), 0);
     CHECK_INT(wait_for(loop, again), 0);
     loop_executor_t *other = new_pool(1);
     CHECK_INT(loop_set_default_executor(loop, other), 0);
@@ -265,7 +265,7 @@ TEST(the_default_executor_ends_once_and_for_all) {
 TEST(a_default_executor_that_was_never_used_ends_at_once) {
     loop_t *loop = loop_new();
     loop_future_t *ended = NULL, *refused = NULL;
-    CHECK_INT(loop_shutdown_default_executor(loop, 0, &ended), 0);
+    CHECK_INT(loop_shutdown_default_executor(loop, -1, &ended), 0);
     CHECK_INT(loop_future_result(ended, NULL), 0);
     CHECK_INT(loop_run_in_executor(loop, NULL, give_data, NULL, NULL, NULL, &refused), LOOP_ESHUTDOWN);
     loop_future_unref(ended);
@@ -281,10 +281,14 @@ TEST(waiting_for_the_default_executor_has_a_limit) {
     CHECK_INT(loop_set_default_executor(loop, executor), 0);
     CHECK_INT(loop_executor_submit(executor, wait_at_gate, &held, held_destroyed), 0);
     take(&held.reached);
-    CHECK_INT(loop_shutdown_default_executor(loop, 5 * MS, &ended), 0);
-    CHECK_INT(wait_for(loop, ended), -ETIMEDOUT);
-    CHECK_INT(held.ran, 0);
-    loop_future_unref(ended);
+    int64_t limits[] = {5 * MS, 0};
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(loop_shutdown_default_executor(loop, limits[i], &ended), 0);
+        CHECK_INT(wait_for(loop, ended), -ETIMEDOUT);
+        CHECK_INT(held.ran, 0);
+        loop_future_unref(ended);
+    }
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), -ETIMEDOUT);
     CHECK_INT(loop_shutdown_default_executor(loop, 3600000 * MS, &ended), 0);
     CHECK_INT(loop_future_cancel(ended, NULL), 1);
     loop_future_unref(ended);
@@ -292,6 +296,7 @@ TEST(waiting_for_the_default_executor_has_a_limit) {
     sem_post(&held.open);
     CHECK_INT(wait_for(loop, ended), 0);
     CHECK_INT(loop_executor_threads(executor), 0);
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), 0);
     loop_future_unref(ended);
     loop_unref(loop);
     loop_executor_unref(executor);

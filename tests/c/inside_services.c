@@ -35,7 +35,7 @@ static int job(void *data, void **ret_result) {
 static void end_pool(struct inside *self) {
     loop_executor_t *pool = self->scene;
     if (!self->in_child) {
-        CHECK_INT(loop_executor_shutdown(pool, LOOP_EXECUTOR_WAIT, 0), 0);
+        CHECK_INT(loop_executor_shutdown(pool, LOOP_EXECUTOR_WAIT, -1), 0);
     }
     loop_executor_unref(pool);
 }
@@ -56,7 +56,7 @@ INSIDE(the_end_of_a_job)
 
 static void a_name_that_was_looked_up(struct inside *self) {
     loop_future_t *future;
-    CHECK_INT(loop_getaddrinfo(self->loop, "127.0.0.1", "80", NULL, 0, &future), 0);
+    CHECK_INT(loop_getaddrinfo(self->loop, "127.0.0.1", "80", NULL, -1, &future), 0);
     when_done(self, future);
 }
 INSIDE(a_name_that_was_looked_up)

@@ -41,7 +41,7 @@ static inline int end_code(loop_t *loop, loop_future_t *future) {
  * of them half way through its end. */
 static inline void end_lookups(loop_t *loop) {
     loop_future_t *ended = NULL;
-    CHECK_INT(loop_shutdown_default_executor(loop, 0, &ended), 0);
+    CHECK_INT(loop_shutdown_default_executor(loop, -1, &ended), 0);
     CHECK_INT(end_code(loop, ended), 0);
 }
 

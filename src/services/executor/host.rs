@@ -16,8 +16,8 @@ pub struct HostFns {
     pub submit: unsafe extern "C-unwind" fn(*const HostJob, *mut c_void) -> c_int,
     /// A job that was taken charge of will do nothing any more; 1: given back.
     pub cancel: Option<unsafe extern "C-unwind" fn(*const HostJob, *mut c_void) -> c_int>,
-    /// Ends the executor's work: flags, time in nanoseconds.
-    pub shutdown: Option<unsafe extern "C-unwind" fn(u32, u64, *mut c_void) -> c_int>,
+    /// Ends the executor's work: flags, time in nanoseconds (negative: any).
+    pub shutdown: Option<unsafe extern "C-unwind" fn(u32, i64, *mut c_void) -> c_int>,
 }
 
 /// `HostFns::shutdown` waits.
@@ -135,7 +135,7 @@ impl HostExecutor {
     }
 
     /// Takes no more jobs and tells the host.
-    pub fn shutdown(&self, flags: u32, timeout_ns: u64) -> Result<()> {
+    pub fn shutdown(&self, flags: u32, timeout_ns: i64) -> Result<()> {
         self.check()?;
         self.shut_down.store(true, Relaxed);
         let Some(shutdown) = self.fns.shutdown else { return Ok(()) };

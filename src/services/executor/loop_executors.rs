@@ -201,8 +201,8 @@ impl Operation for Ending {
 
 /// The default executor takes no more jobs, for ever. The future is done when
 /// all its threads have ended; it fails with -ETIMEDOUT if that takes longer
-/// than `timeout_ns` (0: no limit).
-pub fn shutdown_default_executor(event_loop: &EventLoop, timeout_ns: u64) -> Result<Arc<Future>> {
+/// than `timeout_ns` (negative: no limit).
+pub fn shutdown_default_executor(event_loop: &EventLoop, timeout_ns: i64) -> Result<Arc<Future>> {
     let executors = LoopExecutors::of(event_loop)?;
     let future = Future::new(event_loop)?;
     let Some(executor) = executors.lock().executor.clone() else {
@@ -234,7 +234,7 @@ pub fn shutdown_default_executor(event_loop: &EventLoop, timeout_ns: u64) -> Res
     }
 }
 
-fn begin_shutdown(kind: &Kind, timeout_ns: u64, receiver: Receiver) -> Result<()> {
+fn begin_shutdown(kind: &Kind, timeout_ns: i64, receiver: Receiver) -> Result<()> {
     match kind {
         Kind::Pool(pool) => pool.shutdown(false, Some(receiver)).map(drop),
         Kind::Host(host) if host.can_wait() => {

@@ -131,8 +131,8 @@ impl Executor {
     }
 
     /// Takes no more jobs. What is queued is done or cancelled; the call may
-    /// wait for the end of all threads (0: however long that takes).
-    pub fn shutdown(&self, flags: u32, timeout_ns: u64) -> Result<()> {
+    /// wait for the end of all threads (negative: however long that takes).
+    pub fn shutdown(&self, flags: u32, timeout_ns: i64) -> Result<()> {
         match self.kind().clone() {
             Kind::Pool(pool) => {
                 for task in pool.shutdown(flags & CANCEL_QUEUED != 0, None)? {

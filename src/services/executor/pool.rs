@@ -328,13 +328,12 @@ impl Pool {
         Ok(cancelled)
     }
 
-    /// Waits for the end of all threads of a pool that is shut down; 0: however
-    /// long it takes.
-    pub fn join(&self, timeout_ns: u64) -> Result<()> {
-        let deadline = match timeout_ns {
-            0 => None,
-            timeout_ns => Instant::now().checked_add(Duration::from_nanos(timeout_ns)),
-        };
+    /// Waits for the end of all threads of a pool that is shut down; negative:
+    /// however long it takes.
+    pub fn join(&self, timeout_ns: i64) -> Result<()> {
+        let deadline = u64::try_from(timeout_ns)
+            .ok()
+            .and_then(|limit| Instant::now().checked_add(Duration::from_nanos(limit)));
         if worker::works_for(self) {
             return Err(Error::Sys(libc::EDEADLK));
         }

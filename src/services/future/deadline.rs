@@ -14,16 +14,15 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// So many nanoseconds from now; 0: no limit.
-    pub fn set(future: &Arc<Future>, timeout_ns: u64) -> Result<Option<Deadline>> {
-        if timeout_ns == 0 {
+    /// So many nanoseconds from now; negative: no limit.
+    pub fn set(future: &Arc<Future>, timeout_ns: i64) -> Result<Option<Deadline>> {
+        if timeout_ns < 0 {
             return Ok(None);
         }
         let event_loop = future.event_loop().keep();
         let late = future.clone();
         let callback = Callback::once(move || late.fail(Error::Sys(libc::ETIMEDOUT)))?;
-        let delay = i64::try_from(timeout_ns).unwrap_or(i64::MAX);
-        let handle = event_loop.call_later(delay, callback)?;
+        let handle = event_loop.call_later(timeout_ns, callback)?;
         Ok(Some(Deadline { event_loop, handle }))
     }
 }
