@@ -35,10 +35,7 @@ def load():
         "loop_sleep": [pointer, ctypes.c_int64, pointer, raw.CALLBACK, place],
         "loop_gather": [pointer, place, count, ctypes.c_uint32, place],
         "loop_wait": [pointer, place, count, ctypes.c_int64, integer, place],
-        "loop_wait_for": [pointer, ctypes.c_int64, place],
         "loop_shield": [pointer, place],
-        "loop_timeout_enter": [pointer, ctypes.c_int64, place],
-        "loop_timeout_exit": [pointer, integer],
         "loop_task_group_new": [pointer, place],
         "loop_task_group_create_task": [pointer, STEP, pointer, raw.CALLBACK, place],
         "loop_task_group_exit": [pointer, integer, place],
@@ -215,9 +212,6 @@ class Loop(raw.Loop):
     def shield(self, future):
         return Future(self, self.made("loop_shield", future.pointer))
 
-    def wait_for(self, future, timeout):
-        return Future(self, self.made("loop_wait_for", future.pointer, int(timeout * 1e9)))
-
     def wait(self, futures, return_when):
         def read(result):
             waited = ctypes.cast(result, ctypes.POINTER(Waited))[0]
@@ -229,12 +223,6 @@ class Loop(raw.Loop):
 
     def task_group(self):
         return TaskGroup(self)
-
-    def timeout(self, seconds):
-        return Timeout(self, seconds)
-
-    def close(self):
-        super().close()
 
 
 def code_of(error):
@@ -263,17 +251,3 @@ class TaskGroup:
         self.loop.lib.loop_task_group_unref(self.pointer)
         await exit
         return True
-
-
-class Timeout:
-    def __init__(self, loop, seconds):
-        self.loop, self.seconds = loop, seconds
-
-    async def __aenter__(self):
-        task = self.loop.lib.loop_current_task(self.loop.pointer)
-        self.pointer = self.loop.made("loop_timeout_enter", task, int(self.seconds * 1e9))
-
-    async def __aexit__(self, error, *_):
-        code = code_of(error)
-        if self.loop.lib.loop_timeout_exit(self.pointer, code) != code:
-            raise TimeoutError
