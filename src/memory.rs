@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use std::alloc::{Layout, alloc, dealloc};
 use std::ffi::{CStr, CString};
 use std::fmt::{self, Display, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Is there memory for this layout, which must not be empty? Asked just before
@@ -28,11 +29,21 @@ pub fn probe_array<T>(length: usize) -> Result<()> {
 
 /// `Arc::new`, or the value is dropped.
 pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
-    // An Arc has two counters before its value.
+    probe_counted::<T>()?;
+    Ok(Arc::new(value))
+}
+
+/// `Rc::new`, or the value is dropped.
+pub fn try_rc<T>(value: T) -> Result<Rc<T>> {
+    probe_counted::<T>()?;
+    Ok(Rc::new(value))
+}
+
+/// For an Arc or an Rc, which has two counters before its value.
+fn probe_counted<T>() -> Result<()> {
     let (layout, _) =
         Layout::new::<[usize; 2]>().extend(Layout::new::<T>()).map_err(|_| Error::NO_MEMORY)?;
-    probe(layout.pad_to_align())?;
-    Ok(Arc::new(value))
+    probe(layout.pad_to_align())
 }
 
 /// `Box::new`, or the value is dropped.
@@ -65,11 +76,17 @@ pub fn try_push<T>(list: &mut Vec<T>, value: T) -> Result<()> {
     Ok(())
 }
 
+/// `Vec::with_capacity`.
+pub fn try_list<T>(capacity: usize) -> Result<Vec<T>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(capacity).map_err(|_| Error::NO_MEMORY)?;
+    Ok(list)
+}
+
 /// `Iterator::collect` into a list, or what came so far is dropped.
 pub fn try_collect<T>(values: impl IntoIterator<Item = T>) -> Result<Vec<T>> {
     let values = values.into_iter();
-    let mut list = Vec::new();
-    list.try_reserve_exact(values.size_hint().0).map_err(|_| Error::NO_MEMORY)?;
+    let mut list = try_list(values.size_hint().0)?;
     for value in values {
         try_push(&mut list, value)?;
     }

@@ -6,6 +6,7 @@ use super::protocol::{loop_protocol_t, protocol};
 use super::types::*;
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
+use crate::memory::copy_text;
 use crate::services::net::{HostSocket, Name, Target, create_connection};
 use crate::socket_address::SocketAddress;
 use std::ffi::{c_char, c_int, c_void};
@@ -65,17 +66,22 @@ unsafe fn target(event_loop: &EventLoop, options: &loop_connection_options_t) ->
     if options.host.is_null() && options.port == 0 {
         return Err(Error::Invalid("host and port was not specified and no sock specified"));
     }
-    let name = |host, port| Name {
-        host: unsafe { text(host) }.map(Into::into),
-        port,
-        family: options.family,
-        kind: libc::SOCK_STREAM,
-        flags: options.resolve_flags,
+    let name = |host, port| -> Result<Name> {
+        Ok(Name {
+            host: unsafe { text(host) }.map(copy_text).transpose()?,
+            port,
+            family: options.family,
+            kind: libc::SOCK_STREAM,
+            flags: options.resolve_flags,
+        })
     };
     let has_local = !options.local_host.is_null() || options.local_port != 0;
     Ok(Target::Host {
-        name: name(options.host, options.port),
-        local: has_local.then(|| name(options.local_host, options.local_port)),
+        name: name(options.host, options.port)?,
+        local: match has_local {
+            true => Some(name(options.local_host, options.local_port)?),
+            false => None,
+        },
         happy_eyeballs_delay_ns: options.happy_eyeballs_delay_ns,
         interleave: options.interleave as usize,
         all_errors: options.flags & LOOP_CONNECTION_ALL_ERRORS != 0,

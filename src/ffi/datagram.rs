@@ -7,6 +7,7 @@ use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
+use crate::memory::copy_text;
 use crate::services::net::{Endpoint, HostSocket, Name, create_datagram_endpoint};
 use crate::services::transport::datagram::{Datagram, DatagramFunctions, DatagramProtocol};
 use crate::socket_address::SocketAddress;
@@ -134,7 +135,7 @@ unsafe fn endpoint(event_loop: &EventLoop, options: &loop_datagram_options_t) ->
         let path = |path| -> Result<Option<CString>> {
             let path = unsafe { text(path) };
             path.map(|path| SocketAddress::unix(path.to_bytes())).transpose()?;
-            Ok(path.map(Into::into))
+            path.map(copy_text).transpose()
         };
         let (local, remote) = (path(options.local_path)?, path(options.remote_path)?);
         return Ok(Endpoint::Unix { local, remote });
@@ -142,16 +143,18 @@ unsafe fn endpoint(event_loop: &EventLoop, options: &loop_datagram_options_t) ->
     if !has_local && !has_remote && options.family == libc::AF_UNSPEC {
         return Err(Error::Invalid("unexpected address family"));
     }
-    let name = |host, port| Name {
-        host: unsafe { text(host) }.map(Into::into),
-        port,
-        family: options.family,
-        kind: libc::SOCK_DGRAM,
-        flags: options.resolve_flags,
+    let name = |host, port| -> Result<Name> {
+        Ok(Name {
+            host: unsafe { text(host) }.map(copy_text).transpose()?,
+            port,
+            family: options.family,
+            kind: libc::SOCK_DGRAM,
+            flags: options.resolve_flags,
+        })
     };
     Ok(Endpoint::Names {
-        local: has_local.then(|| name(options.local_host, options.local_port)),
-        remote: has_remote.then(|| name(options.remote_host, options.remote_port)),
+        local: has_local.then(|| name(options.local_host, options.local_port)).transpose()?,
+        remote: has_remote.then(|| name(options.remote_host, options.remote_port)).transpose()?,
         family: options.family,
         reuse_port: options.flags & LOOP_DATAGRAM_REUSE_PORT != 0,
         allow_broadcast: options.flags & LOOP_DATAGRAM_ALLOW_BROADCAST != 0,

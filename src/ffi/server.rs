@@ -7,7 +7,7 @@ use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
-use crate::memory::try_arc;
+use crate::memory::{copy_text, try_arc, try_list};
 use crate::services::net::{
     DEFAULT_BACKLOG, HostSocket, Name, Place, ProtocolFactory, Server, create_server,
 };
@@ -153,7 +153,11 @@ unsafe fn place(event_loop: &EventLoop, options: &loop_server_options_t) -> Resu
         let sockets = fds.iter().map(|fd| {
             HostSocket::new(event_loop, *fd, libc::SOCK_STREAM, "A Stream Socket was expected")
         });
-        return Ok(Place::Sockets(sockets.collect::<Result<_>>()?));
+        let mut list = try_list(fds.len())?;
+        for socket in sockets {
+            list.push(socket?);
+        }
+        return Ok(Place::Sockets(list));
     }
     let hosts = match options.host_count {
         0 => &[options.host][..],
@@ -162,15 +166,19 @@ unsafe fn place(event_loop: &EventLoop, options: &loop_server_options_t) -> Resu
         }
         count => unsafe { std::slice::from_raw_parts(options.hosts, count) },
     };
-    let names = hosts.iter().map(|host| Name {
-        host: unsafe { text(*host) }.filter(|host| !host.is_empty()).map(Into::into),
-        port: options.port,
-        family: options.family,
-        kind: libc::SOCK_STREAM,
-        flags: options.resolve_flags | libc::AI_PASSIVE,
-    });
+    let mut names = try_list(hosts.len())?;
+    for host in hosts {
+        let host = unsafe { text(*host) }.filter(|host| !host.is_empty());
+        names.push(Name {
+            host: host.map(copy_text).transpose()?,
+            port: options.port,
+            family: options.family,
+            kind: libc::SOCK_STREAM,
+            flags: options.resolve_flags | libc::AI_PASSIVE,
+        });
+    }
     Ok(Place::Names {
-        names: names.collect(),
+        names,
         reuse_address: options.flags & LOOP_SERVER_NO_REUSE_ADDRESS == 0,
         reuse_port: options.flags & LOOP_SERVER_REUSE_PORT != 0,
         keep_alive: options.flags & LOOP_SERVER_KEEP_ALIVE != 0,
@@ -239,7 +247,8 @@ pub unsafe extern "C" fn loop_create_unix_server(
         if flags & !(LOOP_SERVER_DEFERRED | LOOP_SERVER_KEEP_FILE) != 0 || backlog < 0 {
             return Err(Error::Invalid("unknown flags, or a negative backlog"));
         }
-        let place = Place::Unix { path: path.into(), cleanup: flags & LOOP_SERVER_KEEP_FILE == 0 };
+        let place =
+            Place::Unix { path: copy_text(path)?, cleanup: flags & LOOP_SERVER_KEEP_FILE == 0 };
         let backlog = if backlog == 0 { DEFAULT_BACKLOG } else { backlog };
         let serves = flags & LOOP_SERVER_DEFERRED == 0;
         let factory = try_arc(Factory { make, user_data })?;

@@ -6,8 +6,9 @@ use super::protocol::{loop_protocol_t, protocol};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
+use crate::memory::copy_text;
 use crate::services::transport::{End, Input, Operations, Reason, Transport};
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -251,7 +252,7 @@ pub unsafe extern "C" fn loop_transport_fail(
             // SAFETY: a static text.
             None => unsafe { CStr::from_ptr(super::error::loop_strerror(code)) },
         };
-        let reason = Reason { code, message: Some(CString::from(message)) };
+        let reason = Reason { code, message: copy_text(message).ok() };
         unsafe { with(transport, |o, t| o.abort(t, Some(reason))) }.map(|()| 0)
     })
 }

@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
-use crate::memory::{probe, try_box};
+use crate::memory::{copy_text, probe, try_box};
 use crate::services::executor::{self, Job, Submitted};
 use crate::services::future::{Deadline, Future, Operation, Outcome};
 use std::alloc::Layout;
@@ -205,8 +205,8 @@ pub fn resolve(
     // Also where no thread is needed: a lookup belongs to the loop's thread.
     let hold = event_loop.hold()?;
     let needs_no_lookup = host.is_none_or(is_address) && service.is_none_or(is_number);
-    let host = host.map(CString::from);
-    let service = service.map(CString::from);
+    let host = host.map(copy_text).transpose()?;
+    let service = service.map(copy_text).transpose()?;
     let body = move || look_up(host.as_deref(), service.as_deref(), hints);
     let future = match needs_no_lookup {
         true => answer(event_loop, body()),
@@ -296,9 +296,10 @@ fn look_back(storage: &libc::sockaddr_storage, length: libc::socklen_t, flags: c
         return failure(code);
     }
     // SAFETY: both hold C strings now.
-    let [host, service] = [&host[..], &service[..]]
-        .map(|text| CString::from(unsafe { CStr::from_ptr(text.as_ptr()) }));
-    match try_box(NameInfo { host, service }) {
+    let [host, service] =
+        [&host[..], &service[..]].map(|text| copy_text(unsafe { CStr::from_ptr(text.as_ptr()) }));
+    let info = host.and_then(|host| try_box(NameInfo { host, service: service? }));
+    match info {
         Ok(info) => Outcome::value(info),
         Err(error) => Outcome::error(error),
     }
@@ -352,5 +353,5 @@ fn failure(eai: c_int) -> Outcome {
         return Outcome::error(Error::from(std::io::Error::last_os_error()));
     }
     let code = code_of(eai);
-    Outcome::failure(code, error_text(code).map(CString::from))
+    Outcome::failure(code, error_text(code).and_then(|text| copy_text(text).ok()))
 }

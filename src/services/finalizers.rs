@@ -5,7 +5,7 @@ use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{Attachment, Detach, EventLoop};
 use crate::loop_cell::LoopCell;
-use crate::memory::try_arc;
+use crate::memory::{copy_text, try_arc};
 use crate::services::future::{Future, Outcome, report};
 use std::ffi::{CString, c_int, c_void};
 use std::sync::Arc;
@@ -89,7 +89,8 @@ pub fn shutdown(event_loop: &EventLoop) -> Result<Arc<Future>> {
             left.fetch_add(1, Relaxed);
             let (all, left) = (all.clone(), left.clone());
             future.on_done(move |future| {
-                let end = future.outcome(|o| (o.code(), o.message().map(CString::from)));
+                let text = |o: &Outcome| o.message().and_then(|text| copy_text(text).ok());
+                let end = future.outcome(|o| (o.code(), text(o)));
                 if let Ok((code @ ..0, message)) = end {
                     complain(future.event_loop(), code, message);
                 }

@@ -89,9 +89,9 @@ pub fn unwatch(event_loop: &EventLoop, pid: i32) -> Result<bool> {
     }
     let hold = event_loop.hold()?;
     let Some(children) = event_loop.find_attachment::<Children>() else { return Ok(false) };
-    let removed = children.take(&hold, pid, |watch| watch.is_hosts);
-    children.unsee(&removed);
-    Ok(!removed.is_empty())
+    let removed = children.take_hosts(&hold, pid);
+    children.unsee(removed.as_slice());
+    Ok(removed.is_some())
 }
 
 /// Waits for the end of a child that nobody watches, and takes its status.
@@ -151,8 +151,12 @@ impl Children {
             None => self.wait_in_thread(pid),
         };
         if let Err(error) = seen {
-            let nothing = self.take(&hold, pid, |_| false);
-            debug_assert!(nothing.is_empty());
+            let forget = |by_pid: &mut HashMap<i32, Vec<Watch>>| {
+                if by_pid.get(&pid).is_some_and(Vec::is_empty) {
+                    by_pid.remove(&pid);
+                }
+            };
+            self.with(&hold, forget);
             return Err(error);
         }
         let mut watch = Some(watch);
@@ -172,18 +176,16 @@ impl Children {
         Ok(())
     }
 
-    /// Takes out those that match; an empty place goes, too.
-    fn take(&self, hold: &Hold<'_>, pid: i32, matches: impl Fn(&Watch) -> bool) -> Vec<Watch> {
+    /// Takes out the host's watch; an empty place goes, too.
+    fn take_hosts(&self, hold: &Hold<'_>, pid: i32) -> Option<Watch> {
         self.with(hold, |by_pid| {
-            let Some(watches) = by_pid.get_mut(&pid) else { return Vec::new() };
-            let (taken, kept): (Vec<_>, Vec<_>) =
-                std::mem::take(watches).into_iter().partition(matches);
-            if kept.is_empty() {
+            let watches = by_pid.get_mut(&pid)?;
+            let position = watches.iter().position(|watch| watch.is_hosts)?;
+            let watch = watches.remove(position);
+            if watches.is_empty() {
                 by_pid.remove(&pid);
-            } else {
-                *watches = kept;
             }
-            taken
+            Some(watch)
         })
     }
 
@@ -203,7 +205,7 @@ impl Children {
         });
         let Some(pidfd) = pidfd else { return };
         let Status::Ended(code) = status::reap(pid, pidfd.as_deref()) else { return };
-        let ended = self.take(&hold, pid, |_| true);
+        let ended = self.with(&hold, |by_pid| by_pid.remove(&pid)).unwrap_or_default();
         self.unsee(&ended);
         drop((hold, pidfd));
         for watch in ended {

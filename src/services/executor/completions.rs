@@ -200,7 +200,7 @@ impl Completions {
     }
 
     /// No outcome will be delivered any more. Yields the futures that wait.
-    pub fn close(&self) -> Vec<Arc<Future>> {
+    pub fn close(&self) -> Slab<(u64, Arc<Future>)> {
         let mut dropped = Vec::new();
         if let Some(mut arrived) = self.lock(&self.arrived.0) {
             arrived.closed = true;
@@ -208,10 +208,8 @@ impl Completions {
         }
         drop(dropped);
         match self.lock(&self.waiting) {
-            Some(mut waiting) => {
-                std::mem::take(&mut waiting.futures).into_iter().map(|(_, (_, f))| f).collect()
-            }
-            None => Vec::new(),
+            Some(mut waiting) => std::mem::take(&mut waiting.futures),
+            None => Slab::new(),
         }
     }
 }

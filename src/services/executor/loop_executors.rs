@@ -75,7 +75,8 @@ impl Attachment for LoopExecutors {
             Detach::ClosedInChild => {}
             Detach::Reinit => {
                 // Their jobs are the parent's. Somebody here may wait for them.
-                for future in futures.iter().filter(|future| Arc::strong_count(future) > 1) {
+                let waiting = futures.iter().map(|(_, (_, future))| future);
+                for future in waiting.filter(|future| Arc::strong_count(future) > 1) {
                     future.fail(Error::Forked(self.completions.pid()));
                 }
             }

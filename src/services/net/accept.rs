@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, ExceptionContext};
 use crate::fd_table::Direction;
 use crate::handle_table::HandleId;
-use crate::memory::try_arc;
+use crate::memory::{text_of, try_arc};
 use crate::socket;
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, c_int};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
@@ -110,7 +110,7 @@ impl Accepting {
                 if let Err(error) =
                     attach(server.event_loop(), connection, protocol, Some(membership))
                 {
-                    let text = CString::new(error.to_string()).ok();
+                    let text = text_of(error);
                     report(
                         server.event_loop(),
                         FAILED,
@@ -153,7 +153,7 @@ impl Accepting {
             },
             Err(_) => {}
         }
-        let text = CString::new(error.to_string()).ok();
+        let text = text_of(error);
         let message = c"socket.accept() out of system resource";
         report(event_loop, message, error.code(), text.as_deref(), fd);
     }

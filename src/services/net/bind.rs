@@ -5,10 +5,12 @@ use super::resolving::{Name, resolve_all};
 use super::trouble::{Attempt, Trouble};
 use crate::error::Error;
 use crate::event_loop::Kept;
+use crate::memory::{try_collect, try_list};
 use crate::services::future::report;
 use crate::socket::{self, FileId};
 use crate::socket_address::SocketAddress;
 use std::ffi::{CStr, CString, c_int};
+use std::fmt::{self, Display, Formatter};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Where a server is to be found.
@@ -63,13 +65,21 @@ pub async fn bound_sockets(event_loop: &Kept, place: Place) -> Attempt<Vec<Bound
     match place {
         Place::Sockets(sockets) => {
             // All of them are ours now, whatever one of them says.
-            let taken: Vec<_> = sockets.into_iter().map(HostSocket::take).collect();
-            taken.into_iter().map(|socket| Ok(Bound { socket: socket?, file: None })).collect()
+            let taken = try_collect(sockets.into_iter().map(HostSocket::take))?;
+            let mut bound = try_list(taken.len())?;
+            for socket in taken {
+                bound.push(Bound { socket: socket?, file: None });
+            }
+            Ok(bound)
         }
-        Place::Unix { path, cleanup } => Ok(vec![bound_to_path(event_loop, path, cleanup)?]),
+        Place::Unix { path, cleanup } => {
+            let mut bound = try_list(1)?;
+            bound.push(bound_to_path(event_loop, path, cleanup)?);
+            Ok(bound)
+        }
         Place::Names { names, reuse_address, reuse_port, keep_alive } => {
             let addresses = resolve_all(event_loop, &names).await?;
-            let mut sockets = Vec::new();
+            let mut sockets = try_list(addresses.len())?;
             for address in &addresses {
                 let options = [
                     (reuse_address, libc::SO_REUSEADDR),
@@ -79,12 +89,25 @@ pub async fn bound_sockets(event_loop: &Kept, place: Place) -> Attempt<Vec<Bound
                 sockets.extend(bound_to_address(address, options)?);
             }
             if sockets.is_empty() {
-                let all: Vec<String> = addresses.iter().map(SocketAddress::to_string).collect();
-                let text = format!("could not bind on any address out of [{}]", all.join(", "));
+                let all = List(&addresses);
+                let text = format_args!("could not bind on any address out of [{all}]");
                 return Err(Trouble::new(-libc::EADDRNOTAVAIL, text));
             }
             Ok(sockets)
         }
+    }
+}
+
+/// With commas.
+struct List<'a>(&'a [SocketAddress]);
+
+impl Display for List<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (index, address) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{address}")?;
+        }
+        Ok(())
     }
 }
 
@@ -126,7 +149,10 @@ fn bound_to_path(event_loop: &Kept, path: CString, cleanup: bool) -> Attempt<Bou
     match socket::bind(socket.as_fd(), &address) {
         Ok(()) => {}
         Err(error @ Error::Sys(libc::EADDRINUSE)) => {
-            return Err(Trouble::new(error.code(), format!("Address {address} is already in use")));
+            return Err(Trouble::new(
+                error.code(),
+                format_args!("Address {address} is already in use"),
+            ));
         }
         Err(error) => return Err(error.into()),
     }

@@ -9,9 +9,11 @@ use super::wait::{ready, sleep};
 use crate::error::Error;
 use crate::event_loop::Kept;
 use crate::fd_table::Direction;
+use crate::memory::{try_arc, try_box};
 use crate::socket;
 use crate::socket_address::SocketAddress;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 /// Where to connect to.
 pub enum Target {
@@ -46,19 +48,24 @@ pub async fn connected_socket(event_loop: &Kept, target: Target) -> Attempt<Owne
         Target::Host { name, local, happy_eyeballs_delay_ns, interleave: first, all_errors } => {
             let mut addresses = resolve_all(event_loop, &[name]).await?;
             let local = match local {
-                Some(local) => Some(resolve_all(event_loop, &[local]).await?),
+                Some(local) => Some(try_arc(resolve_all(event_loop, &[local]).await?)?),
                 None => None,
             };
             let first = if first == 0 && happy_eyeballs_delay_ns != 0 { 1 } else { first };
             if first != 0 {
-                addresses = interleave(addresses, first);
+                addresses = interleave(addresses, first)?;
             }
-            let attempts = addresses.into_iter().map(|address| -> Running<OwnedFd> {
-                Box::pin(attempt(event_loop.clone(), address, local.clone()))
+            let attempts = addresses.into_iter().map(|address| {
+                let attempt = attempt(event_loop.clone(), address, local.clone());
+                Ok(Box::into_pin(try_box(attempt)?) as Running<OwnedFd>)
             });
-            race(event_loop, attempts, happy_eyeballs_delay_ns)
-                .await
-                .map_err(|all| Trouble::combined(all, all_errors))
+            race(event_loop, attempts, happy_eyeballs_delay_ns).await.map_err(|all| {
+                match all.is_empty() {
+                    // There was no memory for the first attempt.
+                    true => Error::NO_MEMORY.into(),
+                    false => Trouble::combined(all, all_errors),
+                }
+            })
         }
     }
 }
@@ -67,7 +74,7 @@ pub async fn connected_socket(event_loop: &Kept, target: Target) -> Attempt<Owne
 async fn attempt(
     event_loop: Kept,
     address: SocketAddress,
-    local: Option<Vec<SocketAddress>>,
+    local: Option<Arc<Vec<SocketAddress>>>,
 ) -> Attempt<OwnedFd> {
     let socket = socket::open(address.family(), libc::SOCK_STREAM, 0)?;
     if let Some(local) = local {
@@ -87,7 +94,8 @@ fn bind_one_of(socket: &OwnedFd, address: &SocketAddress, local: &[SocketAddress
         }
     }
     Err(trouble.unwrap_or_else(|| {
-        let text = format!("no matching local address with family={} found", address.family());
+        let family = address.family();
+        let text = format_args!("no matching local address with family={family} found");
         Trouble::new(-libc::EADDRNOTAVAIL, text)
     }))
 }

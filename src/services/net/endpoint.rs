@@ -6,6 +6,7 @@ use super::connect::connect;
 use super::resolving::{Name, resolve_all};
 use super::trouble::{Attempt, Trouble};
 use crate::event_loop::Kept;
+use crate::memory::{try_list, try_push};
 use crate::socket;
 use crate::socket_address::SocketAddress;
 use std::ffi::{CString, c_int};
@@ -57,10 +58,10 @@ pub async fn opened(event_loop: &Kept, endpoint: Endpoint) -> Attempt<Opened> {
         Endpoint::Names { local, remote, family, reuse_port, allow_broadcast } => {
             let mut options = Vec::new();
             if reuse_port {
-                options.push(libc::SO_REUSEPORT);
+                try_push(&mut options, libc::SO_REUSEPORT)?;
             }
             if allow_broadcast {
-                options.push(libc::SO_BROADCAST);
+                try_push(&mut options, libc::SO_BROADCAST)?;
             }
             let local = addresses(event_loop, local).await?;
             let remote = addresses(event_loop, remote).await?;
@@ -100,7 +101,11 @@ fn pairs(
                 crate::error::Error::Invalid("").code(),
                 "unexpected address family",
             )),
-            family => Ok(vec![(family, None, None)]),
+            family => {
+                let mut pairs = try_list(1)?;
+                pairs.push((family, None, None));
+                Ok(pairs)
+            }
         };
     }
     let mut pairs: Vec<Pair> = Vec::new();
@@ -108,10 +113,13 @@ fn pairs(
     for (list, is_remote) in sides {
         for address in list.iter().flatten() {
             let position = pairs.iter().position(|(family, ..)| *family == address.family());
-            let position = position.unwrap_or_else(|| {
-                pairs.push((address.family(), None, None));
-                pairs.len() - 1
-            });
+            let position = match position {
+                Some(position) => position,
+                None => {
+                    try_push(&mut pairs, (address.family(), None, None))?;
+                    pairs.len() - 1
+                }
+            };
             if let Some((_, own, peer)) = pairs.get_mut(position) {
                 *(if is_remote { peer } else { own }) = Some(*address);
             }

@@ -3,6 +3,7 @@
 
 use super::trouble::{Attempt, Trouble};
 use super::wait::{Pause, sleep};
+use crate::error::Error;
 use crate::event_loop::Kept;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -33,7 +34,7 @@ enum Begun<T> {
 /// began. A delay of 0 makes one attempt at a time.
 pub async fn race<T>(
     event_loop: &Kept,
-    attempts: impl Iterator<Item = Running<T>>,
+    attempts: impl Iterator<Item = Result<Running<T>, Error>>,
     delay_ns: u64,
 ) -> Result<T, Vec<Trouble>> {
     let mut race = Race {
@@ -47,7 +48,7 @@ pub async fn race<T>(
     poll_fn(|context| race.poll(context)).await
 }
 
-impl<T, I: Iterator<Item = Running<T>>> Race<T, I> {
+impl<T, I: Iterator<Item = Result<Running<T>, Error>>> Race<T, I> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<T, Vec<Trouble>>> {
         loop {
             let mut running = 0;
@@ -67,7 +68,15 @@ impl<T, I: Iterator<Item = Running<T>>> Race<T, I> {
             }
             match self.rest.next() {
                 Some(attempt) => {
-                    self.begun.push(Begun::Running(attempt));
+                    if self.begun.try_reserve(1).is_err() {
+                        // Without memory those must do that have begun.
+                        self.exhausted = true;
+                        continue;
+                    }
+                    self.begun.push(match attempt {
+                        Ok(attempt) => Begun::Running(attempt),
+                        Err(error) => Begun::Failed(error.into()),
+                    });
                     self.pause =
                         (self.delay_ns != 0).then(|| sleep(&self.event_loop, self.delay_ns));
                 }
@@ -98,6 +107,7 @@ impl<T, I: Iterator<Item = Running<T>>> Race<T, I> {
             Begun::Failed(trouble) => Some(trouble),
             Begun::Running(_) => None,
         };
-        std::mem::take(&mut self.begun).into_iter().filter_map(failed).collect()
+        let begun = std::mem::take(&mut self.begun);
+        crate::memory::try_collect(begun.into_iter().filter_map(failed)).unwrap_or_default()
     }
 }

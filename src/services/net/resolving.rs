@@ -2,8 +2,9 @@
 
 use super::trouble::{Attempt, Trouble};
 use super::wait::end_of;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::event_loop::Kept;
+use crate::memory::{text_of, try_list, try_push};
 use crate::services::dns::{Hints, Lookup, resolve};
 use crate::socket_address::SocketAddress;
 use std::ffi::{CString, c_int};
@@ -29,7 +30,8 @@ pub async fn resolve_all(event_loop: &Kept, names: &[Name]) -> Attempt<Vec<Socke
     let mut lookups = Vec::new();
     for name in names {
         let lookup = name.look_up(event_loop)?;
-        lookups.push((end_of(lookup.future().clone()), lookup));
+        let end = end_of(lookup.future().clone());
+        try_push(&mut lookups, (end, lookup))?;
     }
     let mut addresses: Vec<SocketAddress> = Vec::new();
     for (end, lookup) in lookups {
@@ -39,7 +41,7 @@ pub async fn resolve_all(event_loop: &Kept, names: &[Name]) -> Attempt<Vec<Socke
             // SAFETY: the bytes live here.
             let address = unsafe { SocketAddress::copy_of(bytes.as_ptr().cast(), bytes.len())? };
             if !addresses.contains(&address) {
-                addresses.push(address);
+                try_push(&mut addresses, address)?;
             }
         }
     }
@@ -51,7 +53,7 @@ pub async fn resolve_all(event_loop: &Kept, names: &[Name]) -> Attempt<Vec<Socke
 
 impl Name {
     fn look_up(&self, event_loop: &Kept) -> Attempt<Lookup> {
-        let port = CString::new(self.port.to_string()).map_err(|_| Error::Internal)?;
+        let port = text_of(self.port).ok_or(Error::NO_MEMORY)?;
         let hints =
             Hints { family: self.family, socktype: self.kind, protocol: 0, flags: self.flags };
         Ok(resolve(event_loop, self.host.as_deref(), Some(&port), hints, 0)?)
@@ -60,23 +62,28 @@ impl Name {
 
 /// The addresses so that families take turns, after `first` of the first one:
 /// asyncio's `_interleave_addrinfos`.
-pub fn interleave(addresses: Vec<SocketAddress>, first: usize) -> Vec<SocketAddress> {
-    let mut families: Vec<(c_int, std::collections::VecDeque<SocketAddress>)> = Vec::new();
-    for address in addresses {
-        match families.iter_mut().find(|(family, _)| *family == address.family()) {
-            Some((_, list)) => list.push_back(address),
-            None => families.push((address.family(), [address].into())),
+pub fn interleave(addresses: Vec<SocketAddress>, first: usize) -> Result<Vec<SocketAddress>> {
+    // Of each family, where to look for its next address.
+    let mut families: Vec<(c_int, usize)> = Vec::new();
+    for address in &addresses {
+        if families.iter().all(|(family, _)| *family != address.family()) {
+            try_push(&mut families, (address.family(), 0))?;
         }
     }
-    let mut ordered = Vec::new();
-    if let Some((_, list)) = families.first_mut() {
-        let ahead = first.saturating_sub(1).min(list.len());
-        ordered.extend(list.drain(..ahead));
+    let next = |(family, from): &mut (c_int, usize)| {
+        let mut rest = addresses.iter().enumerate().skip(*from);
+        let (position, address) = rest.find(|(_, address)| address.family() == *family)?;
+        *from = position + 1;
+        Some(*address)
+    };
+    let mut ordered = try_list(addresses.len())?;
+    if let Some(family) = families.first_mut() {
+        ordered.extend((1..first.min(addresses.len() + 1)).map_while(|_| next(family)));
     }
-    while families.iter().any(|(_, list)| !list.is_empty()) {
-        ordered.extend(families.iter_mut().filter_map(|(_, list)| list.pop_front()));
+    while ordered.len() < addresses.len() {
+        ordered.extend(families.iter_mut().filter_map(next));
     }
-    ordered
+    Ok(ordered)
 }
 
 #[cfg(test)]
@@ -91,6 +98,7 @@ mod tests {
         let shown = |first| -> Vec<String> {
             let all = six.iter().chain(&four).copied().collect();
             interleave(all, first)
+                .unwrap()
                 .iter()
                 .map(|address| address.to_ip().unwrap())
                 .map(|ip| format!("{}{}", if ip.is_ipv6() { 6 } else { 4 }, ip.port()))

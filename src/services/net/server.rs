@@ -12,7 +12,7 @@ use crate::event_loop::{Detach, EventLoop, Hold, Kept};
 use crate::fd_table::Direction;
 use crate::fork_generation;
 use crate::loop_cell::LoopCell;
-use crate::memory::{try_arc, try_box};
+use crate::memory::{copy_text, try_arc, try_box, try_collect, try_push};
 use crate::services::future::{Future, Operation, Outcome};
 use crate::services::transport::{
     self, Membership, Options, Owner, Protocol, StreamTransport, Transport,
@@ -67,6 +67,7 @@ impl Server {
         factory: Arc<dyn ProtocolFactory>,
     ) -> Result<Arc<Server>> {
         let registry = Registry::of(event_loop)?;
+        let listeners = try_collect(sockets.into_iter().map(Listener::new))?;
         let server = try_arc(Server {
             event_loop: event_loop.keep(),
             generation: fork_generation::current(),
@@ -74,7 +75,7 @@ impl Server {
             state: LoopCell::new(State {
                 open: true,
                 serving: false,
-                listeners: sockets.into_iter().map(Listener::new).collect(),
+                listeners,
                 factory: Some(factory),
                 clients: 0,
                 waiters: Vec::new(),
@@ -112,10 +113,12 @@ impl Server {
             if !state.open {
                 return Err(Error::InvalidState("the server is closed"));
             }
-            if std::mem::replace(&mut state.serving, true) {
+            if state.serving {
                 return Ok(Vec::new());
             }
-            Ok(state.listeners.iter().map(|listener| listener.fd()).collect())
+            let fds = try_collect(state.listeners.iter().map(|listener| listener.fd()))?;
+            state.serving = true;
+            Ok(fds)
         })?;
         let started: Result<()> =
             (0..fds.len()).try_for_each(|index| self.start_listening(&hold, index));
@@ -199,20 +202,15 @@ impl Server {
     pub fn wait_closed(self: &Arc<Self>) -> Result<Arc<Future>> {
         let hold = self.hold()?;
         let future = Future::new(&self.event_loop)?;
-        let is_gone = self.with(&hold, |state| {
-            if !state.is_gone() {
-                state.waiters.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
-                state.waiters.push(future.clone());
-            }
-            Ok::<_, Error>(state.is_gone())
-        })?;
-        if is_gone {
+        if self.with(&hold, |state| state.is_gone()) {
             future.succeed(0);
-        } else {
-            // The server is kept by the future, the future by the server: until
-            // either ends.
-            future.set_operation(try_box(Waiting(self.clone(), Arc::downgrade(&future)))?)?;
+            return Ok(future);
         }
+        // The server is kept by the future, the future by the server: until
+        // either ends.
+        let waiting = try_box(Waiting(self.clone(), Arc::downgrade(&future)))?;
+        self.with(&hold, |state| try_push(&mut state.waiters, future.clone()))?;
+        future.set_operation(waiting)?;
         Ok(future)
     }
 
@@ -256,7 +254,7 @@ impl Server {
     /// The descriptors it listens with.
     pub fn sockets(&self) -> Result<Vec<RawFd>> {
         let hold = self.hold()?;
-        Ok(self.with(&hold, |state| state.listeners.iter().map(Listener::fd).collect()))
+        self.with(&hold, |state| try_collect(state.listeners.iter().map(Listener::fd)))
     }
 
     /// The address of one of them.
@@ -355,7 +353,7 @@ impl Operation for Serving {
         let again = server.with(&hold, |state| {
             let again = std::mem::replace(&mut state.told, true);
             if !again {
-                state.message = message.map(CString::from);
+                state.message = message.and_then(|text| copy_text(text).ok());
             }
             again
         });

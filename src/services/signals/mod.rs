@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::{Attachment, Detach, EventLoop, Hold, Kept};
 use crate::fd_table::Direction;
 use crate::loop_cell::LoopCell;
+use crate::memory::try_rc;
 use std::rc::Rc;
 use std::sync::Arc;
 use wire::Wire;
@@ -77,6 +78,7 @@ impl Signals {
 
     fn add(self: &Arc<Self>, signum: i32, callback: Callback) -> Result<()> {
         let hold = self.event_loop.hold()?;
+        let callback = try_rc(callback)?;
         let wire = self.ensure_wire(&hold)?;
         let reserved = self
             .with(&hold, |state| state.handlers.try_reserve(1))
@@ -86,7 +88,6 @@ impl Signals {
             self.drop_idle_wire(&hold);
             return Err(error);
         }
-        let callback = Rc::new(callback);
         let replaced = self.with(&hold, |state| {
             let handler = Handler { signum, serial: state.next_serial, callback };
             state.next_serial += 1;

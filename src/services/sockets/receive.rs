@@ -5,7 +5,7 @@ use super::{Address, system};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
-use crate::memory::try_box;
+use crate::memory::{try_box, try_list};
 use crate::services::future::{Future, Outcome};
 use std::ffi::c_void;
 use std::os::fd::RawFd;
@@ -54,8 +54,12 @@ fn buffer(length: usize) -> Result<Vec<u8>> {
 fn kept(mut bytes: Vec<u8>, length: usize) -> Vec<u8> {
     // SAFETY: the system has written so many.
     unsafe { bytes.set_len(length) };
-    if length < bytes.capacity() / 2 {
-        bytes.shrink_to_fit();
+    // Not shrunk in place, which cannot fail without an end of the process.
+    if length < bytes.capacity() / 2
+        && let Ok(mut small) = try_list(length)
+    {
+        small.extend_from_slice(&bytes);
+        return small;
     }
     bytes
 }

@@ -2,6 +2,7 @@
 //! host gave them, borrowed until it runs.
 
 use crate::error::{Error, Result};
+use crate::memory::try_list;
 use std::ffi::{CStr, CString, c_char};
 use std::marker::PhantomData;
 
@@ -171,7 +172,11 @@ impl<'a> Command<'a> {
 
 fn push(candidates: &mut Vec<CString>, path: &[u8]) -> Result<()> {
     candidates.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
-    candidates.push(CString::new(path).map_err(|_| Error::Invalid("a path holds a NUL"))?);
+    let mut copy = try_list(path.len() + 1)?;
+    copy.extend_from_slice(path);
+    copy.push(0);
+    let path = CString::from_vec_with_nul(copy);
+    candidates.push(path.map_err(|_| Error::Invalid("a path holds a NUL"))?);
     Ok(())
 }
 

@@ -21,7 +21,7 @@ pub use stream::{Options, StreamTransport};
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, EventLoop, Kept};
-use crate::memory::try_arc;
+use crate::memory::{copy_text, text_of, try_arc};
 use crate::services::future::Future;
 use std::any::Any;
 use std::ffi::{CStr, CString, c_void};
@@ -41,7 +41,7 @@ enum Kind {
 }
 
 /// Why a connection ended, if not regularly.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Reason {
     /// A negative code.
     pub code: i32,
@@ -49,10 +49,18 @@ pub struct Reason {
     pub message: Option<CString>,
 }
 
+impl Clone for Reason {
+    /// Without memory the text is left out.
+    fn clone(&self) -> Self {
+        let message = self.message.as_deref().and_then(|text| copy_text(text).ok());
+        Reason { code: self.code, message }
+    }
+}
+
 impl Reason {
     /// One of our own failures, in its own words.
     pub fn of(error: Error) -> Self {
-        Reason { code: error.code(), message: CString::new(error.to_string()).ok() }
+        Reason { code: error.code(), message: text_of(error) }
     }
 }
 

@@ -121,7 +121,7 @@ impl State {
         let Some(reason) = reason else { return };
         self.code = reason.code;
         if let Ok(rare) = self.rare() {
-            rare.message = reason.message.clone();
+            rare.message = reason.clone().message;
         }
     }
 }

@@ -78,14 +78,21 @@ impl WriteBuffer {
         if let Some(Chunk::Copied(last)) = self.chunks.back_mut() {
             let fits = rest.len().min(last.capacity() - last.len());
             let (now, later) = rest.split_at(fits);
+            // First what may fail: then nothing has changed.
+            let mut chunk = Vec::new();
             if !later.is_empty() {
+                chunk.try_reserve_exact(later.len().max(CHUNK)).map_err(|_| Error::NO_MEMORY)?;
                 self.chunks.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+                chunk.extend_from_slice(later);
             }
             if let Some(Chunk::Copied(last)) = self.chunks.back_mut() {
                 last.extend_from_slice(now);
             }
-            self.size += fits;
-            rest = later;
+            if !chunk.is_empty() {
+                self.chunks.push_back(Chunk::Copied(chunk));
+            }
+            self.size += rest.len();
+            rest = &[];
         }
         if !rest.is_empty() {
             let mut chunk = Vec::new();
