@@ -175,7 +175,8 @@ impl Layer {
         })
     }
 
-    /// Calls the protocol above. None if it ended or has no such function.
+    /// Calls the protocol above. None if its connection_lost was called, or it
+    /// has no such function.
     fn tell<F, R>(
         &self,
         transport: &Arc<Transport>,
@@ -184,16 +185,24 @@ impl Layer {
     ) -> Result<Option<R>> {
         let hold = transport.event_loop.hold()?;
         transport.event_loop.check_open()?;
-        let function = self.with(&hold, |state| state.protocol.begin(choose));
+        let function = self.with(&hold, |state| {
+            state.place?;
+            state.protocol.begin(choose)
+        });
         drop(hold);
         let Some((function, data)) = function else { return Ok(None) };
         let result = run(function, Arc::as_ptr(transport), data);
+        self.told(transport);
+        Ok(Some(result))
+    }
+
+    /// A call of the protocol above has returned.
+    fn told(&self, transport: &Arc<Transport>) {
         if let Ok(hold) = transport.event_loop.hold() {
             let retired = self.with(&hold, |state| state.protocol.end());
             drop(hold);
             drop(retired);
         }
-        Ok(Some(result))
     }
 
     /// For the protocol above: it is ready.
@@ -253,8 +262,8 @@ impl Layer {
                         return Err(Error::Invalid("get_buffer() returned an empty buffer"));
                     }
                     let count = length.min(rest.len());
-                    // SAFETY: the host gave so much room.
-                    unsafe { place.cast::<u8>().copy_from_nonoverlapping(rest.as_ptr(), count) };
+                    // SAFETY: the host gave so much room; perhaps where the bytes are.
+                    unsafe { place.cast::<u8>().copy_from(rest.as_ptr(), count) };
                     if let Some(updated) = updated {
                         unsafe { updated(transport, count, data) };
                     }
@@ -278,17 +287,17 @@ impl Layer {
         let hold = transport.event_loop.hold()?;
         transport.event_loop.check_open()?;
         // Whoever takes the place is the first, and the only one.
-        let place = self.with(&hold, |state| {
+        let taken = self.with(&hold, |state| {
             state.closing = true;
-            state.place.take()
+            let place = state.place.take()?;
+            Some((place, state.protocol.begin(|functions| functions.connection_lost)))
         });
         drop(hold);
-        let Some(place) = place else { return Ok(()) };
-        self.tell(
-            transport,
-            |functions| functions.connection_lost,
-            |function, transport, data| unsafe { function(transport, code, text, data) },
-        )?;
+        let Some((place, function)) = taken else { return Ok(()) };
+        if let Some((function, data)) = function {
+            unsafe { function(Arc::as_ptr(transport), code, text, data) };
+            self.told(transport);
+        }
         self.end(transport, Some(place))
     }
 
