@@ -56,7 +56,7 @@ impl Name {
         let port = text_of(self.port).ok_or(Error::NO_MEMORY)?;
         let hints =
             Hints { family: self.family, socktype: self.kind, protocol: 0, flags: self.flags };
-        Ok(resolve(event_loop, self.host.as_deref(), Some(&port), hints, 0)?)
+        Ok(resolve(event_loop, self.host.as_deref(), Some(&port), hints, -1)?)
     }
 }
 
