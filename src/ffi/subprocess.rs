@@ -1,5 +1,6 @@
 //! Programs as children of a loop.
 
+use super::error::failed;
 use super::future::{give, loop_future_t};
 use super::guard::{guard, guard_or, kept, read_sized, store};
 use super::transport::loop_transport_t;
@@ -7,8 +8,9 @@ use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::services::subprocess::{
-    self, Command, Functions, Identity, Process, Protocol, Stdio, Strings,
+    self, Command, Functions, Identity, Process, Protocol, Refused, Stdio, Strings,
 };
+use crate::text::Text;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -240,6 +242,14 @@ unsafe fn to_command<'a>(
     })
 }
 
+/// Says also what cannot be used, as asyncio does.
+fn refused(errno: c_int, path: &CStr) -> Error {
+    let path = Text::<200>::of_c_str(path);
+    let text = Text::<256>::of(format_args!("{}: '{path}'", Error::Sys(errno)));
+    // SAFETY: it ends with NUL, and lives here.
+    failed(-errno, Some(unsafe { CStr::from_ptr(text.as_ptr()) }))
+}
+
 unsafe fn start(
     r#loop: *mut loop_t,
     command: &Command<'_>,
@@ -249,7 +259,12 @@ unsafe fn start(
     if ret_process.is_null() {
         return Err(Error::Invalid("ret_process is NULL"));
     }
-    let process = subprocess::exec(&*unsafe { kept(r#loop)? }, command, protocol)?;
+    let process = subprocess::exec(&*unsafe { kept(r#loop)? }, command, protocol);
+    let process = process.map_err(|why| match why {
+        Refused::Directory(errno) => refused(errno, command.cwd.unwrap_or_default()),
+        Refused::Program(errno) => refused(errno, command.file),
+        Refused::Other(error) => error,
+    })?;
     unsafe { store(ret_process, Arc::into_raw(process).cast_mut().cast())? };
     Ok(0)
 }
@@ -315,7 +330,8 @@ unsafe fn shell(
 
 /// Starts a program: in *ret_process, with one reference. It runs when this
 /// returns; what prevents that is told at once: -ENOENT, -EACCES, -ENOEXEC, ...
-/// for the program, -ENOENT or -ENOTDIR for the directory too, -EPERM for rights,
+/// for the program, -ENOENT or -ENOTDIR for the directory too (the message says
+/// which of them), -EPERM for rights,
 /// and nothing is left of it. It begins with default signal dispositions and
 /// none blocked. This is no fork for this process: no fork handler runs.
 ///
@@ -488,8 +504,10 @@ pub unsafe extern "C" fn loop_process_close(process: *mut loop_process_t) -> c_i
 
 /// Our end of the pipe to standard stream 0, 1 or 2: a descriptor that does not
 /// block and is close-on-exec. It stays the process's: remove it from the loop
-/// before the process is closed or gone. LOOP_EINVAL if there is no such pipe,
-/// or not any more, or it is a transport's (the process has a protocol);
+/// before the process is closed or gone. A transport of it:
+/// loop_process_take_pipe_fd, then loop_connect_read_pipe or
+/// loop_connect_write_pipe; loop_sock_... is for sockets only. LOOP_EINVAL if
+/// there is no such pipe, or not any more, or it is a transport's (the process has a protocol);
 /// LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_process_get_pipe_fd(

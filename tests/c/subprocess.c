@@ -70,7 +70,7 @@ TEST(hundreds_of_programs_with_a_thread_for_each) {
     many_programs_end();
 }
 
-static void start_fails(const char *file, const char *cwd, int error) {
+static void start_fails(const char *file, const char *cwd, int error, const char *text) {
     loop_t *loop = loop_new();
     loop_process_t *process = NULL;
     const char *argv[] = {file, NULL};
@@ -80,6 +80,7 @@ static void start_fails(const char *file, const char *cwd, int error) {
     options.cwd = cwd;
     options.stdio[0].kind = options.stdio[1].kind = options.stdio[2].kind = LOOP_STDIO_PIPE;
     CHECK_INT(loop_subprocess_exec(loop, &options, &process), error);
+    CHECK_STR(loop_last_error(), text);
     CHECK(process == NULL);
     CHECK(no_children());
     CHECK_INT(open_fds(), fds);
@@ -87,13 +88,15 @@ static void start_fails(const char *file, const char *cwd, int error) {
 }
 
 TEST(what_prevents_a_program_is_told_at_once_and_leaves_nothing) {
-    start_fails("/no/such/program", NULL, -ENOENT);
-    start_fails("no-such-program-anywhere", NULL, -ENOENT);
-    start_fails("", NULL, -ENOENT);
-    start_fails("/etc/passwd", NULL, -EACCES);
-    start_fails("/bin", NULL, -EACCES);
-    start_fails("/bin/true", "/no/such/directory", -ENOENT);
-    start_fails("/bin/true", "/etc/passwd", -ENOTDIR);
+    start_fails("/no/such/program", NULL, -ENOENT, "No such file or directory: '/no/such/program'");
+    start_fails("no-such-program-anywhere", NULL, -ENOENT,
+                "No such file or directory: 'no-such-program-anywhere'");
+    start_fails("", NULL, -ENOENT, "No such file or directory: ''");
+    start_fails("/etc/passwd", NULL, -EACCES, "Permission denied: '/etc/passwd'");
+    start_fails("/bin", NULL, -EACCES, "Permission denied: '/bin'");
+    start_fails("/bin/true", "/no/such/directory", -ENOENT,
+                "No such file or directory: '/no/such/directory'");
+    start_fails("/bin/true", "/etc/passwd", -ENOTDIR, "Not a directory: '/etc/passwd'");
 }
 
 TEST(a_text_is_no_program) {
@@ -103,7 +106,9 @@ TEST(a_text_is_no_program) {
     CHECK_INT(write(fd, "hello\n", 6), 6);
     CHECK_INT(fchmod(fd, 0700), 0);
     close(fd);
-    start_fails(path, NULL, -ENOEXEC);
+    char text[80];
+    snprintf(text, sizeof text, "Exec format error: '%s'", path);
+    start_fails(path, NULL, -ENOEXEC, text);
     unlink(path);
 }
 

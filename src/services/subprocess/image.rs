@@ -22,11 +22,16 @@ pub const NULL: i32 = -2;
 /// A duplicate of the child's standard output.
 pub const STDOUT: i32 = -3;
 
+/// In a failure beside its errno: the working directory could not be entered.
+pub const OF_DIRECTORY: i32 = 1 << 16;
+/// In a failure beside its errno: the program could not be executed.
+pub const OF_PROGRAM: i32 = 1 << 17;
+
 /// What to do, prepared by the parent.
 pub struct Plan {
-    /// `UNSEEN`, then `STARTED`, then the errno of what failed.
+    /// `UNSEEN`, then `STARTED`, then what failed: errno, and of what it speaks.
     pub outcome: AtomicI32,
-    /// Where to write that errno, too; -1: nowhere. At least 3.
+    /// Where to write that, too; -1: nowhere. At least 3.
     pub error_fd: i32,
     /// Paths to try, ended by null.
     pub candidates: *const *const c_char,
@@ -60,7 +65,7 @@ pub struct Plan {
     pub umask: Option<u32>,
 }
 
-/// A failed system call, by its errno.
+/// A failed system call, by its errno and perhaps a flag.
 struct Failed(i32);
 
 type Done = Result<(), Failed>;
@@ -71,11 +76,11 @@ pub extern "C" fn enter(plan: *mut c_void) -> c_int {
     let plan = unsafe { &*plan.cast::<Plan>() };
     plan.outcome.store(STARTED, Relaxed);
     // SAFETY: this process has one thread and a table of descriptors of its own.
-    let Err(Failed(errno)) = (unsafe { prepare(plan).and_then(|()| execute(plan)) }) else {
+    let Err(Failed(what)) = (unsafe { prepare(plan).and_then(|()| execute(plan)) }) else {
         unsafe { libc::_exit(127) }
     };
-    plan.outcome.store(errno, Relaxed);
-    let bytes = errno.to_ne_bytes();
+    plan.outcome.store(what, Relaxed);
+    let bytes = what.to_ne_bytes();
     // SAFETY: as above.
     unsafe {
         if plan.error_fd >= 0 {
@@ -104,7 +109,8 @@ unsafe fn prepare(plan: &Plan) -> Done {
             }
         }
         if !plan.cwd.is_null() {
-            check(libc::chdir(plan.cwd).into())?;
+            let entered = check(libc::chdir(plan.cwd).into());
+            entered.map_err(|Failed(errno)| Failed(errno | OF_DIRECTORY))?;
         }
         if let Some(mask) = plan.umask {
             libc::umask(mask as libc::mode_t);
@@ -232,5 +238,5 @@ unsafe fn execute(plan: &Plan) -> Done {
             candidate = candidate.add(1);
         }
     }
-    Err(Failed(if telling != 0 { telling } else { errno() }))
+    Err(Failed(OF_PROGRAM | if telling != 0 { telling } else { errno() }))
 }

@@ -10,6 +10,7 @@ mod spawn;
 
 pub use command::{Command, Identity, Stdio, Strings};
 pub use protocol::{Functions, Protocol};
+pub use spawn::Refused;
 
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Hold, Kept};
@@ -71,7 +72,7 @@ pub fn exec(
     event_loop: &EventLoop,
     command: &Command<'_>,
     protocol: Option<Protocol>,
-) -> Result<Arc<Process>> {
+) -> std::result::Result<Arc<Process>, Refused> {
     event_loop.check_open()?;
     let hold = event_loop.hold()?;
     let protocol = protocol.map(protocol::share).transpose()?;
@@ -81,7 +82,7 @@ pub fn exec(
         Ok(process) => process,
         Err(error) => {
             spawn::end(pid, pidfd.as_deref());
-            return Err(error);
+            return Err(error.into());
         }
     };
     if process.with(&hold, |state| state.protocol.is_none()) {
@@ -90,7 +91,7 @@ pub fn exec(
         process.mute();
         // The loop still takes its status.
         let _ = process.close();
-        return Err(error);
+        return Err(error.into());
     }
     Ok(process)
 }

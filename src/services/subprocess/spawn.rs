@@ -35,8 +35,36 @@ const STACK: usize = 64 << 10;
 /// needs a pipe to report a failure. True until one start showed otherwise.
 static MEMORY_IS_COPIED: AtomicBool = AtomicBool::new(true);
 
+/// Why a program does not run.
+pub enum Refused {
+    /// Its working directory cannot be entered: the errno.
+    Directory(i32),
+    /// It cannot be executed: the errno.
+    Program(i32),
+    /// Another reason.
+    Other(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Other(error)
+    }
+}
+
+impl Refused {
+    /// By what the child told.
+    fn told(what: i32) -> Self {
+        let errno = what & !(image::OF_DIRECTORY | image::OF_PROGRAM);
+        match what {
+            _ if what & image::OF_DIRECTORY != 0 => Refused::Directory(errno),
+            _ if what & image::OF_PROGRAM != 0 => Refused::Program(errno),
+            _ => Refused::Other(Error::Sys(errno)),
+        }
+    }
+}
+
 /// Starts the program, or says why that is impossible; then nothing is left of it.
-pub fn spawn(command: &Command<'_>) -> Result<Spawned> {
+pub fn spawn(command: &Command<'_>) -> std::result::Result<Spawned, Refused> {
     command.check()?;
     let candidates = command.candidates()?;
     let mut candidate_pointers: Vec<*const c_char> = Vec::new();
@@ -96,7 +124,7 @@ pub fn spawn(command: &Command<'_>) -> Result<Spawned> {
     let (pid, pidfd) = start(&plan, shares_memory)?;
     drop(childs_ends);
     let outcome = plan.outcome.load(Relaxed);
-    let errno = if outcome != image::UNSEEN {
+    let failure = if outcome != image::UNSEEN {
         MEMORY_IS_COPIED.store(false, Relaxed);
         outcome
     } else {
@@ -106,15 +134,15 @@ pub fn spawn(command: &Command<'_>) -> Result<Spawned> {
         })
     };
     let pidfd = pidfd.map(try_arc).transpose();
-    match (errno, pidfd) {
+    match (failure, pidfd) {
         (0, Ok(pidfd)) => Ok(Spawned { pid, pidfd, pipes }),
         (0, Err(error)) => {
             end(pid, None);
-            Err(error)
+            Err(error.into())
         }
-        (errno, pidfd) => {
+        (what, pidfd) => {
             children::take_status(pid, pidfd.ok().flatten().as_deref());
-            Err(Error::Sys(errno))
+            Err(Refused::told(what))
         }
     }
 }
@@ -196,7 +224,7 @@ fn report_pipe() -> Result<(OwnedFd, OwnedFd)> {
     }
 }
 
-/// The errno that the child wrote; 0 if its program runs.
+/// The failure that the child wrote; 0 if its program runs.
 fn read_report(read_end: &OwnedFd) -> i32 {
     let mut bytes = [0u8; 4];
     loop {
