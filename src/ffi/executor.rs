@@ -7,7 +7,7 @@ use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::services::executor::{self, Executor, HostFns, HostJob, Job};
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ pub struct loop_executor_t(#[allow(dead_code)] Executor);
 pub struct loop_executor_job_t(#[allow(dead_code)] HostJob);
 
 /// A job, called on a thread of the executor. 0 or positive: done, with its
-/// result in *ret_result (NULL before). Negative: failed with that code;
+/// result in *ret_result (NULL before). Negative: failed with that code, and
+/// with the text of loop_job_fail if there is one;
 /// LOOP_ECANCELLED: cancelled.
 pub type loop_job_t = Option<
     unsafe extern "C-unwind" fn(user_data: *mut c_void, ret_result: *mut *mut c_void) -> c_int,
@@ -316,6 +317,29 @@ pub unsafe extern "C" fn loop_run_in_executor(
     })
 }
 
+/// Inside a job of loop_run_in_executor: its failure with `code`, for the job to
+/// return, gets this text (copied; NULL: that of loop_strerror). Returns `code`,
+/// also when there is no memory for the text, so that a job may end with
+/// `return loop_job_fail(code, "why");`. If the job returns another code the text
+/// is dropped; a later call takes its place. LOOP_EINVAL for codes that are not
+/// negative, LOOP_EINVALID_STATE outside a job. [any thread] that runs a job, on
+/// a host's executor too. Python: raising an exception with a text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_job_fail(code: c_int, message: *const c_char) -> c_int {
+    guard(|| {
+        if code >= 0 {
+            return Err(Error::Invalid("the code of a failure must be negative"));
+        }
+        let message = unsafe { super::future::text(message) };
+        // SAFETY: a static text.
+        let own = || unsafe { CStr::from_ptr(super::error::loop_strerror(code)) };
+        match executor::say_failure(code, message.unwrap_or_else(own)) {
+            Ok(()) | Err(Error::NO_MEMORY) => Err(failed(code, message)),
+            Err(error) => Err(error),
+        }
+    })
+}
+
 /// Calls `work` on an executor as loop_run_in_executor does, and then `done` on
 /// the loop's thread, both with the same user data: what goes from one to the
 /// other stands there. There is no future, which makes this the quickest way,
@@ -401,6 +425,7 @@ versioned!(
     "loop_executor_job_run",
     "loop_executor_job_discard",
     "loop_run_in_executor",
+    "loop_job_fail",
     "loop_call_in_executor",
     "loop_set_default_executor",
     "loop_shutdown_default_executor",

@@ -169,6 +169,64 @@ static void end_the_run(loop_future_t *future, void *unused) {
     CHECK_INT(loop_stop(loop_future_get_loop(future)), 0);
 }
 
+/* A job that runs another one on its way, and what they say of their ends. */
+struct sayer {
+    loop_executor_job_t *inner;
+    int said, code;
+};
+
+static int say(void *data, void **ret_result) {
+    struct sayer *sayer = data;
+    (void)ret_result;
+    CHECK_INT(loop_job_fail(sayer->said, "first"), sayer->said);
+    int said = loop_job_fail(sayer->said, "the disk is gone");
+    loop_executor_job_run(sayer->inner);
+    CHECK_INT(loop_job_fail(0, "well"), LOOP_EINVAL);
+    CHECK_INT(said, sayer->said);
+    return sayer->code;
+}
+
+static void ends_so(loop_t *loop, loop_future_t *future, int code, const char *text) {
+    turn(loop);
+    CHECK_INT(loop_future_result(future, NULL), code);
+    CHECK_STR(loop_last_error(), text);
+    loop_future_unref(future);
+}
+
+TEST(a_job_says_why_it_failed) {
+    struct host host = {0};
+    loop_executor_t *executor = host_executor(&host);
+    loop_t *loop = loop_new();
+    loop_future_t *outer, *inner, *other, *cancelled;
+    struct sayer quiet = {NULL, -EPIPE, -EPIPE}, sayer = {NULL, -EIO, -EIO};
+    struct sayer changed = {NULL, -EIO, -ENOENT}, leaves = {NULL, LOOP_ECANCELLED, LOOP_ECANCELLED};
+    CHECK_INT(loop_run_in_executor(loop, executor, say, &quiet, NULL, NULL, &inner), 0);
+    CHECK_INT(loop_run_in_executor(loop, executor, say, &sayer, NULL, NULL, &outer), 0);
+    CHECK_INT(loop_run_in_executor(loop, executor, say, &changed, NULL, NULL, &other), 0);
+    CHECK_INT(loop_run_in_executor(loop, executor, say, &leaves, NULL, NULL, &cancelled), 0);
+    sayer.inner = host.jobs[0];
+    for (int i = 1; i < 4; i++)
+        loop_executor_job_run(host.jobs[i]);
+    ends_so(loop, outer, -EIO, "the disk is gone");
+    ends_so(loop, inner, -EPIPE, "the disk is gone");
+    ends_so(loop, other, -ENOENT, "No such file or directory");
+    ends_so(loop, cancelled, LOOP_ECANCELLED, "the disk is gone");
+    CHECK_INT(loop_job_fail(-EIO, "no job"), LOOP_EINVALID_STATE);
+    loop_executor_unref(executor);
+
+    /* On a pool. */
+    struct sayer pooled = {NULL, -EIO, -EIO};
+    CHECK_INT(loop_run_in_executor(loop, NULL, say, &pooled, NULL, NULL, &outer), 0);
+    while (!loop_future_done(outer))
+        CHECK(loop_run_once(loop, -1) >= 0);
+    ends_so(loop, outer, -EIO, "the disk is gone");
+    CHECK_INT(loop_shutdown_default_executor(loop, -1, &outer), 0);
+    while (!loop_future_done(outer))
+        CHECK(loop_run_once(loop, -1) >= 0);
+    loop_future_unref(outer);
+    loop_unref(loop);
+}
+
 TEST(a_hosts_default_executor_is_waited_for) {
     struct host host = {0};
     loop_executor_t *executor = host_executor(&host);

@@ -2,13 +2,51 @@
 
 use super::completions::{Completions, Ticket};
 use crate::callback::{Callback, CallbackFn, DestroyFn, UserData};
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::memory::copy_text;
 use crate::services::future::Outcome;
-use std::ffi::{c_int, c_void};
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Arc;
 
 /// A host's job.
 pub type JobFn = unsafe extern "C-unwind" fn(*mut c_void, *mut *mut c_void) -> c_int;
+
+/// What a job that runs on this thread says of its failure.
+struct Said {
+    /// A job runs.
+    inside: bool,
+    failure: Option<(c_int, CString)>,
+}
+
+thread_local! {
+    static SAID: RefCell<Said> = const { RefCell::new(Said { inside: false, failure: None }) };
+}
+
+/// Inside a job: the text for its failure with this code, if it ends so.
+pub fn say_failure(code: c_int, message: &CStr) -> Result<()> {
+    let text = copy_text(message)?;
+    let said = SAID.try_with(|said| {
+        let mut said = said.borrow_mut();
+        if !said.inside {
+            return Err(Error::InvalidState("no job runs in this thread"));
+        }
+        said.failure = Some((code, text));
+        Ok(())
+    });
+    said.unwrap_or(Ok(()))
+}
+
+/// Runs a job's function: its code, and what it said of it. A job may run
+/// another one, on an executor of the host's.
+fn listen(func: impl FnOnce() -> c_int) -> (c_int, Option<CString>) {
+    let inside = Said { inside: true, failure: None };
+    let outer = SAID.try_with(|said| said.replace(inside));
+    let code = func();
+    let own = outer.and_then(|outer| SAID.try_with(|said| said.replace(outer)));
+    let failure = own.ok().and_then(|said| said.failure);
+    (code, failure.filter(|(said, _)| *said == code).map(|(_, text)| text))
+}
 
 /// What runs on an executor.
 pub enum Job {
@@ -47,7 +85,7 @@ impl Job {
             Job::Host { func, user_data, result_destroy } => {
                 let mut result = std::ptr::null_mut();
                 // SAFETY: the host's function with the host's data.
-                let code = unsafe { func(user_data.get(), &mut result) };
+                let (code, text) = listen(|| unsafe { func(user_data.get(), &mut result) });
                 if code >= 0 {
                     return Outcome::Result(UserData::new(result, result_destroy));
                 }
@@ -55,8 +93,8 @@ impl Job {
                     drop(UserData::new(result, result_destroy));
                 }
                 match code == Error::Cancelled.code() {
-                    true => Outcome::Cancelled(None),
-                    false => Outcome::failure(code, None),
+                    true => Outcome::Cancelled(text),
+                    false => Outcome::failure(code, text),
                 }
             }
             Job::Callback(callback) => {

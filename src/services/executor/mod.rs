@@ -11,7 +11,7 @@ mod worker;
 
 pub use completions::{Completions, Ticket};
 pub use host::{CANCEL_QUEUED, HostExecutor, HostFns, HostJob, WAIT};
-pub use job::{Job, JobFn, Receiver, Task};
+pub use job::{Job, JobFn, Receiver, Task, say_failure};
 pub use loop_executors::{
     Submitted, call, run, set_default_executor, shutdown_default_executor, start,
 };
