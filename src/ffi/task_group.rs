@@ -41,7 +41,18 @@ pub unsafe extern "C" fn loop_task_group_new(
     })
 }
 
-/// Gives the reference back. Tasks of the group go on. NULL is allowed.
+/// Takes one more reference; returns `group`. NULL is allowed. [any thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_group_ref(
+    group: *mut loop_task_group_t,
+) -> *mut loop_task_group_t {
+    if !group.is_null() {
+        unsafe { Arc::increment_strong_count(group.cast::<TaskGroup>()) };
+    }
+    group
+}
+
+/// Gives a reference back. Tasks of the group go on. NULL is allowed.
 /// [any thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_task_group_unref(group: *mut loop_task_group_t) {
@@ -72,6 +83,20 @@ pub unsafe extern "C" fn loop_task_group_create_task(
             unsafe { ret_task.write(into_raw(task)) };
         }
         Ok(0)
+    })
+}
+
+/// Cancels every task of the group, and the body, but as no failure: what the
+/// body awaits ends with LOOP_ECANCELLED, and loop_task_group_exit, which every
+/// body calls anyway, takes that request back; its future ends with 0 unless
+/// something failed. No task can be added any more. Again, and when the group is
+/// over: nothing. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+/// [loop thread] asyncio: TaskGroup.cancel().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_group_cancel(group: *mut loop_task_group_t) -> c_int {
+    guard(|| {
+        let group = Arc::clone(&*unsafe { self::group(group)? });
+        group.cancel().map(|()| 0)
     })
 }
 
@@ -133,8 +158,10 @@ pub unsafe extern "C" fn loop_task_group_errors(
 
 versioned!(
     "loop_task_group_new",
+    "loop_task_group_ref",
     "loop_task_group_unref",
     "loop_task_group_create_task",
+    "loop_task_group_cancel",
     "loop_task_group_exit",
     "loop_task_group_errors",
 );

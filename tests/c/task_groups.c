@@ -164,6 +164,65 @@ TEST(a_parent_cancelled_from_outside_hands_that_on) {
     close_loop(loop);
 }
 
+TEST(a_group_that_is_cancelled_ends_without_a_failure) {
+    loop_t *loop = loop_new();
+    /* While the parent is in the body, and while it waits for the tasks. */
+    for (int in_body = 0; in_body < 2; in_body++) {
+        struct parent self = {.count = 2, .body = in_body ? new_future(loop) : NULL};
+        self.members[0] = (struct waiter){.count = 1, .waits = {new_future(loop)}};
+        self.members[1] = (struct waiter){.count = 1, .waits = {new_future(loop)}};
+        loop_task_t *task = start_parent(loop, &self);
+        turns(loop, 3);
+        CHECK(loop_task_group_ref(self.group) == self.group);
+        CHECK_INT(loop_task_group_cancel(self.group), 0);
+        CHECK_INT(loop_task_group_cancel(self.group), 0);
+        struct waiter late = {0};
+        CHECK_INT(loop_task_group_create_task(self.group, waiter_step, &late, waiter_destroyed, NULL), LOOP_EINVALID_STATE);
+        turns(loop, 6);
+        CHECK_INT(self.members[0].outcomes[1], LOOP_ECANCELLED);
+        CHECK_INT(self.members[1].outcomes[1], LOOP_ECANCELLED);
+        CHECK_INT(self.body_outcome, in_body ? LOOP_ECANCELLED : 0);
+        CHECK_INT(self.exit_outcome, 0);
+        CHECK_INT(loop_task_cancelling(task), 0);
+        CHECK_INT(number_of(loop_task_future(task)), 0);
+        CHECK_INT(loop_task_group_errors(self.group, 0, NULL, NULL, 0), 0);
+        CHECK_INT(loop_task_group_cancel(self.group), 0);
+        CHECK_INT(loop_task_cancelling(task), 0);
+        loop_task_group_unref(self.group);
+        end_parent(&self, task);
+    }
+    close_loop(loop);
+}
+
+/* A body that cancels its own group and leaves. */
+static int quitting_step(loop_task_t *task, int outcome, void *data) {
+    struct parent *self = data;
+    loop_future_t *left;
+    if (self->steps++ > 0) {
+        self->exit_outcome = outcome;
+        return outcome;
+    }
+    CHECK_INT(loop_task_group_new(task, &self->group), 0);
+    CHECK_INT(loop_task_group_create_task(self->group, waiter_step, &self->members[0],
+                                          waiter_destroyed, &self->tasks[0]), 0);
+    CHECK_INT(loop_task_group_cancel(self->group), 0);
+    CHECK_INT(loop_task_group_exit(self->group, 0, &left), 0);
+    return loop_task_await(task, left);
+}
+
+TEST(a_body_may_cancel_its_group) {
+    loop_t *loop = loop_new();
+    loop_task_t *task;
+    struct parent self = {.count = 1, .exit_outcome = 1};
+    self.members[0] = (struct waiter){.count = 1, .waits = {new_future(loop)}};
+    CHECK_INT(loop_create_task(loop, quitting_step, &self, NULL, &task), 0);
+    turns(loop, 6);
+    CHECK_INT(self.exit_outcome, 0);
+    CHECK_INT(loop_task_cancelling(task), 0);
+    end_parent(&self, task);
+    close_loop(loop);
+}
+
 TEST(a_request_from_outside_is_not_lost_behind_a_failure) {
     loop_t *loop = loop_new();
     loop_future_t *fails = new_future(loop);
@@ -251,6 +310,8 @@ TEST(groups_answer_NULL_with_EINVAL) {
     CHECK_INT(loop_task_group_exit(group, 0, NULL), LOOP_EINVAL);
     CHECK_INT(loop_task_group_exit(group, 1, &future), LOOP_EINVAL);
     CHECK_INT(loop_task_group_errors(NULL, 0, NULL, NULL, 0), LOOP_EINVAL);
+    CHECK_INT(loop_task_group_cancel(NULL), LOOP_EINVAL);
+    CHECK(loop_task_group_ref(NULL) == NULL);
     loop_task_group_unref(NULL);
     loop_task_group_unref(group);
     turns(loop, 1);

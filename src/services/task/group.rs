@@ -212,6 +212,27 @@ impl TaskGroup {
         }
     }
 
+    /// Cancels every task, and the parent if it is in the body; no failure comes
+    /// of it. asyncio: `TaskGroup.cancel()`.
+    pub fn cancel(&self) -> Result<()> {
+        self.event_loop().check_open()?;
+        let (over, in_body) = self.with(|state| {
+            let over = state.left.is_some() && state.tasks.is_empty();
+            let in_body = state.left.is_none() && !state.parent_cancelled;
+            state.parent_cancelled |= in_body;
+            (over, in_body)
+        })?;
+        if over {
+            return Ok(());
+        }
+        self.abort();
+        if in_body {
+            // `exit` takes it back.
+            self.parent.cancel(None)?;
+        }
+        Ok(())
+    }
+
     /// The parent leaves the body, with 0 or a negative code: what it has to
     /// wait for.
     pub fn exit(self: &Arc<Self>, outcome: c_int) -> Result<Arc<Future>> {
