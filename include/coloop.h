@@ -1284,7 +1284,8 @@ typedef struct loop_executor_vtable_t {
 
 /**
  * A job, called on a thread of the executor. 0 or positive: done, with its
- * result in *ret_result (NULL before). Negative: failed with that code;
+ * result in *ret_result (NULL before). Negative: failed with that code, and
+ * with the text of loop_job_fail if there is one;
  * LOOP_ECANCELLED: cancelled.
  */
 typedef int (*loop_job_t)(void *user_data, void **ret_result);
@@ -1737,7 +1738,9 @@ void loop_unref(struct loop_t *loop);
 
 /**
  * Closes the loop: queued callbacks are dropped without running, their user
- * data is destroyed, descriptors are closed. Closing again is no error; the
+ * data is destroyed, descriptors are closed. Jobs that run on the default
+ * executor are not waited for: loop_shutdown_default_executor before does that.
+ * Closing again is no error; the
  * reference stays to be given back. LOOP_ERUNNING while the loop runs,
  * LOOP_EWRONG_THREAD while another thread is inside. [loop thread]
  * In a forked child it closes the child's copies and leaves the parent's loop
@@ -2584,7 +2587,12 @@ int loop_timeout_exit(struct loop_timeout_t *timeout, int outcome);
 int loop_task_group_new(struct loop_task_t *task, struct loop_task_group_t **ret_group);
 
 /**
- * Gives the reference back. Tasks of the group go on. NULL is allowed.
+ * Takes one more reference; returns `group`. NULL is allowed. [any thread]
+ */
+struct loop_task_group_t *loop_task_group_ref(struct loop_task_group_t *group);
+
+/**
+ * Gives a reference back. Tasks of the group go on. NULL is allowed.
  * [any thread]
  */
 void loop_task_group_unref(struct loop_task_group_t *group);
@@ -2599,6 +2607,16 @@ int loop_task_group_create_task(struct loop_task_group_t *group,
                                 void *user_data,
                                 loop_destroy_t destroy,
                                 struct loop_task_t **ret_task);
+
+/**
+ * Cancels every task of the group, and the body, but as no failure: what the
+ * body awaits ends with LOOP_ECANCELLED, and loop_task_group_exit, which every
+ * body calls anyway, takes that request back; its future ends with 0 unless
+ * something failed. No task can be added any more. Again, and when the group is
+ * over: nothing. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+ * [loop thread] asyncio: TaskGroup.cancel().
+ */
+int loop_task_group_cancel(struct loop_task_group_t *group);
 
 /**
  * Leaves the body, with how it ended (0, or a negative code: the tasks are
@@ -3347,7 +3365,14 @@ int loop_server_get_address(struct loop_server_t *server,
  * future fails with the resolver's code, -ECONNREFUSED and the like, and
  * asyncio's text; where several addresses failed differently the text tells of
  * all of them and the code is that of the first. Cancelling the future, or
- * closing the loop, closes every socket at once. 0, LOOP_EINVAL, -EBADF or
+ * closing the loop, closes every socket at once.
+ *
+ * connection_lost may come before the next step of a task that awaits the
+ * future, or anything else. What a task and a protocol share needs one owner: a
+ * task that closes a transport awaits its end, by a future that it makes before
+ * and that connection_lost ends.
+ *
+ * 0, LOOP_EINVAL, -EBADF or
  * -ENOTSOCK for a wrong fd, -EBUSY (a transport has it), LOOP_ECLOSED,
  * LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: loop.create_connection().
  */
@@ -3377,7 +3402,14 @@ int loop_create_unix_connection(struct loop_t *loop,
  * reference to, once connection_made was called. The protocol's user data is
  * destroyed after connection_lost, or when there will be no endpoint. The
  * future fails with the resolver's code, -EADDRINUSE, -ECONNREFUSED and the
- * like; cancelling it, or closing the loop, closes the socket at once. 0,
+ * like; cancelling it, or closing the loop, closes the socket at once.
+ *
+ * connection_lost may come before the next step of a task that awaits the
+ * future, or anything else. What a task and a protocol share needs one owner: a
+ * task that closes a transport awaits its end, by a future that it makes before
+ * and that connection_lost ends.
+ *
+ * 0,
  * LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd, -EBUSY (a transport has it),
  * LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
  * asyncio: loop.create_datagram_endpoint().
@@ -3675,6 +3707,17 @@ int loop_run_in_executor(struct loop_t *loop,
                          struct loop_future_t **ret_future);
 
 /**
+ * Inside a job of loop_run_in_executor: its failure with `code`, for the job to
+ * return, gets this text (copied; NULL: that of loop_strerror). Returns `code`,
+ * also when there is no memory for the text, so that a job may end with
+ * `return loop_job_fail(code, "why");`. If the job returns another code the text
+ * is dropped; a later call takes its place. LOOP_EINVAL for codes that are not
+ * negative, LOOP_EINVALID_STATE outside a job. [any thread] that runs a job, on
+ * a host's executor too. Python: raising an exception with a text.
+ */
+int loop_job_fail(int code, const char *message);
+
+/**
  * Calls `work` on an executor as loop_run_in_executor does, and then `done` on
  * the loop's thread, both with the same user data: what goes from one to the
  * other stands there. There is no future, which makes this the quickest way,
@@ -3877,7 +3920,8 @@ int loop_set_stats_level(struct loop_t *loop, uint32_t level);
 /**
  * Starts a program: in *ret_process, with one reference. It runs when this
  * returns; what prevents that is told at once: -ENOENT, -EACCES, -ENOEXEC, ...
- * for the program, -ENOENT or -ENOTDIR for the directory too, -EPERM for rights,
+ * for the program, -ENOENT or -ENOTDIR for the directory too (the message says
+ * which of them), -EPERM for rights,
  * and nothing is left of it. It begins with default signal dispositions and
  * none blocked. This is no fork for this process: no fork handler runs.
  *
@@ -3998,11 +4042,14 @@ int loop_process_close(struct loop_process_t *process);
 /**
  * Our end of the pipe to standard stream 0, 1 or 2: a descriptor that does not
  * block and is close-on-exec. It stays the process's: remove it from the loop
- * before the process is closed or gone. LOOP_EINVAL if there is no such pipe,
- * or not any more, or it is a transport's (the process has a protocol);
+ * before the process is closed or gone. A transport of it:
+ * loop_process_take_pipe_fd, then loop_connect_read_pipe or
+ * loop_connect_write_pipe; loop_sock_... is for sockets only. LOOP_EINVAL if
+ * there is no such pipe, or not any more, or it is a transport's (the process has a protocol);
  * LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread]
  */
-int loop_process_get_pipe_fd(struct loop_process_t *process, int stream);
+int loop_process_get_pipe_fd(struct loop_process_t *process,
+                             int stream);
 
 /**
  * The same, and the descriptor becomes the caller's, who closes it.

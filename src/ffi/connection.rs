@@ -95,7 +95,14 @@ unsafe fn target(event_loop: &EventLoop, options: &loop_connection_options_t) ->
 /// future fails with the resolver's code, -ECONNREFUSED and the like, and
 /// asyncio's text; where several addresses failed differently the text tells of
 /// all of them and the code is that of the first. Cancelling the future, or
-/// closing the loop, closes every socket at once. 0, LOOP_EINVAL, -EBADF or
+/// closing the loop, closes every socket at once.
+///
+/// connection_lost may come before the next step of a task that awaits the
+/// future, or anything else. What a task and a protocol share needs one owner: a
+/// task that closes a transport awaits its end, by a future that it makes before
+/// and that connection_lost ends.
+///
+/// 0, LOOP_EINVAL, -EBADF or
 /// -ENOTSOCK for a wrong fd, -EBUSY (a transport has it), LOOP_ECLOSED,
 /// LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread] asyncio: loop.create_connection().
 #[unsafe(no_mangle)]

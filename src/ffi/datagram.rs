@@ -166,7 +166,14 @@ unsafe fn endpoint(event_loop: &EventLoop, options: &loop_datagram_options_t) ->
 /// reference to, once connection_made was called. The protocol's user data is
 /// destroyed after connection_lost, or when there will be no endpoint. The
 /// future fails with the resolver's code, -EADDRINUSE, -ECONNREFUSED and the
-/// like; cancelling it, or closing the loop, closes the socket at once. 0,
+/// like; cancelling it, or closing the loop, closes the socket at once.
+///
+/// connection_lost may come before the next step of a task that awaits the
+/// future, or anything else. What a task and a protocol share needs one owner: a
+/// task that closes a transport awaits its end, by a future that it makes before
+/// and that connection_lost ends.
+///
+/// 0,
 /// LOOP_EINVAL, -EBADF or -ENOTSOCK for a wrong fd, -EBUSY (a transport has it),
 /// LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
 /// asyncio: loop.create_datagram_endpoint().

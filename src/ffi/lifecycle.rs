@@ -86,7 +86,9 @@ pub unsafe extern "C" fn loop_unref(r#loop: *mut loop_t) {
 }
 
 /// Closes the loop: queued callbacks are dropped without running, their user
-/// data is destroyed, descriptors are closed. Closing again is no error; the
+/// data is destroyed, descriptors are closed. Jobs that run on the default
+/// executor are not waited for: loop_shutdown_default_executor before does that.
+/// Closing again is no error; the
 /// reference stays to be given back. LOOP_ERUNNING while the loop runs,
 /// LOOP_EWRONG_THREAD while another thread is inside. [loop thread]
 /// In a forked child it closes the child's copies and leaves the parent's loop
