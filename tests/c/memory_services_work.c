@@ -125,7 +125,7 @@ TEST(jobs_without_memory_are_refused_or_done) {
     int ran = 0;
     CHECK_INT(loop_executor_submit(executor, count, &ran, NULL), 0);
     sweep(jobs);
-    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, 0), 0);
+    CHECK_INT(loop_executor_shutdown(executor, LOOP_EXECUTOR_WAIT, -1), 0);
     loop_executor_unref(executor);
 }
 
@@ -135,7 +135,7 @@ static void lookups(void) {
     size_t found;
     begin();
     memory_fails();
-    int result = loop_getaddrinfo(loop, "127.0.0.1", "80", NULL, 0, &future);
+    int result = loop_getaddrinfo(loop, "127.0.0.1", "80", NULL, -1, &future);
     CHECK_NO_MEMORY(result);
     if (result == 0) {
         CHECK_INT(loop_future_done(future), 1);
