@@ -15,7 +15,7 @@ const SERVICES: &[&[&str]] = &[
     &["transport"],
     &["dns", "sockets"],
     &["concurrent"],
-    &["task", "combine", "finalizers", "executor", "signals", "children", "statistics", "watchdog"],
+    &["task", "combine", "finalizers", "executor", "signals", "children", "watchdog"],
     &["future"],
 ];
 
