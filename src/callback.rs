@@ -4,8 +4,8 @@
 //! A destructor is foreign code that may call back into the loop. Whoever drops
 //! a `Callback` must hold no reference into the loop's state at that moment.
 
-use crate::error::Result;
-use crate::memory::{box_or_back, try_box};
+use crate::error::{Error, Result};
+use crate::memory::box_or_back;
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -92,19 +92,7 @@ impl Callback {
     /// Calls a closure once; later calls do nothing. For code of the library's
     /// own.
     pub fn once<F: FnOnce() + 'static>(func: F) -> Result<Self> {
-        unsafe extern "C-unwind" fn call<F: FnOnce()>(data: *mut c_void) {
-            // SAFETY: made below, and alive until `release`. The closure is
-            // taken out before it runs, so it may end anything it likes.
-            if let Some(func) = unsafe { (*data.cast::<Option<F>>()).take() } {
-                func();
-            }
-        }
-        unsafe extern "C-unwind" fn release<F>(data: *mut c_void) {
-            // SAFETY: once, for what was made below.
-            drop(unsafe { Box::from_raw(data.cast::<Option<F>>()) });
-        }
-        let data = Box::into_raw(try_box(Some(func))?).cast();
-        Ok(Callback::new(call::<F>, UserData::new(data, Some(release::<F>))))
+        Self::once_with(func, |func| func()).map_err(|_| Error::NO_MEMORY)
     }
 
     /// Calls `func` on `value` once, which comes back without memory. For code of

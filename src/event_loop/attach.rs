@@ -89,16 +89,18 @@ impl EventLoop {
 
 impl Core {
     fn find<T: Attachment>(&self) -> Option<Arc<T>> {
-        let id = TypeId::of::<T>();
-        let found = self.attachments.iter().find(|attached| attached.id == id)?;
-        found.value.clone().downcast().ok()
+        self.attached::<T>()?.value.clone().downcast().ok()
     }
 
     #[inline]
     fn found<T: Attachment>(&self) -> Option<&T> {
+        self.attached::<T>()?.value.downcast_ref()
+    }
+
+    #[inline]
+    fn attached<T: Attachment>(&self) -> Option<&Attached> {
         let id = TypeId::of::<T>();
-        let found = self.attachments.iter().find(|attached| attached.id == id)?;
-        found.value.downcast_ref()
+        self.attachments.iter().find(|attached| attached.id == id)
     }
 
     /// Takes out what does not survive `reinit_after_fork`.

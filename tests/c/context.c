@@ -1,5 +1,6 @@
 /* asyncio's context=: captured, entered, left and released around callbacks. */
 #include "loop_thread.h"
+#include <signal.h>
 #include <unistd.h>
 
 /* A stand-in for Python's contexts: a variable for each, and a reference count. */
@@ -300,4 +301,36 @@ TEST(a_context_is_handed_on_by_what_runs_in_it) {
     CHECK_INT(own.references, 0);
     CHECK_INT(loop_run_once(host.loop, 0), 0);
     loop_unref(host.loop);
+}
+
+static void see_and_stop(void *data) {
+    see(data);
+    CHECK_INT(loop_stop(((struct host *)data)->loop), 0);
+}
+
+TEST(a_signal_handler_runs_in_the_context_it_was_given_every_time) {
+    struct host host;
+    struct context own = {7, 0};
+    set_up(&host);
+    CHECK_INT(loop_add_signal_handler_context(host.loop, SIGUSR1, see_and_stop, &host, NULL,
+                                              reference(&own)),
+              0);
+    CHECK_INT(host.captures, 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(raise(SIGUSR1), 0);
+        CHECK_INT(loop_run_forever(host.loop), 0);
+    }
+    CHECK_INT(host.seen, 77);
+    CHECK(host.current == &outside);
+    CHECK_INT(own.references, 1);
+    CHECK_INT(loop_remove_signal_handler(host.loop, SIGUSR1), 1);
+    CHECK_INT(own.references, 0);
+    /* A signal that has no handler gives its context back, too. */
+    CHECK_INT(loop_add_signal_handler_context(host.loop, SIGKILL, see, &host, NULL,
+                                              reference(&own)),
+              LOOP_EINVAL);
+    CHECK_INT(own.references, 0);
+    CHECK_INT(loop_close(host.loop), 0);
+    loop_unref(host.loop);
+    CHECK_INT(host.destroyed, 1);
 }

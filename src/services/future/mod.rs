@@ -15,7 +15,6 @@ pub use done_callback::{DoneCallback, DoneFn, Waiter};
 pub use outcome::{Failure, Outcome};
 pub use report::{report, report_record};
 
-use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, ExceptionContext, Hold, Kept, Late};
 use crate::loop_cell::LoopCell;
@@ -554,9 +553,4 @@ impl Drop for Future {
             );
         }
     }
-}
-
-/// A result that is the host's pointer.
-pub fn host_result(data: *mut c_void, destroy: Option<crate::callback::DestroyFn>) -> Outcome {
-    Outcome::Result(UserData::new(data, destroy))
 }
