@@ -1,0 +1,170 @@
+"""EventLoop: asyncio's loop on the library's."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import weakref
+from asyncio import base_events, constants, events, format_helpers, sslproto
+from asyncio.log import logger
+
+from . import _coloop, _handles, _transports  # noqa: F401
+
+_FORK_MODES = {"error": 0, "asyncio": 1, "reinit": 2}
+
+
+class _Selector:
+    """What asyncio's code asks a selector: which descriptors are watched.
+
+    The library waits for them; nothing is registered here.
+    """
+
+    def __init__(self, loop):
+        self._loop = weakref.ref(loop)
+
+    def get_key(self, fileobj):
+        """A selectors.SelectorKey, as BaseSelector.get_key. KeyError."""
+        import selectors
+
+        loop = self._loop()
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        reader, writer = loop._watched(fd) if loop is not None else (None, None)
+        mask = (reader and selectors.EVENT_READ or 0) | (writer and selectors.EVENT_WRITE or 0)
+        if not mask:
+            raise KeyError(f"{fileobj!r} is not registered")
+        return selectors.SelectorKey(fileobj, fd, mask, (reader, writer))
+
+    def get_map(self):
+        """The keys by descriptor, as BaseSelector.get_map."""
+        loop = self._loop()
+        fds = loop._watched_fds() if loop is not None else []
+        return {fd: self.get_key(fd) for fd in fds}
+
+    def close(self):
+        """Nothing: the library closes what it opened."""
+
+
+class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
+    """asyncio's event loop, on a loop that C and C++ code can share.
+
+    fork: what an inherited loop does in a forked child. "error": every call
+    raises RuntimeError. "asyncio": it works on, as asyncio's. "reinit": it works
+    on, with its timers only.
+    """
+
+    def __init__(self, *, fork="error", _pointer=None):
+        try:
+            mode = _FORK_MODES[fork]
+        except KeyError:
+            raise ValueError(f"fork must be one of {', '.join(_FORK_MODES)}") from None
+        self._open(_pointer, mode)
+        self._ssock = self._csock = None
+        super().__init__(_Selector(self))
+
+    # The wake-up is the library's. Only signals need asyncio's pipe, because
+    # Python's own handler writes to it; it is made for the first of them.
+
+    def _make_self_pipe(self):
+        pass
+
+    def _close_self_pipe(self):
+        if self._csock is not None:
+            super()._close_self_pipe()
+
+    def add_signal_handler(self, sig, callback, *args):
+        if self._csock is None and threading.current_thread() is threading.main_thread():
+            self._check_closed()
+            super()._make_self_pipe()
+        return super().add_signal_handler(sig, callback, *args)
+
+    add_signal_handler.__doc__ = asyncio.SelectorEventLoop.add_signal_handler.__doc__
+
+    # Transports.
+
+    def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None):
+        self._ensure_fd_no_transport(sock)
+        return _transports.SocketTransport(self, sock, protocol, waiter, extra, server)
+
+    def _make_ssl_transport(
+        self, rawsock, protocol, sslcontext, waiter=None,
+        *, server_side=False, server_hostname=None, extra=None, server=None,
+        ssl_handshake_timeout=constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout=constants.SSL_SHUTDOWN_TIMEOUT,
+    ):
+        self._ensure_fd_no_transport(rawsock)
+        ssl_protocol = sslproto.SSLProtocol(
+            self, protocol, sslcontext, waiter, server_side, server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        _transports.SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
+        return ssl_protocol._app_transport
+
+    def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
+        self._ensure_fd_no_transport(sock)
+        return _transports.DatagramTransport(self, sock, protocol, address, waiter, extra)
+
+    # What the native half asks for.
+
+    def _report_error(self, handle, exc):
+        """A callback raised: asyncio's Handle._run."""
+        callback = format_helpers._format_callback_source(handle._callback, handle._args)
+        context = {
+            "message": f"Exception in callback {callback}",
+            "exception": exc,
+            "handle": handle,
+        }
+        if handle._source_traceback:
+            context["source_traceback"] = handle._source_traceback
+        self.call_exception_handler(context)
+
+    def _report_slow(self, handle, duration):
+        """A callback took long, in debug mode: asyncio's _run_once."""
+        logger.warning(
+            "Executing %s took %.3f seconds", base_events._format_handle(handle), duration
+        )
+
+    # The end.
+
+    def is_running(self):
+        """Is it running, in whatever thread? An inherited loop is not."""
+        return super().is_running() and not self._is_inherited()
+
+    def close(self):
+        """Close the loop: what waits is dropped, descriptors are closed."""
+        if self._is_inherited():
+            self._forget_parent()
+        super().close()
+        self._close_native()
+
+    def _forget_parent(self):
+        """In a forked child: what asyncio's close would do to the parent's."""
+        self._thread_id = None
+        self._signal_handlers.clear()
+        self._default_executor = None
+        for sock in (self._ssock, self._csock):
+            if sock is not None:
+                sock.close()
+        self._ssock = self._csock = None
+
+    def __del__(self, *args):
+        if self._is_foreign() or self._is_inherited():
+            return
+        super().__del__(*args)
+
+
+def new_event_loop(*, fork="error"):
+    """A new coloop.EventLoop. asyncio: new_event_loop()."""
+    return EventLoop(fork=fork)
+
+
+def from_pointer(pointer, *, fork="error"):
+    """The EventLoop of a loop_t that C code made: an int or a capsule.
+
+    It takes a reference to the loop. The same loop gives the same object, which
+    lives until the loop is closed; closing it is up to whoever made it.
+    """
+    pointer, known = _coloop._find_loop(pointer)
+    return known if known is not None else EventLoop(fork=fork, _pointer=pointer)

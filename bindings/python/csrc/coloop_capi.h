@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT
+ *
+ * For C extensions of Python that use coloop without linking to it.
+ *
+ *     #include <Python.h>
+ *     #include <coloop_capi.h>
+ *
+ *     const coloop_capi_t *coloop = coloop_import();   // NULL: exception set
+ *     loop_t *loop = coloop->get_loop(python_loop);    // borrowed
+ *     coloop->loop_call_soon_threadsafe(loop, callback, data, NULL, NULL);
+ *
+ * The functions named loop_... are those of coloop.h, where they are described.
+ * Fields are only ever added at the end: compare `size` before you use one that
+ * came later than the version you were compiled with. */
+#ifndef COLOOP_CAPI_H
+#define COLOOP_CAPI_H
+
+#include <Python.h>
+#include <coloop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The capsule's name. */
+#define COLOOP_CAPI_NAME "coloop._C_API"
+
+/* What the capsule leads to. */
+typedef struct coloop_capi_t {
+    /* sizeof(coloop_capi_t), as the library knows it. */
+    size_t size;
+    /* coloop_version_number and coloop_instance_id. */
+    uint32_t (*version_number)(void);
+    uint64_t (*instance_id)(void);
+    /* The loop of a coloop.EventLoop, borrowed; NULL with TypeError. Needs the GIL. */
+    loop_t *(*get_loop)(PyObject *python_loop);
+    /* coloop.from_pointer: a new reference, or NULL with an exception. Needs the GIL. */
+    PyObject *(*from_loop)(loop_t *loop);
+    loop_t *(*loop_ref)(loop_t *);
+    void (*loop_unref)(loop_t *);
+    int (*loop_call_soon)(loop_t *, loop_callback_t, void *, loop_destroy_t, loop_handle_t *);
+    int (*loop_call_soon_threadsafe)(loop_t *, loop_callback_t, void *, loop_destroy_t,
+                                     loop_handle_t *);
+    int (*loop_call_later)(loop_t *, int64_t, loop_callback_t, void *, loop_destroy_t,
+                           loop_handle_t *);
+    int (*loop_call_at)(loop_t *, uint64_t, loop_callback_t, void *, loop_destroy_t,
+                        loop_handle_t *);
+    int (*loop_handle_cancel)(loop_t *, loop_handle_t);
+    uint64_t (*loop_time)(const loop_t *);
+    int (*loop_wakeup)(loop_t *);
+    int (*loop_add_reader)(loop_t *, int, loop_callback_t, void *, loop_destroy_t);
+    int (*loop_remove_reader)(loop_t *, int);
+    int (*loop_add_writer)(loop_t *, int, loop_callback_t, void *, loop_destroy_t);
+    int (*loop_remove_writer)(loop_t *, int);
+    int (*loop_get_running)(loop_t **);
+    const char *(*loop_strerror)(int);
+    const char *(*loop_last_error)(void);
+} coloop_capi_t;
+
+/* Imports coloop; the table is valid for ever. NULL with an exception. */
+static inline const coloop_capi_t *coloop_import(void) {
+    return (const coloop_capi_t *)PyCapsule_Import(COLOOP_CAPI_NAME, 0);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

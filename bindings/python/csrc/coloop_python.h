@@ -1,0 +1,149 @@
+/* What the files of the extension share. The hot paths of an asyncio loop are
+ * here, on the public C ABI of libcoloop; everything else is the standard
+ * library's own code, which the Python classes derive from.
+ *
+ * Who may touch what: every function runs with the GIL, except where a hook
+ * lets go of it around a wait. The library calls back on the thread that runs
+ * the loop; when that is a thread of C code without the GIL, the callback takes
+ * it first (see loop_run.c). */
+#ifndef COLOOP_PYTHON_H
+#define COLOOP_PYTHON_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <coloop.h>
+#include <structmember.h>
+
+/* Arguments kept in a handle itself; more are kept in a tuple. */
+#define INLINE_ARGS 3
+#define ARGS_IN_TUPLE 0xff
+/* asyncio's max_size: what one read may bring. */
+#define READ_SIZE (256 * 1024)
+
+typedef struct HandleObject HandleObject;
+
+/* Per interpreter. */
+typedef struct {
+    PyTypeObject *loop_type;
+    PyTypeObject *handle_type;
+    PyTypeObject *timer_type;
+    PyTypeObject *stream_type;
+    PyTypeObject *datagram_type;
+    PyTypeObject *sock_wait_type;
+
+    /* The standard library's. */
+    PyObject *asyncio_handle;
+    PyObject *asyncio_timer_handle;
+    PyObject *buffered_protocol;
+    PyObject *tasks_module;
+    PyObject *future_class;
+    PyObject *base_create_task;
+    PyObject *extract_stack;
+    PyObject *stream_write;
+    PyObject *stream_writelines;
+    PyObject *datagram_sendto;
+    PyObject *socket_type;
+    PyObject *ssl_socket_type;
+
+    /* Interned names. */
+    PyObject *names;
+    PyObject *s_get_buffer, *s_buffer_updated, *s_data_received, *s_on_eof, *s_fatal_error,
+        *s_add_writer, *s_write_ready, *s_append, *s_maybe_pause, *s_check_callback,
+        *s_check_thread, *s_report_error, *s_report_slow, *s_slow_duration, *s_current_handle,
+        *s_task, *s_datagram_received, *s_error_received, *s_fileno, *s_cancel, *s_fork_mode,
+        *s_done, *s_set_result, *s_set_exception, *s_address, *s_buffer_size, *s_timed_out;
+    PyObject *kw_loop;         /* ('loop',) */
+    PyObject *kw_task;         /* ('loop', 'name', 'context') */
+    PyObject *kw_task_plain;   /* ('loop',) */
+
+    HandleObject *free_handles;
+    int free_count;
+    struct LoopObject *loops; /* all of them, linked by next_loop */
+} State;
+
+typedef struct {
+    HandleObject *reader;
+    HandleObject *writer;
+} Watch;
+
+typedef struct LoopObject {
+    PyObject_HEAD
+    State *state;
+    loop_t *loop;
+    PyThreadState *thread_state; /* while a wait has let go of the GIL */
+    PyObject *raised;            /* what leaves the run: a BaseException */
+    PyObject *task_factory;
+    HandleObject *first, *last; /* scheduled handles; each has a reference */
+    Watch *watches;             /* by descriptor; borrowed from the library */
+    int watches_count;
+    char *read_buffer;
+    struct LoopObject *next_loop;
+    char runs;       /* Python runs it, in this very call */
+    char closed;
+    char stopping;
+    char debug;
+    char foreign; /* made by C code, which may run it when this object is gone */
+    char fork_mode; /* FORK_... */
+} LoopObject;
+
+enum { FORK_ERROR, FORK_ASYNCIO, FORK_REINIT };
+
+struct HandleObject {
+    PyObject_HEAD
+    LoopObject *loop;
+    PyObject *callback; /* NULL once cancelled */
+    PyObject *context;
+    HandleObject *previous, *next; /* among the loop's scheduled; or the free list */
+    loop_handle_t id;              /* of a timer */
+    double when;
+    PyObject *when_object; /* what the caller gave, if it was no float */
+    PyObject *weakrefs;
+    PyObject *source_traceback;
+    PyObject *text; /* _repr of a handle cancelled in debug mode */
+    unsigned char cancelled;
+    unsigned char scheduled; /* in the loop's list */
+    unsigned char is_timer;
+    unsigned char nargs; /* or ARGS_IN_TUPLE: args[0] is a tuple */
+    PyObject *spare;     /* the slot before the arguments that a vectorcall may use */
+    PyObject *args[INLINE_ARGS];
+};
+
+/* module.c */
+extern struct PyModuleDef coloop_module;
+
+/* errors.c: sets the exception that asyncio would raise; returns NULL. */
+PyObject *raise_code(LoopObject *loop, int code);
+/* Checks an argument of a library call: true if it failed (exception set). */
+int failed(LoopObject *loop, int code);
+
+/* handle.c */
+extern PyType_Spec handle_spec, timer_spec;
+HandleObject *handle_new(LoopObject *loop, PyTypeObject *type, PyObject *callback,
+                         PyObject *const *args, Py_ssize_t nargs, PyObject *context);
+void handle_link(HandleObject *handle);
+void handle_unlink(HandleObject *handle);
+int handle_forget_callback(HandleObject *handle);
+void free_handles_clear(State *state);
+
+/* loop.c, loop_run.c, schedule.c, watch.c, create.c */
+extern PyType_Spec loop_spec;
+extern PyMethodDef run_methods[], schedule_methods[], watch_methods[], create_methods[];
+void run_handle(void *data);
+void run_persistent_handle(HandleObject *handle);
+void keep_raised(LoopObject *loop);
+int set_wait_hooks(LoopObject *loop);
+int loop_check_open(LoopObject *loop);
+PyObject *find_loop(PyObject *module, PyObject *given);
+int recover_from_fork(LoopObject *loop, int code);
+void watches_clear(LoopObject *loop);
+
+/* stream.c, datagram.c */
+PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base);
+PyTypeObject *make_datagram_type(PyObject *module, State *state, PyObject *base);
+
+/* capi.c */
+int add_capi(PyObject *module);
+
+static inline State *state_of(PyObject *module) { return (State *)PyModule_GetState(module); }
+
+#endif

@@ -1,0 +1,310 @@
+/* The Loop type: what an event loop is made of, its life and its end. The
+ * Python class EventLoop derives from it and from asyncio's own loop. */
+#include "coloop_python.h"
+
+static PyObject *loop_new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    (void)args;
+    (void)kwargs;
+    LoopObject *self = (LoopObject *)type->tp_alloc(type, 0);
+    if (!self) return NULL;
+    PyObject *module = PyType_GetModuleByDef(type, &coloop_module);
+    if (!module) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    self->state = state_of(module);
+    return (PyObject *)self;
+}
+
+static int capsule_pointer(PyObject *given, loop_t **ret_loop) {
+    if (PyCapsule_CheckExact(given)) {
+        *ret_loop = PyCapsule_GetPointer(given, "coloop.loop_t");
+        return *ret_loop ? 0 : -1;
+    }
+    *ret_loop = PyLong_AsVoidPtr(given);
+    if (!*ret_loop) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the pointer is NULL");
+        return -1;
+    }
+    return 0;
+}
+
+/* _open(pointer, fork): makes the library's loop, or takes a reference to one
+ * that C code made. */
+static PyObject *loop_open(LoopObject *self, PyObject *args) {
+    PyObject *pointer;
+    int fork_mode;
+    if (!PyArg_ParseTuple(args, "Oi", &pointer, &fork_mode)) return NULL;
+    if (self->loop) {
+        PyErr_SetString(PyExc_RuntimeError, "the loop is open already");
+        return NULL;
+    }
+    self->fork_mode = (char)fork_mode;
+    if (pointer == Py_None) {
+        if (failed(self, loop_create(NULL, &self->loop))) return NULL;
+    } else {
+        loop_t *loop;
+        if (capsule_pointer(pointer, &loop) < 0) return NULL;
+        self->loop = loop_ref(loop);
+        self->closed = loop_is_closed(loop) == 1;
+        self->foreign = 1;
+    }
+    if (!self->closed && set_wait_hooks(self) < 0) return NULL;
+    self->next_loop = self->state->loops;
+    self->state->loops = self;
+    Py_RETURN_NONE;
+}
+
+static void leave_list(LoopObject *self) {
+    LoopObject **place = &self->state->loops;
+    while (*place && *place != self) place = &(*place)->next_loop;
+    if (*place) *place = self->next_loop;
+}
+
+/* _find_loop(pointer): (the int, the Python loop that has it or None). */
+PyObject *find_loop(PyObject *module, PyObject *given) {
+    loop_t *loop;
+    if (capsule_pointer(given, &loop) < 0) return NULL;
+    LoopObject *known = state_of(module)->loops;
+    while (known && known->loop != loop) known = known->next_loop;
+    return Py_BuildValue("(NO)", PyLong_FromVoidPtr(loop), known ? (PyObject *)known : Py_None);
+}
+
+int loop_check_open(LoopObject *self) {
+    if (!self->closed && self->loop) return 0;
+    raise_code(self, LOOP_ECLOSED);
+    return -1;
+}
+
+/* Drops what is scheduled. Destroying a callback may run any code. */
+static void drop_scheduled(LoopObject *self) {
+    while (self->first) {
+        HandleObject *handle = self->first;
+        handle_unlink(handle);
+        Py_DECREF(handle);
+    }
+}
+
+static PyObject *loop_close_native(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    self->closed = 1;
+    if (self->loop) {
+        int code = loop_close(self->loop);
+        if (code < 0) {
+            self->closed = 0;
+            return raise_code(self, code);
+        }
+    }
+    drop_scheduled(self);
+    watches_clear(self);
+    PyMem_RawFree(self->read_buffer);
+    self->read_buffer = NULL;
+    Py_RETURN_NONE;
+}
+
+static int loop_traverse(LoopObject *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->raised);
+    Py_VISIT(self->task_factory);
+    /* What C code may still run is in use, whoever else knows of it. */
+    if (self->foreign && !self->closed) return 0;
+    for (HandleObject *handle = self->first; handle; handle = handle->next) Py_VISIT(handle);
+    for (int fd = 0; fd < self->watches_count; fd++) {
+        Py_VISIT(self->watches[fd].reader);
+        Py_VISIT(self->watches[fd].writer);
+    }
+    return 0;
+}
+
+static int loop_clear(LoopObject *self) {
+    Py_CLEAR(self->raised);
+    Py_CLEAR(self->task_factory);
+    return 0;
+}
+
+static void loop_dealloc(LoopObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    leave_list(self);
+    loop_clear(self);
+    if (self->loop) {
+        /* C code may have a reference; then this was not closed before. */
+        if (!self->closed && !self->foreign) loop_close(self->loop);
+        loop_unref(self->loop);
+    }
+    drop_scheduled(self);
+    watches_clear(self);
+    PyMem_RawFree(self->read_buffer);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *loop_time_seconds(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    return PyFloat_FromDouble((double)loop_time(self->loop) * 1e-9);
+}
+
+static PyObject *loop_get_pointer(LoopObject *self, void *unused) {
+    (void)unused;
+    return PyLong_FromVoidPtr(self->loop);
+}
+
+static void release_capsule(PyObject *capsule) {
+    loop_unref(PyCapsule_GetPointer(capsule, "coloop.loop_t"));
+}
+
+static PyObject *loop_get_capsule(LoopObject *self, void *unused) {
+    (void)unused;
+    PyObject *capsule = PyCapsule_New(self->loop, "coloop.loop_t", release_capsule);
+    if (capsule) loop_ref(self->loop);
+    return capsule;
+}
+
+static PyObject *get_flag(LoopObject *self, void *place) {
+    return PyBool_FromLong(*((char *)self + (size_t)place));
+}
+
+static int set_flag(LoopObject *self, PyObject *value, void *place) {
+    int truth = value ? PyObject_IsTrue(value) : 0;
+    if (truth < 0) return -1;
+    *((char *)self + (size_t)place) = (char)truth;
+    return 0;
+}
+
+static int set_stopping(LoopObject *self, PyObject *value, void *unused) {
+    if (set_flag(self, value, (void *)offsetof(LoopObject, stopping)) < 0) return -1;
+    (void)unused;
+    if (self->stopping && self->loop) {
+        int code = loop_stop(self->loop);
+        if (code < 0 && (code = recover_from_fork(self, code)) < 0) {
+            raise_code(self, code);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *loop_stop_method(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    return set_stopping(self, Py_True, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* The handles that are scheduled: of timers, or of the others. */
+static PyObject *scheduled(LoopObject *self, void *timers) {
+    PyObject *list = PyList_New(0);
+    if (!list) return NULL;
+    for (HandleObject *handle = self->first; handle; handle = handle->next) {
+        if (handle->is_timer == (timers != NULL) && PyList_Append(list, (PyObject *)handle) < 0) {
+            Py_DECREF(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+/* asyncio's base class makes queues of its own, which are not used. */
+static int ignore(LoopObject *self, PyObject *value, void *unused) {
+    (void)self;
+    (void)value;
+    (void)unused;
+    return 0;
+}
+
+static PyObject *loop_stats(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    loop_stats_t stats = {.size = sizeof stats};
+    if (failed(self, loop_get_stats(self->loop, &stats))) return NULL;
+    return Py_BuildValue(
+        "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "turns", stats.turns, "waits",
+        stats.waits, "callbacks", stats.callbacks, "io_events", stats.io_events, "timers",
+        stats.timers, "posts", stats.posts, "busy_ns", stats.busy_ns, "wait_ns", stats.wait_ns,
+        "ready_now", stats.ready_now, "timers_now", stats.timers_now, "posts_now",
+        stats.posts_now, "fds_now", stats.fds_now, "longest_ns", stats.longest_ns);
+}
+
+static PyObject *loop_stats_level(LoopObject *self, PyObject *level) {
+    unsigned long value = PyLong_AsUnsignedLong(level);
+    if (value == (unsigned long)-1 && PyErr_Occurred()) return NULL;
+    if (failed(self, loop_set_stats_level(self->loop, (uint32_t)value))) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *loop_get_foreign(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(self->foreign);
+}
+
+static PyObject *loop_is_inherited(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    uint64_t when;
+    return PyBool_FromLong(!self->closed && self->loop
+                           && loop_next_deadline(self->loop, &when) == LOOP_EFORKED);
+}
+
+static PyMethodDef own_methods[] = {
+    {"_open", (PyCFunction)loop_open, METH_VARARGS, NULL},
+    {"_close_native", (PyCFunction)loop_close_native, METH_NOARGS, NULL},
+    {"_is_inherited", (PyCFunction)loop_is_inherited, METH_NOARGS, NULL},
+    {"_is_foreign", (PyCFunction)loop_get_foreign, METH_NOARGS, NULL},
+    {"stop", (PyCFunction)loop_stop_method, METH_NOARGS,
+     "stop() -> None. Ends the run after the present turn. asyncio: loop.stop."},
+    {"time", (PyCFunction)loop_time_seconds, METH_NOARGS,
+     "time() -> float. Seconds of the loop's monotonic clock. asyncio: loop.time."},
+    {"stats", (PyCFunction)loop_stats, METH_NOARGS,
+     "stats() -> dict[str, int]. What the loop has counted: turns, waits, callbacks,\n"
+     "io_events, timers, posts; what waits in it (..._now); nanoseconds (..._ns), which are\n"
+     "measured from set_stats_level(1) on (busy and wait) or 2 (the longest callback).\n"
+     "From any thread. C: loop_get_stats."},
+    {"set_stats_level", (PyCFunction)loop_stats_level, METH_O,
+     "set_stats_level(level: int) -> None. 0 counts, 1 measures times as well, 2 also the\n"
+     "longest callback. ValueError for others. C: loop_set_stats_level."},
+    {NULL},
+};
+
+#define FLAG(field) (void *)offsetof(LoopObject, field)
+static PyGetSetDef loop_getset[] = {
+    {"_closed", (getter)get_flag, (setter)set_flag, NULL, FLAG(closed)},
+    {"_debug", (getter)get_flag, (setter)set_flag, NULL, FLAG(debug)},
+    {"_stopping", (getter)get_flag, (setter)set_stopping, NULL, FLAG(stopping)},
+    {"_ready", (getter)scheduled, (setter)ignore, NULL, NULL},
+    {"_scheduled", (getter)scheduled, (setter)ignore, NULL, (void *)1},
+    {"pointer", (getter)loop_get_pointer, NULL,
+     "The loop_t of C as an int: valid as long as the loop. See capsule.", NULL},
+    {"capsule", (getter)loop_get_capsule, NULL,
+     "The loop_t of C in a capsule named \"coloop.loop_t\", which holds a reference to it.",
+     NULL},
+    {NULL},
+};
+static PyMemberDef loop_members[] = {
+    {"_task_factory", T_OBJECT, offsetof(LoopObject, task_factory), 0, NULL},
+    {NULL},
+};
+
+/* One table from the files' own. */
+#define MOST_METHODS 48
+static PyMethodDef all_methods[MOST_METHODS];
+
+static PyType_Slot loop_slots[] = {
+    {Py_tp_doc, "The native half of coloop.EventLoop."},
+    {Py_tp_new, loop_new_object},
+    {Py_tp_dealloc, loop_dealloc},
+    {Py_tp_traverse, loop_traverse},
+    {Py_tp_clear, loop_clear},
+    {Py_tp_methods, all_methods},
+    {Py_tp_members, loop_members},
+    {Py_tp_getset, loop_getset},
+    {0, NULL},
+};
+PyType_Spec loop_spec = {
+    "coloop.Loop", sizeof(LoopObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, loop_slots};
+
+void collect_loop_methods(void) {
+    PyMethodDef *tables[] = {own_methods, run_methods, schedule_methods, watch_methods,
+                             create_methods};
+    int count = 0;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        for (PyMethodDef *method = tables[i]; method->ml_name && count < MOST_METHODS - 1; method++)
+            all_methods[count++] = *method;
+    all_methods[count] = (PyMethodDef){NULL};
+}

@@ -1,0 +1,273 @@
+/* Running: how the library's turns call Python, and what leaves a run. */
+#include "coloop_python.h"
+
+/* What a callback raised that must leave the run: it is kept until the library
+ * has ended the run. */
+void keep_raised(LoopObject *self) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback) PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    Py_XSETREF(self->raised, value);
+    if (self->runs) loop_interrupt(self->loop, 1);
+}
+
+static int must_leave(void) {
+    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
+        || PyErr_ExceptionMatches(PyExc_SystemExit);
+}
+
+/* A callback failed: asyncio's exception handler is told, unless it is one of
+ * the exceptions that end the run. */
+static void callback_failed(HandleObject *handle) {
+    LoopObject *self = handle->loop;
+    if (!must_leave()) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        PyErr_NormalizeException(&type, &value, &traceback);
+        if (traceback) PyException_SetTraceback(value, traceback);
+        PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self, self->state->s_report_error,
+                                                    handle, value, NULL);
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+        if (done) {
+            Py_DECREF(done);
+            return;
+        }
+    }
+    keep_raised(self);
+}
+
+static inline PyObject *call(HandleObject *handle) {
+    if (handle->nargs == ARGS_IN_TUPLE)
+        return PyObject_Call(handle->callback, handle->args[0], NULL);
+    return PyObject_Vectorcall(handle->callback, handle->args,
+                               handle->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+static void run_in_context(HandleObject *handle) {
+    /* A callback may cancel its own handle, which lets go of these. */
+    PyObject *callback = Py_NewRef(handle->callback);
+    PyObject *arguments[INLINE_ARGS];
+    int count = handle->nargs == ARGS_IN_TUPLE ? 1 : handle->nargs;
+    for (int i = 0; i < count; i++) arguments[i] = Py_NewRef(handle->args[i]);
+    PyObject *context = Py_NewRef(handle->context);
+    if (PyContext_Enter(context) < 0) {
+        callback_failed(handle);
+    } else {
+        PyObject *result = call(handle);
+        if (PyContext_Exit(context) < 0 && result) Py_CLEAR(result);
+        if (result)
+            Py_DECREF(result);
+        else
+            callback_failed(handle);
+    }
+    Py_DECREF(context);
+    for (int i = 0; i < count; i++) Py_DECREF(arguments[i]);
+    Py_DECREF(callback);
+}
+
+/* Debug mode: says which callback runs, and which ones take long. */
+static void run_observed(HandleObject *handle) {
+    LoopObject *self = handle->loop;
+    State *state = self->state;
+    if (PyObject_SetAttr((PyObject *)self, state->s_current_handle, (PyObject *)handle) < 0)
+        PyErr_Clear();
+    uint64_t before = loop_time(self->loop);
+    run_in_context(handle);
+    double seconds = (double)(loop_time(self->loop) - before) * 1e-9;
+    PyObject *limit = PyObject_GetAttr((PyObject *)self, state->s_slow_duration);
+    double limit_seconds = limit ? PyFloat_AsDouble(limit) : 0;
+    Py_XDECREF(limit);
+    if (!PyErr_Occurred() && seconds >= limit_seconds) {
+        PyObject *duration = PyFloat_FromDouble(seconds);
+        PyObject *done = duration ? PyObject_CallMethodObjArgs((PyObject *)self,
+                                                               state->s_report_slow, handle,
+                                                               duration, NULL)
+                                  : NULL;
+        Py_XDECREF(duration);
+        Py_XDECREF(done);
+    }
+    if (PyErr_Occurred()) {
+        if (must_leave())
+            keep_raised(self);
+        else
+            PyErr_WriteUnraisable((PyObject *)self);
+    }
+    if (PyObject_SetAttr((PyObject *)self, state->s_current_handle, Py_None) < 0) PyErr_Clear();
+}
+
+/* A callback that nobody else holds cannot change under the call: no further
+ * references are needed. */
+static inline void run_alone(HandleObject *handle) {
+    PyObject *context = handle->context;
+    if (PyContext_Enter(context) < 0) {
+        callback_failed(handle);
+        return;
+    }
+    PyObject *result = call(handle);
+    if (PyContext_Exit(context) < 0 && result) Py_CLEAR(result);
+    if (result)
+        Py_DECREF(result);
+    else
+        callback_failed(handle);
+}
+
+static inline void run_with_gil(HandleObject *handle) {
+    handle_unlink(handle);
+    if (!handle->cancelled) {
+        if (handle->loop->debug)
+            run_observed(handle);
+        else if (Py_REFCNT(handle) == 1)
+            run_alone(handle);
+        else
+            run_in_context(handle);
+    }
+    Py_DECREF(handle);
+}
+
+/* C code runs the loop: Python callbacks find the GIL and the running loop that
+ * asyncio expects. */
+static void enter_from_c(LoopObject *self, HandleObject *handle, int persistent) {
+    PyGILState_STATE gil = PyGILState_Ensure();
+    Py_INCREF(self);
+    PyObject *events = PyImport_ImportModule("asyncio.events");
+    PyObject *before = events ? PyObject_CallMethod(events, "_get_running_loop", NULL) : NULL;
+    PyObject *done =
+        before ? PyObject_CallMethod(events, "_set_running_loop", "O", self) : NULL;
+    Py_XDECREF(done);
+    if (PyErr_Occurred()) PyErr_WriteUnraisable((PyObject *)self);
+    if (persistent)
+        run_persistent_handle(handle);
+    else
+        run_with_gil(handle);
+    done = before ? PyObject_CallMethod(events, "_set_running_loop", "O", before) : NULL;
+    Py_XDECREF(done);
+    Py_XDECREF(before);
+    Py_XDECREF(events);
+    if (self->raised) {
+        PyObject *raised = self->raised;
+        self->raised = NULL;
+        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
+        Py_DECREF(raised);
+        loop_interrupt(self->loop, 1);
+    }
+    if (PyErr_Occurred()) PyErr_WriteUnraisable((PyObject *)self);
+    Py_DECREF(self);
+    PyGILState_Release(gil);
+}
+
+/* The library's callback of everything that runs once. Its data is the handle,
+ * with the reference of the loop's list. */
+void run_handle(void *data) {
+    HandleObject *handle = data;
+    if (handle->loop->runs)
+        run_with_gil(handle);
+    else
+        enter_from_c(handle->loop, handle, 0);
+}
+
+/* Of readers and writers, which stay. */
+void run_persistent_handle(HandleObject *handle) {
+    if (handle->cancelled) return;
+    Py_INCREF(handle);
+    if (handle->loop->debug)
+        run_observed(handle);
+    else
+        run_in_context(handle);
+    Py_DECREF(handle);
+}
+
+void run_watch(void *data) {
+    HandleObject *handle = data;
+    if (handle->loop->runs)
+        run_persistent_handle(handle);
+    else
+        enter_from_c(handle->loop, handle, 1);
+}
+
+static void before_wait(loop_t *loop, void *data) {
+    (void)loop;
+    LoopObject *self = data;
+    if (self->runs) self->thread_state = PyEval_SaveThread();
+}
+
+static void after_wait(loop_t *loop, void *data) {
+    (void)loop;
+    LoopObject *self = data;
+    if (!self->runs) return;
+    PyEval_RestoreThread(self->thread_state);
+    /* Python's own signal handlers: KeyboardInterrupt comes from here. */
+    if (PyErr_CheckSignals() < 0) keep_raised(self);
+}
+
+static void release_loop(void *data) {
+    PyGILState_STATE gil = PyGILState_Ensure();
+    Py_DECREF(data);
+    PyGILState_Release(gil);
+}
+
+/* A loop that C code made keeps its Python object; one that Python made must
+ * not, or it would never be collected. */
+int set_wait_hooks(LoopObject *self) {
+    loop_destroy_t destroy = NULL;
+    if (self->foreign) {
+        Py_INCREF(self);
+        destroy = release_loop;
+    }
+    int code = loop_set_wait_hooks(self->loop, before_wait, after_wait, self, destroy);
+    return failed(self, code) ? -1 : 0;
+}
+
+/* In a forked child: makes the loop this process's own, if it was made to allow
+ * that. 0, or the code. */
+int recover_from_fork(LoopObject *self, int code) {
+    if (code != LOOP_EFORKED || self->fork_mode == FORK_ERROR) return code;
+    uint32_t keep =
+        self->fork_mode == FORK_ASYNCIO ? LOOP_REINIT_KEEP_IO | LOOP_REINIT_KEEP_READY : 0;
+    code = loop_reinit_after_fork(self->loop, keep);
+    return code < 0 ? code : 0;
+}
+
+/* asyncio's run_forever calls this in a loop until _stopping is set: one call
+ * is a whole run here. */
+static PyObject *loop_run_once_method(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    if (loop_check_open(self) < 0) return NULL;
+    if (self->runs && !PyErr_Occurred()) {
+        uint64_t when;
+        if (loop_next_deadline(self->loop, &when) != LOOP_EFORKED)
+            return raise_code(self, LOOP_ERUNNING);
+    }
+    char outer = self->runs;
+    self->runs = 1;
+    int code = loop_run_forever(self->loop);
+    if (code == LOOP_EFORKED && (code = recover_from_fork(self, code)) == 0)
+        code = loop_run_forever(self->loop);
+    self->runs = outer;
+    if (self->raised) {
+        PyObject *raised = self->raised;
+        self->raised = NULL;
+        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
+        Py_DECREF(raised);
+        return NULL;
+    }
+    if (failed(self, code)) return NULL;
+    self->stopping = 1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *loop_wakeup_method(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    loop_wakeup(self->loop);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef run_methods[] = {
+    {"_run_once", (PyCFunction)loop_run_once_method, METH_NOARGS, NULL},
+    {"_write_to_self", (PyCFunction)loop_wakeup_method, METH_NOARGS, NULL},
+    {NULL},
+};

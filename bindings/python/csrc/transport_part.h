@@ -1,0 +1,39 @@
+/* What the native halves of transports add to asyncio's _FlowControlMixin, whose
+ * size differs between versions: the part lies behind it.
+ *
+ * The attributes have the names that asyncio's own transports use, so that their
+ * code, which does everything rare, and this code, which receives and sends,
+ * work on the same state. */
+#ifndef TRANSPORT_PART_H
+#define TRANSPORT_PART_H
+
+#include "coloop_python.h"
+
+typedef struct {
+    PyObject *protocol;
+    PyObject *buffer;
+    PyObject *empty_waiter;
+    PyObject *address;
+    int fd;
+    int conn_lost;
+    char closing;
+    char paused;
+    char eof;
+    char buffered; /* the protocol is a BufferedProtocol */
+} Part;
+
+/* The same in every interpreter of a process: they run the same Python. */
+extern size_t part_offset, loop_offset;
+
+static inline Part *part_of(PyObject *self) { return (Part *)((char *)self + part_offset); }
+
+/* The transport's loop, borrowed; NULL (no exception) once it is closed. */
+LoopObject *part_loop(PyObject *self);
+/* What asyncio does with an error of the system (errno) that ends a transport. */
+PyObject *part_fatal(PyObject *self, LoopObject *loop, const char *message);
+/* The loop's buffer for READ_SIZE bytes, or NULL with an exception. */
+char *part_read_buffer(LoopObject *loop);
+PyTypeObject *part_make_type(PyObject *module, PyObject *base, const char *name, const char *doc,
+                             PyMethodDef *methods);
+
+#endif

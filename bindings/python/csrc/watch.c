@@ -1,0 +1,174 @@
+/* Readers and writers. The library holds the handles; the table here only says
+ * which ones they are. */
+#include "coloop_python.h"
+
+void run_watch(void *data);
+
+enum { READER, WRITER };
+
+static HandleObject **slot(LoopObject *self, int fd, int direction) {
+    if (fd < 0 || fd >= self->watches_count) return NULL;
+    Watch *watch = &self->watches[fd];
+    return direction == READER ? &watch->reader : &watch->writer;
+}
+
+static int reserve(LoopObject *self, int fd) {
+    if (fd < self->watches_count) return 0;
+    int count = self->watches_count ? self->watches_count : 16;
+    while (count <= fd) count *= 2;
+    Watch *grown = PyMem_RawRealloc(self->watches, (size_t)count * sizeof *grown);
+    if (!grown) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memset(grown + self->watches_count, 0,
+           (size_t)(count - self->watches_count) * sizeof *grown);
+    self->watches = grown;
+    self->watches_count = count;
+    return 0;
+}
+
+void watches_clear(LoopObject *self) {
+    PyMem_RawFree(self->watches);
+    self->watches = NULL;
+    self->watches_count = 0;
+}
+
+/* The library lets go of a handle: it was replaced or removed, or the loop
+ * closes. asyncio cancels it then. Any thread may close a loop. */
+static void dropped(void *data) {
+    HandleObject *handle = data;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    handle->cancelled = 1;
+    LoopObject *self = handle->loop;
+    int fd = (int)handle->id;
+    for (int direction = READER; direction <= WRITER; direction++) {
+        HandleObject **place = slot(self, fd, direction);
+        if (place && *place == handle) *place = NULL;
+    }
+    handle_forget_callback(handle);
+    Py_DECREF(handle);
+    PyGILState_Release(gil);
+}
+
+/* asyncio's _fileobj_to_fd. */
+static int descriptor(PyObject *given) {
+    if (PyLong_Check(given)) {
+        long value = PyLong_AsLong(given);
+        if (value == -1 && PyErr_Occurred()) return -1;
+        if (value < 0 || value > INT32_MAX) {
+            PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", value);
+            return -1;
+        }
+        return (int)value;
+    }
+    PyObject *number = PyObject_CallMethod(given, "fileno", NULL);
+    if (!number) {
+        if (PyErr_ExceptionMatches(PyExc_AttributeError)
+            || PyErr_ExceptionMatches(PyExc_TypeError)
+            || PyErr_ExceptionMatches(PyExc_ValueError)) {
+            PyErr_Clear();
+            PyErr_Format(PyExc_ValueError, "Invalid file object: %R", given);
+        }
+        return -1;
+    }
+    long value = PyLong_AsLong(number);
+    Py_DECREF(number);
+    if (value == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError, "Invalid file object: %R", given);
+        return -1;
+    }
+    if (value < 0 || value > INT32_MAX) {
+        PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", value);
+        return -1;
+    }
+    return (int)value;
+}
+
+static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs < 2) {
+        PyErr_SetString(PyExc_TypeError, "a descriptor and a callback are needed");
+        return NULL;
+    }
+    if (loop_check_open(self) < 0) return NULL;
+    int fd = descriptor(args[0]);
+    if (fd < 0 || reserve(self, fd) < 0) return NULL;
+    HandleObject *handle =
+        handle_new(self, self->state->handle_type, args[1], args + 2, nargs - 2, NULL);
+    if (!handle) return NULL;
+    handle->id = (loop_handle_t)fd;
+    int (*function)(loop_t *, int, loop_callback_t, void *, loop_destroy_t) =
+        direction == READER ? loop_add_reader : loop_add_writer;
+    Py_INCREF(handle);
+    int code = function(self->loop, fd, run_watch, handle, dropped);
+    if (code < 0 && (code = recover_from_fork(self, code)) == 0) {
+        Py_INCREF(handle);
+        code = function(self->loop, fd, run_watch, handle, dropped);
+    }
+    if (code < 0) {
+        Py_DECREF(handle);
+        return raise_code(self, code);
+    }
+    /* Destroying a predecessor may have run anything. */
+    HandleObject **place = slot(self, fd, direction);
+    if (place && !handle->cancelled) *place = handle;
+    return (PyObject *)handle;
+}
+
+static PyObject *take(LoopObject *self, int direction, PyObject *given) {
+    if (self->closed || !self->loop) Py_RETURN_FALSE;
+    int fd = descriptor(given);
+    if (fd < 0) return NULL;
+    int (*function)(loop_t *, int) =
+        direction == READER ? loop_remove_reader : loop_remove_writer;
+    int code = function(self->loop, fd);
+    if (code < 0 && (code = recover_from_fork(self, code)) == 0) code = function(self->loop, fd);
+    if (failed(self, code)) return NULL;
+    return PyBool_FromLong(code);
+}
+
+static PyObject *add_reader(LoopObject *self, PyObject *const *args, Py_ssize_t nargs) {
+    return add(self, READER, args, nargs);
+}
+
+static PyObject *add_writer(LoopObject *self, PyObject *const *args, Py_ssize_t nargs) {
+    return add(self, WRITER, args, nargs);
+}
+
+static PyObject *remove_reader(LoopObject *self, PyObject *fd) { return take(self, READER, fd); }
+
+static PyObject *remove_writer(LoopObject *self, PyObject *fd) { return take(self, WRITER, fd); }
+
+/* (reader, writer) of a descriptor, None for each that is not. */
+static PyObject *watched(LoopObject *self, PyObject *given) {
+    int fd = descriptor(given);
+    if (fd < 0) return NULL;
+    HandleObject **reader = slot(self, fd, READER), **writer = slot(self, fd, WRITER);
+    return PyTuple_Pack(2, reader && *reader ? (PyObject *)*reader : Py_None,
+                        writer && *writer ? (PyObject *)*writer : Py_None);
+}
+
+/* The descriptors that are watched. */
+static PyObject *watched_fds(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    PyObject *list = PyList_New(0);
+    for (int fd = 0; list && fd < self->watches_count; fd++) {
+        if (!self->watches[fd].reader && !self->watches[fd].writer) continue;
+        PyObject *number = PyLong_FromLong(fd);
+        if (!number || PyList_Append(list, number) < 0) Py_CLEAR(list);
+        Py_XDECREF(number);
+    }
+    return list;
+}
+
+#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL
+PyMethodDef watch_methods[] = {
+    {"_add_reader", FAST(add_reader), NULL},
+    {"_add_writer", FAST(add_writer), NULL},
+    {"_remove_reader", (PyCFunction)remove_reader, METH_O, NULL},
+    {"_remove_writer", (PyCFunction)remove_writer, METH_O, NULL},
+    {"_watched", (PyCFunction)watched, METH_O, NULL},
+    {"_watched_fds", (PyCFunction)watched_fds, METH_NOARGS, NULL},
+    {NULL},
+};

@@ -1,0 +1,86 @@
+"""Builds libcoloop with cargo and the extension that links to it.
+
+Both go into the package, with the headers, so that Python and C code in one
+process share one instance: coloop/lib/libcoloop.so.0 keeps its SONAME.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+LIBRARY = "libcoloop.so.0"
+ABOUT = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)
+assert ABOUT is not None
+
+
+class Build(build_ext):
+    def run(self):
+        self.library = self.build_library()
+        super().run()
+
+    def build_library(self):
+        """COLOOP_LIBRARY names a library that is built already."""
+        given = os.environ.get("COLOOP_LIBRARY")
+        if given:
+            return pathlib.Path(given).resolve()
+        command = [
+            os.environ.get("CARGO", "cargo"), "rustc", "--locked", "--release", "--lib",
+            "--crate-type", "cdylib", "--features", "symbol-versions",
+            "--manifest-path", str(ROOT / "Cargo.toml"),
+        ]
+        subprocess.run(command, check=True)
+        target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+        return target / "release" / "libcoloop.so"
+
+    def build_extension(self, ext):
+        package = pathlib.Path(self.get_ext_fullpath(ext.name)).parent
+        self.put_files(package)
+        ext.extra_objects = [str(package / "lib" / LIBRARY)]
+        super().build_extension(ext)
+
+    def copy_extensions_to_source(self):
+        super().copy_extensions_to_source()
+        self.put_files(HERE / "coloop")
+
+    def put_files(self, package):
+        """What the package carries beside Python: the library and its headers."""
+        files = {
+            "lib": [(self.library, LIBRARY)],
+            "include": [
+                (ROOT / "include" / "coloop.h", "coloop.h"),
+                (HERE / "csrc" / "coloop_capi.h", "coloop_capi.h"),
+            ],
+        }
+        for folder, contents in files.items():
+            (package / folder).mkdir(parents=True, exist_ok=True)
+            for source, name in contents:
+                shutil.copy(source, package / folder / name)
+
+
+setup(
+    version=ABOUT[1],
+    packages=["coloop"],
+    package_data={"coloop": ["py.typed", "*.pyi", "cmake/*"]},
+    ext_modules=[
+        Extension(
+            "coloop._coloop",
+            sorted(str(path.relative_to(HERE)) for path in (HERE / "csrc").glob("*.c")),
+            depends=sorted(str(path.relative_to(HERE)) for path in (HERE / "csrc").glob("*.h")),
+            include_dirs=[str(ROOT / "include"), "csrc"],
+            extra_compile_args=[
+                "-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-missing-field-initializers",
+                "-Wno-cast-function-type", "-fvisibility=hidden",
+            ],
+            extra_link_args=["-Wl,-rpath,$ORIGIN/lib"],
+        )
+    ],
+    cmdclass={"build_ext": Build},
+    zip_safe=False,
+)
