@@ -1,4 +1,5 @@
 # make          the shared and the static library, into target/lib
+# make python   the Python package, into .venv (PYTHON= selects the version)
 # make demo     builds everything and runs the main job
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
@@ -11,11 +12,16 @@ CC     ?= cc
 CFLAGS ?= -O2 -g
 LIB    := target/lib
 VENV   := .venv
+# One environment at a time, for the Python that was selected last.
+TAG    := $(shell $(PYTHON) -c 'import sys; print(".".join(map(str, sys.version_info[:3])))')
 WARN   := -std=c11 -Wall -Wextra -pedantic -Werror
 LINK   := -Iinclude -L$(LIB) -lcoloop -Wl,-rpath,$(abspath $(LIB)) -pthread
+BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bindings/python/csrc/*) \
+           $(wildcard bindings/python/coloop/*.py bindings/python/coloop/*.pyi)
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all demo test bench header model test-rust test-header test-c test-python test-peers \
+
+.PHONY: all python demo test bench header model test-rust test-header test-c test-python test-peers \
         test-contract test-samples test-examples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
@@ -41,7 +47,7 @@ target/demo/%: examples/c/%.c $(wildcard examples/c/*.h) include/coloop.h $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 
-test: $(VENV)/.installed test-rust model test-header test-c test-python test-peers test-contract test-samples test-examples demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-peers test-contract test-samples test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -49,7 +55,7 @@ test-rust:
 model:
 	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom model
 
-test-header: $(VENV)/.installed all
+test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
 
 target/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(LIB)/libcoloop.so
@@ -60,14 +66,14 @@ test-c: target/tests/c
 	$(PYTHON) tests/c/run.py target/tests/c
 	$(PYTHON) tests/c/run.py --valgrind target/tests/c
 
-test-python: $(VENV)/.installed $(LIB)/libcoloop.so
+test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v
 
 target/tests/peer: tests/peers/peer.c include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
 	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 
-test-peers: $(VENV)/.installed target/tests/peer
+test-peers: $(VENV)/.installed-$(TAG) target/tests/peer
 	COLOOP_PEER=target/tests/peer $(VENV)/bin/python -m unittest discover -s tests/peers -v
 
 test-contract: target/tests/c
@@ -79,10 +85,18 @@ test-samples: $(LIB)/libcoloop.so
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
 
-$(VENV)/.installed: scripts/setup.sh scripts/requirements.txt
+$(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 	scripts/setup.sh test
+	test -e $@ || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement scripts/requirements.txt
+	touch $@
+
+python: $(VENV)/.coloop-$(TAG)
+
+$(VENV)/.coloop-$(TAG): $(VENV)/.installed-$(TAG) $(BINDING) $(LIB)/libcoloop.so
+	rm -rf bindings/python/build
+	COLOOP_LIBRARY=$(abspath $(LIB)/libcoloop.so.0) $(VENV)/bin/pip install --quiet ./bindings/python
 	touch $@
 
 bench: all

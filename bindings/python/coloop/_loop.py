@@ -1,10 +1,6 @@
 """EventLoop: asyncio's loop on the library's."""
 
 import asyncio
-import os
-import signal
-import socket
-import sys
 import threading
 import weakref
 from asyncio import base_events, constants, events, format_helpers, sslproto
@@ -67,11 +63,12 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
     # Python's own handler writes to it; it is made for the first of them.
 
     def _make_self_pipe(self):
-        pass
+        self._internal_fds += 1
 
     def _close_self_pipe(self):
         if self._csock is not None:
             super()._close_self_pipe()
+        self._internal_fds = 0
 
     def add_signal_handler(self, sig, callback, *args):
         if self._csock is None and threading.current_thread() is threading.main_thread():

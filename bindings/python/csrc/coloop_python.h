@@ -73,6 +73,7 @@ typedef struct LoopObject {
     PyThreadState *thread_state; /* while a wait has let go of the GIL */
     PyObject *raised;            /* what leaves the run: a BaseException */
     PyObject *task_factory;
+    PyObject *thread_id; /* None: asyncio's run_forever is not at work */
     HandleObject *first, *last; /* scheduled handles; each has a reference */
     Watch *watches;             /* by descriptor; borrowed from the library */
     int watches_count;

@@ -119,6 +119,7 @@ static int loop_traverse(LoopObject *self, visitproc visit, void *arg) {
 static int loop_clear(LoopObject *self) {
     Py_CLEAR(self->raised);
     Py_CLEAR(self->task_factory);
+    Py_CLEAR(self->thread_id);
     return 0;
 }
 
@@ -277,6 +278,7 @@ static PyGetSetDef loop_getset[] = {
 };
 static PyMemberDef loop_members[] = {
     {"_task_factory", T_OBJECT, offsetof(LoopObject, task_factory), 0, NULL},
+    {"_thread_id", T_OBJECT, offsetof(LoopObject, thread_id), 0, NULL},
     {NULL},
 };
 

@@ -232,21 +232,29 @@ int recover_from_fork(LoopObject *self, int code) {
     return code < 0 ? code : 0;
 }
 
+/* A run that ends when it is stopped, or a single turn. */
+static int run(LoopObject *self, int single) {
+    if (!single) return loop_run_forever(self->loop);
+    int code = loop_run_once(self->loop, -1);
+    return code < 0 ? code : 0;
+}
+
 /* asyncio's run_forever calls this in a loop until _stopping is set: one call
- * is a whole run here. */
+ * is a whole run here. Called by itself it is one turn, as in asyncio. */
 static PyObject *loop_run_once_method(LoopObject *self, PyObject *unused) {
     (void)unused;
     if (loop_check_open(self) < 0) return NULL;
-    if (self->runs && !PyErr_Occurred()) {
+    int single = !self->thread_id || self->thread_id == Py_None;
+    if (self->runs) {
         uint64_t when;
         if (loop_next_deadline(self->loop, &when) != LOOP_EFORKED)
             return raise_code(self, LOOP_ERUNNING);
     }
     char outer = self->runs;
     self->runs = 1;
-    int code = loop_run_forever(self->loop);
+    int code = run(self, single);
     if (code == LOOP_EFORKED && (code = recover_from_fork(self, code)) == 0)
-        code = loop_run_forever(self->loop);
+        code = run(self, single);
     self->runs = outer;
     if (self->raised) {
         PyObject *raised = self->raised;
@@ -256,7 +264,7 @@ static PyObject *loop_run_once_method(LoopObject *self, PyObject *unused) {
         return NULL;
     }
     if (failed(self, code)) return NULL;
-    self->stopping = 1;
+    if (!single) self->stopping = 1;
     Py_RETURN_NONE;
 }
 
