@@ -15,7 +15,7 @@
 #include <structmember.h>
 
 /* Arguments kept in a handle itself; more are kept in a tuple. */
-#define INLINE_ARGS 3
+#define INLINE_ARGS 2
 #define ARGS_IN_TUPLE 0xff
 /* asyncio's max_size: what one read may bring. */
 #define READ_SIZE (256 * 1024)
@@ -56,8 +56,8 @@ typedef struct {
     PyObject *kw_task;         /* ('loop', 'name', 'context') */
     PyObject *kw_task_plain;   /* ('loop',) */
 
-    HandleObject *free_handles;
-    int free_count;
+    HandleObject *free_handles[2]; /* handles, timers */
+    int free_count[2];
     struct LoopObject *loops; /* all of them, linked by next_loop */
 } State;
 
@@ -89,25 +89,42 @@ typedef struct LoopObject {
 
 enum { FORK_ERROR, FORK_ASYNCIO, FORK_REINIT };
 
+/* What few handles have. */
+typedef struct {
+    PyObject *when;             /* what the caller gave, if it was no float */
+    PyObject *source_traceback; /* in debug mode */
+    PyObject *text;             /* _repr of a handle cancelled in debug mode */
+} Rare;
+
+/* Not known to the garbage collector: in a loop that is busy, handles would be
+ * most of what it counts. So a handle lets go of its callback and arguments once
+ * it has run; before that the loop shows them (loop_traverse). */
 struct HandleObject {
     PyObject_HEAD
     LoopObject *loop;
-    PyObject *callback; /* NULL once cancelled */
+    PyObject *callback; /* NULL once it has run or was cancelled */
     PyObject *context;
-    HandleObject *previous, *next; /* among the loop's scheduled; or the free list */
-    loop_handle_t id;              /* of a timer */
-    double when;
-    PyObject *when_object; /* what the caller gave, if it was no float */
     PyObject *weakrefs;
-    PyObject *source_traceback;
-    PyObject *text; /* _repr of a handle cancelled in debug mode */
+    Rare *rare;
+    HandleObject *next; /* among the loop's scheduled; or the free list */
     unsigned char cancelled;
     unsigned char scheduled; /* in the loop's list */
     unsigned char is_timer;
     unsigned char nargs; /* or ARGS_IN_TUPLE: args[0] is a tuple */
-    PyObject *spare;     /* the slot before the arguments that a vectorcall may use */
+    int fd;              /* of a reader or writer */
+    /* Lies before the arguments, where a vectorcall may write: while a callback
+     * runs its handle is in no list, and this is not used. */
+    HandleObject *previous;
     PyObject *args[INLINE_ARGS];
 };
+
+typedef struct {
+    HandleObject handle;
+    loop_handle_t id;
+    double when;
+} TimerObject;
+
+static inline TimerObject *timer(HandleObject *handle) { return (TimerObject *)handle; }
 
 /* module.c */
 extern struct PyModuleDef coloop_module;
@@ -119,11 +136,13 @@ int failed(LoopObject *loop, int code);
 
 /* handle.c */
 extern PyType_Spec handle_spec, timer_spec;
-HandleObject *handle_new(LoopObject *loop, PyTypeObject *type, PyObject *callback,
+HandleObject *handle_new(LoopObject *loop, int is_timer, PyObject *callback,
                          PyObject *const *args, Py_ssize_t nargs, PyObject *context);
 void handle_link(HandleObject *handle);
 void handle_unlink(HandleObject *handle);
-int handle_forget_callback(HandleObject *handle);
+void handle_forget_callback(HandleObject *handle);
+int handle_visit(HandleObject *handle, visitproc visit, void *arg);
+int handle_set_when(HandleObject *handle, PyObject *when);
 void free_handles_clear(State *state);
 
 /* loop.c, loop_run.c, schedule.c, watch.c, create.c */

@@ -6,9 +6,25 @@
  * coloop/_handles.py. */
 #include "coloop_python.h"
 
-#define FREE_HANDLES 256
+#define FREE_HANDLES 1024
 
-HandleObject *handle_new(LoopObject *loop, PyTypeObject *type, PyObject *callback,
+static Rare *rare_of(HandleObject *handle) {
+    if (!handle->rare) {
+        handle->rare = PyMem_Calloc(1, sizeof(Rare));
+        if (!handle->rare) PyErr_NoMemory();
+    }
+    return handle->rare;
+}
+
+int handle_set_when(HandleObject *handle, PyObject *when) {
+    Rare *rare = rare_of(handle);
+    if (!rare) return -1;
+    Py_INCREF(when);
+    Py_XSETREF(rare->when, when);
+    return 0;
+}
+
+HandleObject *handle_new(LoopObject *loop, int is_timer, PyObject *callback,
                          PyObject *const *args, Py_ssize_t nargs, PyObject *context) {
     State *state = loop->state;
     PyObject *tuple = NULL;
@@ -29,15 +45,16 @@ HandleObject *handle_new(LoopObject *loop, PyTypeObject *type, PyObject *callbac
     } else {
         Py_INCREF(context);
     }
-    HandleObject *handle = state->free_handles;
+    PyTypeObject *type = is_timer ? state->timer_type : state->handle_type;
+    HandleObject *handle = state->free_handles[is_timer];
     if (handle) {
-        state->free_handles = handle->next;
-        state->free_count--;
+        state->free_handles[is_timer] = handle->next;
+        state->free_count[is_timer]--;
         Py_INCREF(type);
         Py_SET_TYPE(handle, type);
         _Py_NewReference((PyObject *)handle);
     } else {
-        handle = PyObject_GC_New(HandleObject, type);
+        handle = (HandleObject *)_PyObject_New(type);
         if (!handle) {
             Py_XDECREF(tuple);
             Py_DECREF(context);
@@ -50,14 +67,12 @@ HandleObject *handle_new(LoopObject *loop, PyTypeObject *type, PyObject *callbac
     handle->callback = callback;
     handle->context = context;
     handle->previous = handle->next = NULL;
-    handle->id = 0;
-    handle->when_object = NULL;
+    if (is_timer) timer(handle)->id = 0;
     handle->weakrefs = NULL;
-    handle->source_traceback = NULL;
-    handle->text = NULL;
+    handle->rare = NULL;
     handle->cancelled = 0;
     handle->scheduled = 0;
-    handle->is_timer = type == state->timer_type;
+    handle->is_timer = (unsigned char)is_timer;
     if (tuple) {
         handle->nargs = ARGS_IN_TUPLE;
         handle->args[0] = tuple;
@@ -68,10 +83,10 @@ HandleObject *handle_new(LoopObject *loop, PyTypeObject *type, PyObject *callbac
             handle->args[i] = args[i];
         }
     }
-    PyObject_GC_Track(handle);
     if (loop->debug && state->extract_stack) {
-        handle->source_traceback = PyObject_CallNoArgs(state->extract_stack);
-        if (!handle->source_traceback) {
+        Rare *rare = rare_of(handle);
+        if (rare) rare->source_traceback = PyObject_CallNoArgs(state->extract_stack);
+        if (!rare || !rare->source_traceback) {
             Py_DECREF(handle);
             return NULL;
         }
@@ -111,63 +126,61 @@ void handle_unlink(HandleObject *handle) {
 }
 
 /* Lets go of callback and arguments. */
-int handle_forget_callback(HandleObject *handle) {
+void handle_forget_callback(HandleObject *handle) {
     int count = handle->nargs == ARGS_IN_TUPLE ? 1 : handle->nargs;
+    PyObject *dropped[INLINE_ARGS + 1] = {handle->callback};
+    for (int i = 0; i < count; i++) dropped[i + 1] = handle->args[i];
     handle->nargs = 0;
-    Py_CLEAR(handle->callback);
-    for (int i = 0; i < count; i++) Py_CLEAR(handle->args[i]);
-    return 0;
+    handle->callback = NULL;
+    for (int i = 0; i <= count; i++) Py_XDECREF(dropped[i]);
 }
 
-static int handle_traverse(HandleObject *self, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->loop);
+/* For the garbage collector: what a scheduled handle holds, shown by its loop,
+ * which holds the handle. The handle holds the loop, too; if nobody else has the
+ * handle, that counts as the loop's own. */
+int handle_visit(HandleObject *self, visitproc visit, void *arg) {
     Py_VISIT(self->callback);
     Py_VISIT(self->context);
-    Py_VISIT(self->source_traceback);
-    Py_VISIT(self->when_object);
     int count = self->nargs == ARGS_IN_TUPLE ? 1 : self->nargs;
     for (int i = 0; i < count; i++) Py_VISIT(self->args[i]);
-    return 0;
-}
-
-static int handle_clear(HandleObject *self) {
-    handle_forget_callback(self);
-    Py_CLEAR(self->source_traceback);
-    Py_CLEAR(self->context);
+    if (Py_REFCNT(self) == 1) Py_VISIT(self->loop);
     return 0;
 }
 
 static void handle_dealloc(HandleObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     State *state = self->loop->state;
-    PyObject_GC_UnTrack(self);
     if (self->weakrefs) PyObject_ClearWeakRefs((PyObject *)self);
     handle_forget_callback(self);
     Py_CLEAR(self->context);
-    Py_CLEAR(self->source_traceback);
-    Py_CLEAR(self->text);
-    Py_CLEAR(self->when_object);
+    if (self->rare) {
+        Py_XDECREF(self->rare->when);
+        Py_XDECREF(self->rare->source_traceback);
+        Py_XDECREF(self->rare->text);
+        PyMem_Free(self->rare);
+    }
     LoopObject *loop = self->loop;
     self->loop = NULL;
-    if (state->free_count < FREE_HANDLES) {
-        self->next = state->free_handles;
-        state->free_handles = self;
-        state->free_count++;
+    if (state->free_count[self->is_timer] < FREE_HANDLES) {
+        self->next = state->free_handles[self->is_timer];
+        state->free_handles[self->is_timer] = self;
+        state->free_count[self->is_timer]++;
     } else {
-        PyObject_GC_Del(self);
+        PyObject_Free(self);
     }
     Py_DECREF(loop);
     Py_DECREF(type);
 }
 
 void free_handles_clear(State *state) {
-    while (state->free_handles) {
-        HandleObject *handle = state->free_handles;
-        state->free_handles = handle->next;
-        PyObject_GC_Del(handle);
+    for (int kind = 0; kind < 2; kind++) {
+        while (state->free_handles[kind]) {
+            HandleObject *handle = state->free_handles[kind];
+            state->free_handles[kind] = handle->next;
+            PyObject_Free(handle);
+        }
+        state->free_count[kind] = FREE_HANDLES; /* no more are kept */
     }
-    state->free_count = FREE_HANDLES; /* no more are kept */
 }
 
 static PyObject *handle_cancel(HandleObject *self, PyObject *unused) {
@@ -175,12 +188,14 @@ static PyObject *handle_cancel(HandleObject *self, PyObject *unused) {
     if (self->cancelled) Py_RETURN_NONE;
     self->cancelled = 1;
     if (self->loop->debug) {
-        self->text = PyObject_Repr((PyObject *)self);
-        if (!self->text) return NULL;
+        Rare *rare = rare_of(self);
+        PyObject *text = rare ? PyObject_Repr((PyObject *)self) : NULL;
+        if (!text) return NULL;
+        Py_XSETREF(rare->text, text);
     }
     int was_scheduled = self->scheduled;
-    if (was_scheduled && self->is_timer && self->id
-        && loop_handle_cancel(self->loop->loop, self->id) == 0) {
+    if (was_scheduled && self->is_timer && timer(self)->id
+        && loop_handle_cancel(self->loop->loop, timer(self)->id) == 0) {
         handle_unlink(self);
         handle_forget_callback(self);
         Py_DECREF(self);
@@ -210,7 +225,7 @@ static PyObject *handle_run(HandleObject *self, PyObject *unused) {
 
 static PyObject *handle_get_args(HandleObject *self, void *unused) {
     (void)unused;
-    if (self->cancelled && !self->callback) Py_RETURN_NONE;
+    if (!self->callback) Py_RETURN_NONE;
     if (self->nargs == ARGS_IN_TUPLE) {
         Py_INCREF(self->args[0]);
         return self->args[0];
@@ -234,11 +249,8 @@ static PyObject *handle_get_class(HandleObject *self, void *unused) {
 
 static PyObject *handle_get_when(HandleObject *self, void *unused) {
     (void)unused;
-    if (self->when_object) {
-        Py_INCREF(self->when_object);
-        return self->when_object;
-    }
-    return PyFloat_FromDouble(self->when);
+    if (self->rare && self->rare->when) return Py_NewRef(self->rare->when);
+    return PyFloat_FromDouble(timer(self)->when);
 }
 
 static PyObject *handle_when(HandleObject *self, PyObject *unused) {
@@ -252,6 +264,21 @@ static Py_hash_t timer_hash(HandleObject *self) {
     Py_hash_t hash = PyObject_Hash(when);
     Py_DECREF(when);
     return hash;
+}
+
+static PyObject *get_rare(HandleObject *self, void *place) {
+    PyObject *value =
+        self->rare ? *(PyObject **)((char *)self->rare + (size_t)place) : NULL;
+    return Py_NewRef(value ? value : Py_None);
+}
+
+static int set_rare(HandleObject *self, PyObject *value, void *place) {
+    Rare *rare = rare_of(self);
+    if (!rare) return -1;
+    PyObject **target = (PyObject **)((char *)rare + (size_t)place);
+    Py_XINCREF(value);
+    Py_XSETREF(*target, value);
+    return 0;
 }
 
 static PyMethodDef handle_methods[] = {
@@ -279,19 +306,24 @@ static PyMethodDef timer_methods[] = {
     {"_loop", T_OBJECT, OFFSET(loop), READONLY, NULL},                                     \
     {"_callback", T_OBJECT, OFFSET(callback), READONLY, NULL},                             \
     {"_context", T_OBJECT, OFFSET(context), READONLY, NULL},                               \
-    {"_source_traceback", T_OBJECT, OFFSET(source_traceback), 0, NULL},                    \
-    {"_repr", T_OBJECT, OFFSET(text), 0, NULL},                                            \
     {"_cancelled", T_BOOL, OFFSET(cancelled), READONLY, NULL},                             \
     {"_scheduled", T_BOOL, OFFSET(scheduled), READONLY, NULL},                             \
     {"__weaklistoffset__", T_PYSSIZET, OFFSET(weakrefs), READONLY, NULL}
 
 static PyMemberDef handle_members[] = {HANDLE_MEMBERS, {NULL}};
+#define HANDLE_GETSET                                                                    \
+    {"_source_traceback", (getter)get_rare, (setter)set_rare, NULL,                      \
+     (void *)offsetof(Rare, source_traceback)},                                          \
+    {"_repr", (getter)get_rare, (setter)set_rare, NULL, (void *)offsetof(Rare, text)}
+
 static PyGetSetDef handle_getset[] = {
+    HANDLE_GETSET,
     {"_args", (getter)handle_get_args, NULL, NULL, NULL},
     {"__class__", (getter)handle_get_class, NULL, NULL, NULL},
     {NULL},
 };
 static PyGetSetDef timer_getset[] = {
+    HANDLE_GETSET,
     {"_args", (getter)handle_get_args, NULL, NULL, NULL},
     {"_when", (getter)handle_get_when, NULL, NULL, NULL},
     {"__class__", (getter)handle_get_class, NULL, NULL, NULL},
@@ -301,8 +333,6 @@ static PyGetSetDef timer_getset[] = {
 static PyType_Slot handle_slots[] = {
     {Py_tp_doc, "A callback that is scheduled: asyncio.Handle."},
     {Py_tp_dealloc, handle_dealloc},
-    {Py_tp_traverse, handle_traverse},
-    {Py_tp_clear, handle_clear},
     {Py_tp_methods, handle_methods},
     {Py_tp_members, handle_members},
     {Py_tp_getset, handle_getset},
@@ -311,8 +341,6 @@ static PyType_Slot handle_slots[] = {
 static PyType_Slot timer_slots[] = {
     {Py_tp_doc, "A callback with a deadline: asyncio.TimerHandle."},
     {Py_tp_dealloc, handle_dealloc},
-    {Py_tp_traverse, handle_traverse},
-    {Py_tp_clear, handle_clear},
     {Py_tp_hash, timer_hash},
     {Py_tp_methods, timer_methods},
     {Py_tp_members, handle_members},
@@ -320,7 +348,7 @@ static PyType_Slot timer_slots[] = {
     {0, NULL},
 };
 
-#define HANDLE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION)
+#define HANDLE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION)
 PyType_Spec handle_spec = {"coloop.Handle", sizeof(HandleObject), 0, HANDLE_FLAGS, handle_slots};
-PyType_Spec timer_spec = {"coloop.TimerHandle", sizeof(HandleObject), 0, HANDLE_FLAGS,
+PyType_Spec timer_spec = {"coloop.TimerHandle", sizeof(TimerObject), 0, HANDLE_FLAGS,
                           timer_slots};

@@ -108,12 +108,15 @@ static int loop_traverse(LoopObject *self, visitproc visit, void *arg) {
     Py_VISIT(self->task_factory);
     /* What C code may still run is in use, whoever else knows of it. */
     if (self->foreign && !self->closed) return 0;
-    for (HandleObject *handle = self->first; handle; handle = handle->next) Py_VISIT(handle);
-    for (int fd = 0; fd < self->watches_count; fd++) {
-        Py_VISIT(self->watches[fd].reader);
-        Py_VISIT(self->watches[fd].writer);
+    int stop = 0;
+    for (HandleObject *handle = self->first; handle && !stop; handle = handle->next)
+        stop = handle_visit(handle, visit, arg);
+    for (int fd = 0; fd < self->watches_count && !stop; fd++) {
+        HandleObject *reader = self->watches[fd].reader, *writer = self->watches[fd].writer;
+        if (reader) stop = handle_visit(reader, visit, arg);
+        if (writer && !stop) stop = handle_visit(writer, visit, arg);
     }
-    return 0;
+    return stop;
 }
 
 static int loop_clear(LoopObject *self) {

@@ -126,6 +126,7 @@ static inline void run_with_gil(HandleObject *handle) {
         else
             run_in_context(handle);
     }
+    if (Py_REFCNT(handle) > 1) handle_forget_callback(handle);
     Py_DECREF(handle);
 }
 

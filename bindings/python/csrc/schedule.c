@@ -59,7 +59,7 @@ typedef int (*call_soon_t)(loop_t *, loop_callback_t, void *, loop_destroy_t, lo
 static PyObject *soon(LoopObject *self, call_soon_t function, PyObject *callback,
                       PyObject *const *args, Py_ssize_t nargs, PyObject *context) {
     HandleObject *handle =
-        handle_new(self, self->state->handle_type, callback, args, nargs, context);
+        handle_new(self, 0, callback, args, nargs, context);
     if (!handle) return NULL;
     handle_link(handle);
     int code = function(self->loop, run_handle, handle, NULL, NULL);
@@ -118,24 +118,28 @@ static void arm(void *data) {
     HandleObject *handle = data;
     loop_t *loop = handle->loop->loop;
     if (handle->cancelled
-        || loop_call_at(loop, nanoseconds(handle->when), run_handle, handle, NULL, &handle->id) < 0)
+        || loop_call_at(loop, nanoseconds(timer(handle)->when), run_handle, handle, NULL,
+                        &timer(handle)->id) < 0)
         run_handle(handle);
 }
 
 static PyObject *at(LoopObject *self, double when, PyObject *when_object, PyObject *callback,
                     PyObject *const *args, Py_ssize_t nargs, PyObject *context) {
     HandleObject *handle =
-        handle_new(self, self->state->timer_type, callback, args, nargs, context);
+        handle_new(self, 1, callback, args, nargs, context);
     if (!handle) return NULL;
-    handle->when = when;
-    if (when_object && !PyFloat_CheckExact(when_object))
-        handle->when_object = Py_NewRef(when_object);
+    timer(handle)->when = when;
+    if (when_object && !PyFloat_CheckExact(when_object)
+        && handle_set_when(handle, when_object) < 0) {
+        Py_DECREF(handle);
+        return NULL;
+    }
     handle_link(handle);
     uint64_t due = nanoseconds(when);
-    int code = loop_call_at(self->loop, due, run_handle, handle, NULL, &handle->id);
+    int code = loop_call_at(self->loop, due, run_handle, handle, NULL, &timer(handle)->id);
     if (code < 0) {
         if (code == LOOP_EFORKED && (code = recover_from_fork(self, code)) == 0)
-            code = loop_call_at(self->loop, due, run_handle, handle, NULL, &handle->id);
+            code = loop_call_at(self->loop, due, run_handle, handle, NULL, &timer(handle)->id);
         /* asyncio lets any thread do it, and the loop may notice late. */
         if (code == LOOP_EWRONG_THREAD)
             code = loop_call_soon_threadsafe(self->loop, arm, handle, NULL, NULL);

@@ -41,7 +41,7 @@ static void dropped(void *data) {
     PyGILState_STATE gil = PyGILState_Ensure();
     handle->cancelled = 1;
     LoopObject *self = handle->loop;
-    int fd = (int)handle->id;
+    int fd = handle->fd;
     for (int direction = READER; direction <= WRITER; direction++) {
         HandleObject **place = slot(self, fd, direction);
         if (place && *place == handle) *place = NULL;
@@ -95,9 +95,9 @@ static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_
     int fd = descriptor(args[0]);
     if (fd < 0 || reserve(self, fd) < 0) return NULL;
     HandleObject *handle =
-        handle_new(self, self->state->handle_type, args[1], args + 2, nargs - 2, NULL);
+        handle_new(self, 0, args[1], args + 2, nargs - 2, NULL);
     if (!handle) return NULL;
-    handle->id = (loop_handle_t)fd;
+    handle->fd = fd;
     int (*function)(loop_t *, int, loop_callback_t, void *, loop_destroy_t) =
         direction == READER ? loop_add_reader : loop_add_writer;
     Py_INCREF(handle);
