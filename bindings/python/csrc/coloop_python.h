@@ -29,7 +29,7 @@ typedef struct {
     PyTypeObject *timer_type;
     PyTypeObject *stream_type;
     PyTypeObject *datagram_type;
-    PyTypeObject *sock_wait_type;
+    PyTypeObject *operation_type;
 
     /* The standard library's. */
     PyObject *asyncio_handle;
@@ -42,22 +42,22 @@ typedef struct {
     PyObject *stream_write;
     PyObject *stream_writelines;
     PyObject *datagram_sendto;
-    PyObject *socket_type;
-    PyObject *ssl_socket_type;
+    PyObject *selector_loop; /* asyncio's class */
+    PyObject *socket_class;
 
     /* Interned names. */
-    PyObject *names;
     PyObject *s_get_buffer, *s_buffer_updated, *s_data_received, *s_on_eof, *s_fatal_error,
         *s_add_writer, *s_write_ready, *s_append, *s_maybe_pause, *s_check_callback,
         *s_check_thread, *s_report_error, *s_report_slow, *s_slow_duration, *s_current_handle,
-        *s_task, *s_datagram_received, *s_error_received, *s_fileno, *s_cancel, *s_fork_mode,
-        *s_done, *s_set_result, *s_set_exception, *s_address, *s_buffer_size, *s_timed_out;
+        *s_task, *s_datagram_received, *s_error_received, *s_context, *s_fileno, *s_done,
+        *s_set_result, *s_set_exception, *s_ensure_free, *s_transports;
     PyObject *kw_loop;         /* ('loop',) */
     PyObject *kw_task;         /* ('loop', 'name', 'context') */
     PyObject *kw_task_plain;   /* ('loop',) */
 
     HandleObject *free_handles[2]; /* handles, timers */
     int free_count[2];
+    int contexts_known;
     struct LoopObject *loops; /* all of them, linked by next_loop */
 } State;
 
@@ -73,12 +73,14 @@ typedef struct LoopObject {
     PyThreadState *thread_state; /* while a wait has let go of the GIL */
     PyObject *raised;            /* what leaves the run: a BaseException */
     PyObject *task_factory;
+    PyObject *transports; /* the dict behind _transports, by descriptor */
     PyObject *thread_id; /* None: asyncio's run_forever is not at work */
     HandleObject *first, *last; /* scheduled handles; each has a reference */
     Watch *watches;             /* by descriptor; borrowed from the library */
     int watches_count;
     char *read_buffer;
     struct LoopObject *next_loop;
+    PyObject *context; /* for callbacks that remember variables; NULL while in use */
     char runs;       /* Python runs it, in this very call */
     char closed;
     char stopping;
@@ -103,13 +105,14 @@ struct HandleObject {
     PyObject_HEAD
     LoopObject *loop;
     PyObject *callback; /* NULL once it has run or was cancelled */
-    PyObject *context;
+    PyObject *context; /* or its variables: see context.c */
     PyObject *weakrefs;
     Rare *rare;
     HandleObject *next; /* among the loop's scheduled; or the free list */
     unsigned char cancelled;
     unsigned char scheduled; /* in the loop's list */
     unsigned char is_timer;
+    unsigned char has_variables;
     unsigned char nargs; /* or ARGS_IN_TUPLE: args[0] is a tuple */
     int fd;              /* of a reader or writer */
     /* Lies before the arguments, where a vectorcall may write: while a callback
@@ -145,9 +148,17 @@ int handle_visit(HandleObject *handle, visitproc visit, void *arg);
 int handle_set_when(HandleObject *handle, PyObject *when);
 void free_handles_clear(State *state);
 
-/* loop.c, loop_run.c, schedule.c, watch.c, create.c */
-extern PyType_Spec loop_spec;
-extern PyMethodDef run_methods[], schedule_methods[], watch_methods[], create_methods[];
+/* context.c */
+int contexts_are_known(void);
+PyObject *context_remember(State *state, int *ret_is_variables);
+int context_make(HandleObject *handle);
+PyObject *context_enter(HandleObject *handle);
+void context_keep(HandleObject *handle, PyObject *context);
+int context_leave(HandleObject *handle, PyObject *context);
+
+/* loop.c, loop_run.c, schedule.c, watch.c, create.c, sock.c */
+extern PyType_Spec loop_spec, operation_spec;
+extern PyMethodDef run_methods[], schedule_methods[], watch_methods[], create_methods[], sock_methods[];
 void run_handle(void *data);
 void run_persistent_handle(HandleObject *handle);
 void keep_raised(LoopObject *loop);
@@ -156,6 +167,10 @@ int loop_check_open(LoopObject *loop);
 PyObject *find_loop(PyObject *module, PyObject *given);
 int recover_from_fork(LoopObject *loop, int code);
 void watches_clear(LoopObject *loop);
+/* The loop's buffer for READ_SIZE bytes, or NULL with an exception. */
+char *read_buffer(LoopObject *loop);
+/* asyncio's _ensure_fd_no_transport. */
+int check_no_transport(LoopObject *loop, int fd);
 
 /* stream.c, datagram.c */
 PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base);

@@ -65,7 +65,7 @@ static PyObject *datagram_read_ready(PyObject *self, PyObject *unused) {
     for (int count = 0; count < MOST_AT_ONCE; count++) {
         LoopObject *loop = part_loop(self);
         if (part->conn_lost || part->closing || part->paused || !loop) break;
-        char *place = part_read_buffer(loop);
+        char *place = read_buffer(loop);
         if (!place) return NULL;
         Address address;
         socklen_t length = sizeof address;

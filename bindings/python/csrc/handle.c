@@ -36,8 +36,9 @@ HandleObject *handle_new(LoopObject *loop, int is_timer, PyObject *callback,
             PyTuple_SET_ITEM(tuple, i, args[i]);
         }
     }
+    int has_variables = 0;
     if (!context || context == Py_None) {
-        context = PyContext_CopyCurrent();
+        context = context_remember(state, &has_variables);
         if (!context) {
             Py_XDECREF(tuple);
             return NULL;
@@ -72,6 +73,7 @@ HandleObject *handle_new(LoopObject *loop, int is_timer, PyObject *callback,
     handle->rare = NULL;
     handle->cancelled = 0;
     handle->scheduled = 0;
+    handle->has_variables = (unsigned char)has_variables;
     handle->is_timer = (unsigned char)is_timer;
     if (tuple) {
         handle->nargs = ARGS_IN_TUPLE;
@@ -266,6 +268,11 @@ static Py_hash_t timer_hash(HandleObject *self) {
     return hash;
 }
 
+static PyObject *get_context(HandleObject *self, void *unused) {
+    (void)unused;
+    return context_make(self) < 0 ? NULL : Py_NewRef(self->context);
+}
+
 static PyObject *get_rare(HandleObject *self, void *place) {
     PyObject *value =
         self->rare ? *(PyObject **)((char *)self->rare + (size_t)place) : NULL;
@@ -305,13 +312,13 @@ static PyMethodDef timer_methods[] = {
 #define HANDLE_MEMBERS                                                                     \
     {"_loop", T_OBJECT, OFFSET(loop), READONLY, NULL},                                     \
     {"_callback", T_OBJECT, OFFSET(callback), READONLY, NULL},                             \
-    {"_context", T_OBJECT, OFFSET(context), READONLY, NULL},                               \
     {"_cancelled", T_BOOL, OFFSET(cancelled), READONLY, NULL},                             \
     {"_scheduled", T_BOOL, OFFSET(scheduled), READONLY, NULL},                             \
     {"__weaklistoffset__", T_PYSSIZET, OFFSET(weakrefs), READONLY, NULL}
 
 static PyMemberDef handle_members[] = {HANDLE_MEMBERS, {NULL}};
 #define HANDLE_GETSET                                                                    \
+    {"_context", (getter)get_context, NULL, NULL, NULL},                                 \
     {"_source_traceback", (getter)get_rare, (setter)set_rare, NULL,                      \
      (void *)offsetof(Rare, source_traceback)},                                          \
     {"_repr", (getter)get_rare, (setter)set_rare, NULL, (void *)offsetof(Rare, text)}

@@ -70,6 +70,14 @@ PyObject *find_loop(PyObject *module, PyObject *given) {
     return Py_BuildValue("(NO)", PyLong_FromVoidPtr(loop), known ? (PyObject *)known : Py_None);
 }
 
+char *read_buffer(LoopObject *self) {
+    if (!self->read_buffer) {
+        self->read_buffer = PyMem_RawMalloc(READ_SIZE);
+        if (!self->read_buffer) PyErr_NoMemory();
+    }
+    return self->read_buffer;
+}
+
 int loop_check_open(LoopObject *self) {
     if (!self->closed && self->loop) return 0;
     raise_code(self, LOOP_ECLOSED);
@@ -106,6 +114,8 @@ static int loop_traverse(LoopObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->raised);
     Py_VISIT(self->task_factory);
+    Py_VISIT(self->context);
+    Py_VISIT(self->transports);
     /* What C code may still run is in use, whoever else knows of it. */
     if (self->foreign && !self->closed) return 0;
     int stop = 0;
@@ -123,6 +133,8 @@ static int loop_clear(LoopObject *self) {
     Py_CLEAR(self->raised);
     Py_CLEAR(self->task_factory);
     Py_CLEAR(self->thread_id);
+    Py_CLEAR(self->context);
+    Py_CLEAR(self->transports);
     return 0;
 }
 
@@ -306,7 +318,7 @@ PyType_Spec loop_spec = {
 
 void collect_loop_methods(void) {
     PyMethodDef *tables[] = {own_methods, run_methods, schedule_methods, watch_methods,
-                             create_methods};
+                             create_methods, sock_methods};
     int count = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (PyMethodDef *method = tables[i]; method->ml_name && count < MOST_METHODS - 1; method++)

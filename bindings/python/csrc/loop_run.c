@@ -48,24 +48,30 @@ static inline PyObject *call(HandleObject *handle) {
                                handle->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
+/* A callback that nobody else holds cannot change under the call: no further
+ * references are needed. */
+static inline void run_alone(HandleObject *handle) {
+    PyObject *context = context_enter(handle);
+    if (!context) {
+        callback_failed(handle);
+        return;
+    }
+    PyObject *result = call(handle);
+    if (!result) context_keep(handle, context);
+    if (context_leave(handle, context) < 0) Py_CLEAR(result);
+    if (result)
+        Py_DECREF(result);
+    else
+        callback_failed(handle);
+}
+
+/* A callback may cancel its own handle, which lets go of what is in use. */
 static void run_in_context(HandleObject *handle) {
-    /* A callback may cancel its own handle, which lets go of these. */
     PyObject *callback = Py_NewRef(handle->callback);
     PyObject *arguments[INLINE_ARGS];
     int count = handle->nargs == ARGS_IN_TUPLE ? 1 : handle->nargs;
     for (int i = 0; i < count; i++) arguments[i] = Py_NewRef(handle->args[i]);
-    PyObject *context = Py_NewRef(handle->context);
-    if (PyContext_Enter(context) < 0) {
-        callback_failed(handle);
-    } else {
-        PyObject *result = call(handle);
-        if (PyContext_Exit(context) < 0 && result) Py_CLEAR(result);
-        if (result)
-            Py_DECREF(result);
-        else
-            callback_failed(handle);
-    }
-    Py_DECREF(context);
+    run_alone(handle);
     for (int i = 0; i < count; i++) Py_DECREF(arguments[i]);
     Py_DECREF(callback);
 }
@@ -98,22 +104,6 @@ static void run_observed(HandleObject *handle) {
             PyErr_WriteUnraisable((PyObject *)self);
     }
     if (PyObject_SetAttr((PyObject *)self, state->s_current_handle, Py_None) < 0) PyErr_Clear();
-}
-
-/* A callback that nobody else holds cannot change under the call: no further
- * references are needed. */
-static inline void run_alone(HandleObject *handle) {
-    PyObject *context = handle->context;
-    if (PyContext_Enter(context) < 0) {
-        callback_failed(handle);
-        return;
-    }
-    PyObject *result = call(handle);
-    if (PyContext_Exit(context) < 0 && result) Py_CLEAR(result);
-    if (result)
-        Py_DECREF(result);
-    else
-        callback_failed(handle);
 }
 
 static inline void run_with_gil(HandleObject *handle) {

@@ -42,6 +42,13 @@ static int intern_names(State *state) {
         {&state->s_task, "Task"},
         {&state->s_datagram_received, "datagram_received"},
         {&state->s_error_received, "error_received"},
+        {&state->s_context, "context"},
+        {&state->s_fileno, "fileno"},
+        {&state->s_done, "done"},
+        {&state->s_set_result, "set_result"},
+        {&state->s_set_exception, "set_exception"},
+        {&state->s_ensure_free, "_ensure_fd_no_transport"},
+        {&state->s_transports, "_transports"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!(*names[i].place = PyUnicode_InternFromString(names[i].text))) return -1;
@@ -67,6 +74,8 @@ static int find_library(State *state) {
     if (!(state->datagram_sendto =
               attribute_of(selector, "_SelectorDatagramTransport", "sendto")))
         return -1;
+    if (!(state->selector_loop = attribute(selector, "BaseSelectorEventLoop"))) return -1;
+    if (!(state->socket_class = attribute("socket", "socket"))) return -1;
     if (!(state->kw_loop = Py_BuildValue("(s)", "loop"))) return -1;
     if (!(state->kw_task_plain = Py_BuildValue("(s)", "loop"))) return -1;
     if (!(state->kw_task = Py_BuildValue("(sss)", "loop", "name", "context"))) return -1;
@@ -82,9 +91,11 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
 static int module_exec(PyObject *module) {
     State *state = state_of(module);
     if (intern_names(state) < 0 || find_library(state) < 0) return -1;
+    state->contexts_known = contexts_are_known();
     if (!(state->handle_type = add_type(module, &handle_spec))) return -1;
     if (!(state->timer_type = add_type(module, &timer_spec))) return -1;
     if (!(state->loop_type = add_type(module, &loop_spec))) return -1;
+    if (!(state->operation_type = add_type(module, &operation_spec))) return -1;
     PyObject *mixin = attribute("asyncio.transports", "_FlowControlMixin");
     if (!mixin) return -1;
     state->stream_type = make_stream_type(module, state, mixin);
@@ -122,6 +133,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->timer_type);
     Py_VISIT(state->stream_type);
     Py_VISIT(state->datagram_type);
+    Py_VISIT(state->operation_type);
     Py_VISIT(state->tasks_module);
     Py_VISIT(state->future_class);
     Py_VISIT(state->extract_stack);

@@ -8,10 +8,10 @@ static int take_context(State *state, const char *method, PyObject *const *value
                         PyObject *names, PyObject **ret_context) {
     *ret_context = NULL;
     if (!names) return 0;
-    (void)state;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
         PyObject *name = PyTuple_GET_ITEM(names, i);
-        if (!(PyUnicode_CompareWithASCIIString(name, "context") == 0)) {
+        if (name != state->s_context
+            && PyUnicode_CompareWithASCIIString(name, "context") != 0) {
             PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", method,
                          name);
             return -1;

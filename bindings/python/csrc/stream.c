@@ -85,7 +85,7 @@ static PyObject *stream_read_ready(PyObject *self, PyObject *unused) {
         Py_DECREF(protocol);
         return done;
     }
-    char *place = part_read_buffer(loop);
+    char *place = read_buffer(loop);
     ssize_t count = place ? recv(part->fd, place, READ_SIZE, MSG_DONTWAIT) : -1;
     if (count <= 0) {
         Py_DECREF(protocol);

@@ -24,14 +24,6 @@ PyObject *part_fatal(PyObject *self, LoopObject *loop, const char *message) {
     return done;
 }
 
-char *part_read_buffer(LoopObject *loop) {
-    if (!loop->read_buffer) {
-        loop->read_buffer = PyMem_RawMalloc(READ_SIZE);
-        if (!loop->read_buffer) PyErr_NoMemory();
-    }
-    return loop->read_buffer;
-}
-
 static void *field(PyObject *self, void *place) {
     return (char *)part_of(self) + (size_t)place;
 }

@@ -31,8 +31,6 @@ static inline Part *part_of(PyObject *self) { return (Part *)((char *)self + par
 LoopObject *part_loop(PyObject *self);
 /* What asyncio does with an error of the system (errno) that ends a transport. */
 PyObject *part_fatal(PyObject *self, LoopObject *loop, const char *message);
-/* The loop's buffer for READ_SIZE bytes, or NULL with an exception. */
-char *part_read_buffer(LoopObject *loop);
 PyTypeObject *part_make_type(PyObject *module, PyObject *base, const char *name, const char *doc,
                              PyMethodDef *methods);
 

@@ -51,6 +51,26 @@ static void dropped(void *data) {
     PyGILState_Release(gil);
 }
 
+int check_no_transport(LoopObject *self, int fd) {
+    if (!self->transports) {
+        PyObject *weak = PyObject_GetAttr((PyObject *)self, self->state->s_transports);
+        self->transports = weak ? PyObject_GetAttrString(weak, "data") : NULL;
+        Py_XDECREF(weak);
+        if (!self->transports) return -1;
+    }
+    if (PyDict_CheckExact(self->transports) && PyDict_GET_SIZE(self->transports) == 0) return 0;
+    PyObject *number = PyLong_FromLong(fd);
+    if (!number) return -1;
+    PyObject *done = PyDict_CheckExact(self->transports)
+            && !PyDict_Contains(self->transports, number)
+        ? Py_NewRef(Py_None)
+        : PyObject_CallMethodOneArg((PyObject *)self, self->state->s_ensure_free, number);
+    Py_DECREF(number);
+    if (!done) return -1;
+    Py_DECREF(done);
+    return 0;
+}
+
 /* asyncio's _fileobj_to_fd. */
 static int descriptor(PyObject *given) {
     if (PyLong_Check(given)) {
@@ -97,6 +117,11 @@ static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_
     HandleObject *handle =
         handle_new(self, 0, args[1], args + 2, nargs - 2, NULL);
     if (!handle) return NULL;
+    /* One context for all events: what a callback sets, the next one finds. */
+    if (context_make(handle) < 0) {
+        Py_DECREF(handle);
+        return NULL;
+    }
     handle->fd = fd;
     int (*function)(loop_t *, int, loop_callback_t, void *, loop_destroy_t) =
         direction == READER ? loop_add_reader : loop_add_writer;
