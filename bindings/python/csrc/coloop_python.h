@@ -61,9 +61,12 @@ typedef struct {
     struct LoopObject *loops; /* all of them, linked by next_loop */
 } State;
 
+typedef struct SockWatch SockWatch;
+
 typedef struct {
     HandleObject *reader;
     HandleObject *writer;
+    SockWatch *sock; /* a reader of sock_recv's */
 } Watch;
 
 typedef struct LoopObject {
@@ -169,6 +172,11 @@ int recover_from_fork(LoopObject *loop, int code);
 void watches_clear(LoopObject *loop);
 /* The loop's buffer for READ_SIZE bytes, or NULL with an exception. */
 char *read_buffer(LoopObject *loop);
+/* The reader that sock.c has on a descriptor. */
+SockWatch *watch_of_sock(LoopObject *loop, int fd);
+int watch_of_sock_set(LoopObject *loop, int fd, SockWatch *watch);
+void watch_of_sock_dropped(LoopObject *loop, int fd, SockWatch *watch);
+int sock_watch_is_idle(SockWatch *watch);
 /* asyncio's _ensure_fd_no_transport. */
 int check_no_transport(LoopObject *loop, int fd);
 

@@ -3,7 +3,9 @@
  * An operation is a coroutine to whoever awaits it or makes a task of it. It
  * begins when it is first resumed: where the system has bytes, or room, at once,
  * that is all; otherwise it waits for a future of its own, which a reader or
- * writer ends. Whatever ends the waiting removes that.
+ * writer ends. Whatever ends the waiting removes the writer; a reader stays for
+ * the next operation on the same socket object, until an event comes that nobody
+ * waits for.
  *
  * For sockets that are not exactly socket.socket, in debug mode, and for all
  * other sock_... methods asyncio's own code is used. */
@@ -13,9 +15,20 @@
 typedef enum { RECV, RECV_INTO, SENDALL } Kind;
 typedef enum { NOT_BEGUN, WAITING, OVER } Stage;
 
-typedef struct {
+typedef struct Operation Operation;
+
+/* A reader on a socket. The library owns it; on_dropped is its end. */
+struct SockWatch {
+    LoopObject *loop; /* outlives what is registered with it */
+    PyObject *sock;   /* a weak reference: the number alone may mean another one */
+    Operation *operation; /* which waits, if any: it removes itself from here */
+    int fd;
+};
+
+struct Operation {
     PyObject_HEAD
     LoopObject *loop;
+    SockWatch *reader; /* while it waits for one */
     PyObject *sock;
     PyObject *future;   /* while it waits */
     PyObject *iterator; /* of the future */
@@ -23,16 +36,18 @@ typedef struct {
     Py_buffer view;     /* view.obj: there is one */
     int fd;
     unsigned char kind, stage;
-    unsigned char watches; /* there is a reader or writer, which has a reference */
-} Operation;
+    unsigned char writes; /* there is a writer, which has a reference */
+};
 
 static void stop_watching(Operation *self) {
-    if (!self->watches) return;
-    self->watches = 0;
-    if (self->kind == SENDALL)
+    if (self->reader) {
+        self->reader->operation = NULL;
+        self->reader = NULL;
+    }
+    if (self->writes) {
+        self->writes = 0;
         loop_remove_writer(self->loop->loop, self->fd);
-    else
-        loop_remove_reader(self->loop->loop, self->fd);
+    }
 }
 
 static void end(Operation *self) {
@@ -99,11 +114,7 @@ static int future_is_done(Operation *self) {
 }
 
 /* The descriptor is ready. */
-static void on_ready(void *data) {
-    Operation *self = data;
-    PyGILState_STATE gil = PyGILState_UNLOCKED;
-    int runs = self->loop->runs;
-    if (!runs) gil = PyGILState_Ensure();
+static void on_ready(Operation *self) {
     Py_INCREF(self);
     PyObject *value = NULL, *done = NULL;
     int result = self->stage == WAITING ? future_is_done(self) : 1;
@@ -128,27 +139,84 @@ static void on_ready(void *data) {
     Py_XDECREF(done);
     Py_XDECREF(value);
     Py_DECREF(self);
+}
+
+static void on_readable(void *data) {
+    SockWatch *watch = data;
+    if (!watch->operation) {
+        loop_remove_reader(watch->loop->loop, watch->fd);
+        return;
+    }
+    PyGILState_STATE gil = PyGILState_UNLOCKED;
+    int runs = watch->loop->runs;
+    if (!runs) gil = PyGILState_Ensure();
+    on_ready(watch->operation);
     if (!runs) PyGILState_Release(gil);
 }
 
-/* The library lets go of the reader or writer. */
-static void on_dropped(void *data) {
+static void on_writable(void *data) {
+    Operation *self = data;
+    PyGILState_STATE gil = PyGILState_UNLOCKED;
+    int runs = self->loop->runs;
+    if (!runs) gil = PyGILState_Ensure();
+    on_ready(self);
+    if (!runs) PyGILState_Release(gil);
+}
+
+/* The library lets go of the reader, or of the writer. */
+static void reader_dropped(void *data) {
+    SockWatch *watch = data;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    if (watch->operation) watch->operation->reader = NULL;
+    watch_of_sock_dropped(watch->loop, watch->fd, watch);
+    Py_XDECREF(watch->sock);
+    PyMem_RawFree(watch);
+    PyGILState_Release(gil);
+}
+
+static void writer_dropped(void *data) {
     Operation *self = data;
     PyGILState_STATE gil = PyGILState_Ensure();
-    self->watches = 0;
+    self->writes = 0;
     Py_DECREF(self);
     PyGILState_Release(gil);
+}
+
+int sock_watch_is_idle(SockWatch *watch) { return !watch->operation; }
+
+static int wait_readable(Operation *self) {
+    LoopObject *loop = self->loop;
+    SockWatch *watch = watch_of_sock(loop, self->fd);
+    if (watch && !watch->operation && PyWeakref_GetObject(watch->sock) == self->sock) {
+        watch->operation = self;
+        self->reader = watch;
+        return 0;
+    }
+    watch = PyMem_RawMalloc(sizeof *watch);
+    if (!watch) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *watch = (SockWatch){loop, PyWeakref_NewRef(self->sock, NULL), self, self->fd};
+    self->reader = watch;
+    if (!watch->sock) {
+        self->reader = NULL;
+        PyMem_RawFree(watch);
+        return -1;
+    }
+    int code = loop_add_reader(loop->loop, self->fd, on_readable, watch, reader_dropped);
+    if (failed(loop, code)) return -1;
+    return watch_of_sock_set(loop, self->fd, watch);
 }
 
 static int watch(Operation *self) {
     LoopObject *loop = self->loop;
     if (check_no_transport(loop, self->fd) < 0) return -1;
+    if (self->kind != SENDALL) return wait_readable(self);
     Py_INCREF(self);
-    int code = self->kind == SENDALL
-        ? loop_add_writer(loop->loop, self->fd, on_ready, self, on_dropped)
-        : loop_add_reader(loop->loop, self->fd, on_ready, self, on_dropped);
+    int code = loop_add_writer(loop->loop, self->fd, on_writable, self, writer_dropped);
     if (failed(loop, code)) return -1;
-    self->watches = 1;
+    self->writes = 1;
     return 0;
 }
 

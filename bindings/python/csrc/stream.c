@@ -9,6 +9,8 @@
 /* The system takes no more pieces in one call. */
 #define MOST_PIECES 1024
 #define INLINE_PIECES 16
+/* From so many bytes on a read goes to memory of its own. */
+#define LARGE_READ (16 * 1024)
 
 static PyObject *failed_in(PyObject *self, LoopObject *loop, const char *message) {
     if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
@@ -73,6 +75,35 @@ static PyObject *read_buffered(PyObject *self, LoopObject *loop, PyObject *proto
     return done;
 }
 
+/* Receives: what recv answers, and with more than 0 the bytes (NULL: an
+ * exception). Small reads go through the loop's buffer, so that the bytes get
+ * their exact size without waste; where the last one was large, copying would
+ * cost more than cutting off what was too much. */
+static ssize_t receive(Part *part, LoopObject *loop, PyObject **ret_data) {
+    ssize_t count;
+    if (part->last_read < LARGE_READ) {
+        char *place = read_buffer(loop);
+        if (!place) return 1;
+        count = recv(part->fd, place, READ_SIZE, MSG_DONTWAIT);
+        if (count > 0) *ret_data = PyBytes_FromStringAndSize(place, count);
+    } else {
+        int room = part->last_read < READ_SIZE / 2 ? 2 * part->last_read : READ_SIZE;
+        PyObject *data = PyBytes_FromStringAndSize(NULL, room);
+        if (!data) return 1;
+        count = recv(part->fd, PyBytes_AS_STRING(data), (size_t)room, MSG_DONTWAIT);
+        if (count <= 0) {
+            int code = errno;
+            Py_DECREF(data);
+            errno = code;
+        } else if (count < room && _PyBytes_Resize(&data, count) < 0) {
+            data = NULL;
+        }
+        if (count > 0) *ret_data = data;
+    }
+    part->last_read = count > 0 ? (int)count : 0;
+    return count;
+}
+
 static PyObject *stream_read_ready(PyObject *self, PyObject *unused) {
     (void)unused;
     Part *part = part_of(self);
@@ -85,13 +116,12 @@ static PyObject *stream_read_ready(PyObject *self, PyObject *unused) {
         Py_DECREF(protocol);
         return done;
     }
-    char *place = read_buffer(loop);
-    ssize_t count = place ? recv(part->fd, place, READ_SIZE, MSG_DONTWAIT) : -1;
+    PyObject *data = NULL;
+    ssize_t count = receive(part, loop, &data);
     if (count <= 0) {
         Py_DECREF(protocol);
-        return place ? received_nothing(self, loop, count) : NULL;
+        return received_nothing(self, loop, count);
     }
-    PyObject *data = PyBytes_FromStringAndSize(place, count);
     if (!data) {
         Py_DECREF(protocol);
         return failed_in(self, loop, "Fatal read error on socket transport");

@@ -16,6 +16,7 @@ typedef struct {
     PyObject *address;
     int fd;
     int conn_lost;
+    int last_read; /* how many bytes came last */
     char closing;
     char paused;
     char eof;

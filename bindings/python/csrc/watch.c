@@ -51,6 +51,23 @@ static void dropped(void *data) {
     PyGILState_Release(gil);
 }
 
+SockWatch *watch_of_sock(LoopObject *self, int fd) {
+    return fd >= 0 && fd < self->watches_count ? self->watches[fd].sock : NULL;
+}
+
+int watch_of_sock_set(LoopObject *self, int fd, SockWatch *watch) {
+    if (reserve(self, fd) < 0) {
+        loop_remove_reader(self->loop, fd);
+        return -1;
+    }
+    self->watches[fd].sock = watch;
+    return 0;
+}
+
+void watch_of_sock_dropped(LoopObject *self, int fd, SockWatch *watch) {
+    if (watch_of_sock(self, fd) == watch) self->watches[fd].sock = NULL;
+}
+
 int check_no_transport(LoopObject *self, int fd) {
     if (!self->transports) {
         PyObject *weak = PyObject_GetAttr((PyObject *)self, self->state->s_transports);
@@ -147,10 +164,12 @@ static PyObject *take(LoopObject *self, int direction, PyObject *given) {
     if (fd < 0) return NULL;
     int (*function)(loop_t *, int) =
         direction == READER ? loop_remove_reader : loop_remove_writer;
+    SockWatch *sock = direction == READER ? watch_of_sock(self, fd) : NULL;
+    int is_idle = sock && sock_watch_is_idle(sock); /* to the host there is none */
     int code = function(self->loop, fd);
     if (code < 0 && (code = recover_from_fork(self, code)) == 0) code = function(self->loop, fd);
     if (failed(self, code)) return NULL;
-    return PyBool_FromLong(code);
+    return PyBool_FromLong(code && !is_idle);
 }
 
 static PyObject *add_reader(LoopObject *self, PyObject *const *args, Py_ssize_t nargs) {
