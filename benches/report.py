@@ -7,6 +7,7 @@ import statistics
 import subprocess
 
 from rows import LIBRARIES, ROWS, TABLES
+from tables import aligned, markdown_table, number
 
 
 class Results:
@@ -56,12 +57,6 @@ class Results:
         return ratio, mark(row.must), mark(row.aim)
 
 
-def number(value):
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
 def bound(row):
     return tuple("-" if limit is None else f"<= {limit:g}" for limit in (row.must, row.aim))
 
@@ -92,23 +87,10 @@ def headings(libraries):
             "coloop min-max", "best peer", "ratio", "must", "aim"]
 
 
-def aligned(lines):
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-                     for line in lines)
-
-
 def text_tables(results):
     return "\n\n".join(
         aligned([headings(libraries), *(cells(results, row, libraries) for row in rows)])
         for _, rows, libraries in tables(results, every_row=False))
-
-
-def markdown_table(heads, lines):
-    yield "| " + " | ".join(heads) + " |"
-    yield "|" + "---|" * len(heads)
-    for line in lines:
-        yield "| " + " | ".join(line) + " |"
 
 
 def side_notes(results):

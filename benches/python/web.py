@@ -1,0 +1,53 @@
+"""HTTP servers that others wrote, as small as an application can be; the load is wrk."""
+
+import asyncio
+import socket
+
+BODY = b"Hello, world!"
+
+alive = []  # a loop keeps no task of its own accord
+
+
+def _listener():
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener.setblocking(False)
+    return listener
+
+
+async def uvicorn(loop):
+    """uvicorn with httptools."""
+    import uvicorn as package
+
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(BODY))]
+
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": BODY})
+
+    config = package.Config(application, http="httptools", ws="none", lifespan="off",
+                            access_log=False, log_level="warning")
+    server = package.Server(config)
+    listener = _listener()
+    serving = loop.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        if serving.done():
+            serving.result()
+        await asyncio.sleep(0.01)
+    alive.append(serving)
+    return listener.getsockname()[1]
+
+
+async def aiohttp(loop):
+    """aiohttp's own server."""
+    from aiohttp import web
+
+    async def hello(request):
+        return web.Response(body=BODY, content_type="text/plain")
+
+    application = web.Application()
+    application.router.add_get("/", hello)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    listener = _listener()
+    await web.SockSite(runner, listener).start()
+    return listener.getsockname()[1]
