@@ -174,9 +174,8 @@ def spread(results, row, libraries):
 
 
 def markdown(results, rounds, quick):
-    lines = ["# Performance", "",
-             "Written by `benches/run.py --write`; do not edit by hand. How to repeat it, and what",
-             "each row means, is in `benches/README.md`.", "",
+    lines = ["## From C", "",
+             "By `make bench`. How to repeat it, and what each row means, is in `benches/README.md`.", "",
              f"- cpu: {cpu_model()}, {os.cpu_count()} visible",
              f"- kernel: {platform.system()} {platform.release()}"]
     lines += [f"- {name}: {version}" for name, version in versions() if version]
@@ -188,15 +187,15 @@ def markdown(results, rounds, quick):
               "timer_accuracy, mem_timer and mem_loop are bounds of the value itself, all others of",
               "the ratio. `ok` and `missed` say whether it holds.", ""]
     for title, rows, libraries in tables(results, every_row=True):
-        lines += [f"## {title}", "",
+        lines += [f"### {title}", "",
                   *markdown_table(headings(libraries),
                                   (cells(results, row, libraries) for row in rows)), ""]
-    lines += ["## Spread", "", "Minimum and maximum over the rounds.", ""]
+    lines += ["### Spread", "", "Minimum and maximum over the rounds.", ""]
     for _, rows, libraries in tables(results, every_row=True):
         lines += [*markdown_table(["row", *libraries],
                                   (spread(results, row, libraries) for row in rows)), ""]
-    lines += ["## Beside the rows", ""]
+    lines += ["### Beside the rows", ""]
     lines += [f"- {note}" for note in side_notes(results)]
-    lines += ["", "## The rows", ""]
+    lines += ["", "### The rows", ""]
     lines += [f"- `{row.name}`: {row.what}" for row in ROWS]
     return "\n".join(lines) + "\n"

@@ -11,7 +11,8 @@ alive = []  # a loop keeps no task of its own accord
 def _listener():
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     listener.setblocking(False)
-    return listener
+    # rloop takes the descriptor away from the socket that it is given.
+    return listener, listener.getsockname()[1]
 
 
 async def uvicorn(loop):
@@ -27,14 +28,14 @@ async def uvicorn(loop):
     config = package.Config(application, http="httptools", ws="none", lifespan="off",
                             access_log=False, log_level="warning")
     server = package.Server(config)
-    listener = _listener()
+    listener, port = _listener()
     serving = loop.create_task(server.serve(sockets=[listener]))
     while not server.started:
         if serving.done():
             serving.result()
         await asyncio.sleep(0.01)
     alive.append(serving)
-    return listener.getsockname()[1]
+    return port
 
 
 async def aiohttp(loop):
@@ -48,6 +49,6 @@ async def aiohttp(loop):
     application.router.add_get("/", hello)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    listener = _listener()
+    listener, port = _listener()
     await web.SockSite(runner, listener).start()
-    return listener.getsockname()[1]
+    return port
