@@ -122,7 +122,11 @@ def _wrk(pid, port, connections):
     _run_wrk([*command, "-d1"])  # warms up
     start = _cpu(pid)
     requests = _run_wrk([*command, f"-d{WRK_SECONDS}"])
-    return {"cpu_us": (_cpu(pid) - start) * 1e6 / requests, "operations": requests}
+    return {
+        "cpu_us": (_cpu(pid) - start) * 1e6 / requests,
+        "wall_us": WRK_SECONDS * 1e6 / requests,
+        "operations": requests,
+    }
 
 
 def _run_wrk(command):

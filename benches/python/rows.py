@@ -7,6 +7,7 @@ where the row says so.
 from dataclasses import dataclass
 
 KIB = 1024
+WALL = ("wall_us", "µs of wall time")
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ ROWS = [
     Row("later_cancel", "a timer made and cancelled at once", 0.5, 0.2),
     Row("later_fire", "50k timers, due over 100 ms: made and fired", 1.0, 0.7),
     Row("threadsafe_flood", "a thread posts 100k callbacks", 1.0, 0.7,
-        beside=("wall_us", "µs of wall time")),
-    Row("thread_pingpong", "a thread posts and waits for the answer", 1.0, 0.9),
+        beside=WALL),
+    Row("thread_pingpong", "a thread posts and waits for the answer", 1.0, 0.9, beside=WALL),
     Row("task_sleep0", "100 tasks: one sleep(0)", 1.0, 0.8),
     Row("task_gather", "gather of 10k coroutines: one of them", 1.0, 0.8),
     Row("future_pingpong", "two tasks and futures: there and back", 1.0, 0.8),
@@ -58,11 +59,12 @@ ROWS = [
     _echo("udp", "udp", "udp", 50, KIB, 1.0, 0.85),
     _echo("tls", "tls", "tls", 50, KIB, 1.0, 0.8),
     _echo("tls", "tls", "tls", 50, 64 * KIB, 1.0, 0.8),
-    Row("uvicorn", "uvicorn with httptools: one request", 1.0, 0.9, load=("wrk", 50, 0)),
-    Row("aiohttp", "aiohttp's server: one request", 1.0, 0.9, load=("wrk", 50, 0)),
+    Row("uvicorn", "uvicorn with httptools: one request", 1.0, 0.9, load=("wrk", 50, 0),
+        beside=WALL),
+    Row("aiohttp", "aiohttp's server: one request", 1.0, 0.9, load=("wrk", 50, 0), beside=WALL),
     Row("spawn", "/bin/true started and waited for", 1.0, 0.8,
         beside=("children_us", "µs in the children")),
-    Row("executor_job", "an empty job in the default executor", 1.0, 0.8),
+    Row("executor_job", "an empty job in the default executor", 1.0, 0.8, beside=WALL),
     Row("create_close", "a loop made and closed", 1.0, 0.6, peers=("asyncio",)),
     Row("import", "import and the first loop, CPU time", 1.0, 0.6, peers=("asyncio",),
         scenario="fresh"),

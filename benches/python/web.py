@@ -9,7 +9,11 @@ alive = []  # a loop keeps no task of its own accord
 
 
 def _listener():
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    # asyncio's loop sets TCP_NODELAY only if the socket says that it is TCP. Without it, a response
+    # in two parts waits for the client's delayed acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1024)
     listener.setblocking(False)
     # rloop takes the descriptor away from the socket that it is given.
     return listener, listener.getsockname()[1]
