@@ -3,6 +3,7 @@
 # make demo     builds everything and runs the main job
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
+# make bench-python   beside asyncio, uvloop and rloop, for the selected Python
 # make header   include/coloop.h anew from src/ffi
 # make model    the loom models alone
 
@@ -21,7 +22,7 @@ BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bind
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 
-.PHONY: all python demo test bench header model test-rust test-header test-c test-python test-peers \
+.PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-peers \
         test-contract test-samples test-examples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
@@ -103,6 +104,26 @@ bench: all
 	scripts/setup.sh bench
 	benches/build.sh
 	$(PYTHON) benches/run.py --write
+
+BENCH_VENV := target/bench-python-$(TAG)
+
+$(BENCH_VENV)/.installed: scripts/requirements-bench.txt
+	scripts/setup.sh bench-python
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --requirement $<
+	touch $@
+
+$(BENCH_VENV)/.coloop: $(BENCH_VENV)/.installed $(BINDING) $(LIB)/libcoloop.so
+	rm -rf bindings/python/build
+	COLOOP_LIBRARY=$(abspath $(LIB)/libcoloop.so.0) $(BENCH_VENV)/bin/pip install --quiet ./bindings/python
+	touch $@
+
+target/bench/load: $(wildcard benches/python/*.[ch])
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@ -lssl -lcrypto
+
+bench-python: $(BENCH_VENV)/.coloop target/bench/load
+	$(BENCH_VENV)/bin/python benches/python/run.py --write
 
 header:
 	COLOOP_UPDATE=1 $(CARGO) test --locked --test header

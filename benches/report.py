@@ -7,6 +7,7 @@ import statistics
 import subprocess
 
 from rows import LIBRARIES, ROWS, TABLES
+from tables import aligned, markdown_table, number
 
 
 class Results:
@@ -56,12 +57,6 @@ class Results:
         return ratio, mark(row.must), mark(row.aim)
 
 
-def number(value):
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
 def bound(row):
     return tuple("-" if limit is None else f"<= {limit:g}" for limit in (row.must, row.aim))
 
@@ -92,23 +87,10 @@ def headings(libraries):
             "coloop min-max", "best peer", "ratio", "must", "aim"]
 
 
-def aligned(lines):
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-                     for line in lines)
-
-
 def text_tables(results):
     return "\n\n".join(
         aligned([headings(libraries), *(cells(results, row, libraries) for row in rows)])
         for _, rows, libraries in tables(results, every_row=False))
-
-
-def markdown_table(heads, lines):
-    yield "| " + " | ".join(heads) + " |"
-    yield "|" + "---|" * len(heads)
-    for line in lines:
-        yield "| " + " | ".join(line) + " |"
 
 
 def side_notes(results):
@@ -192,9 +174,8 @@ def spread(results, row, libraries):
 
 
 def markdown(results, rounds, quick):
-    lines = ["# Performance", "",
-             "Written by `benches/run.py --write`; do not edit by hand. How to repeat it, and what",
-             "each row means, is in `benches/README.md`.", "",
+    lines = ["## From C", "",
+             "By `make bench`. How to repeat it, and what each row means, is in `benches/README.md`.", "",
              f"- cpu: {cpu_model()}, {os.cpu_count()} visible",
              f"- kernel: {platform.system()} {platform.release()}"]
     lines += [f"- {name}: {version}" for name, version in versions() if version]
@@ -206,15 +187,15 @@ def markdown(results, rounds, quick):
               "timer_accuracy, mem_timer and mem_loop are bounds of the value itself, all others of",
               "the ratio. `ok` and `missed` say whether it holds.", ""]
     for title, rows, libraries in tables(results, every_row=True):
-        lines += [f"## {title}", "",
+        lines += [f"### {title}", "",
                   *markdown_table(headings(libraries),
                                   (cells(results, row, libraries) for row in rows)), ""]
-    lines += ["## Spread", "", "Minimum and maximum over the rounds.", ""]
+    lines += ["### Spread", "", "Minimum and maximum over the rounds.", ""]
     for _, rows, libraries in tables(results, every_row=True):
         lines += [*markdown_table(["row", *libraries],
                                   (spread(results, row, libraries) for row in rows)), ""]
-    lines += ["## Beside the rows", ""]
+    lines += ["### Beside the rows", ""]
     lines += [f"- {note}" for note in side_notes(results)]
-    lines += ["", "## The rows", ""]
+    lines += ["", "### The rows", ""]
     lines += [f"- `{row.name}`: {row.what}" for row in ROWS]
     return "\n".join(lines) + "\n"

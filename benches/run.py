@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 
+import document
 import report
 from rows import LIBRARIES, ROWS
 
@@ -102,11 +103,8 @@ def main():
     print()
     print("\n".join(report.side_notes(results)))
     if arguments.write:
-        path = os.path.join(ROOT, "docs", "performance.md")
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(report.markdown(results, arguments.rounds, arguments.quick))
-        print("wrote", os.path.relpath(path))
+        document.replace(os.path.join(ROOT, "docs", "performance.md"), "c",
+                         report.markdown(results, arguments.rounds, arguments.quick))
 
 
 if __name__ == "__main__":

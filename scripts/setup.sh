@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | bench
+# are not there yet: setup.sh test | bench | bench-python
 set -eu
 
 packages=""
@@ -29,8 +29,15 @@ bench)
     need libev-dev header ev.h
     need libevent-dev header event2/event.h
     ;;
+bench-python)
+    need gcc gcc --version
+    need libssl-dev header openssl/ssl.h
+    need openssl openssl version
+    need wrk test -x /usr/bin/wrk
+    need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
+    ;;
 *)
-    echo "usage: $0 test|bench" >&2
+    echo "usage: $0 test|bench|bench-python" >&2
     exit 2
     ;;
 esac
