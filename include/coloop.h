@@ -1773,11 +1773,12 @@ int loop_stop(struct loop_t *loop);
 int loop_stop_threadsafe(struct loop_t *loop);
 
 /**
- * Inside a callback: leaves the run right after this callback. What is queued
- * stays queued for the next run. The run returns `code`, which must be
- * positive. LOOP_ENO_RUNNING when the loop does not run. [loop thread]
+ * Inside a callback: leaves the run right after this callback; in a hook of a
+ * wait: before anything else runs. What is queued stays queued for the next
+ * run. The run returns `code`, which must be positive. LOOP_ENO_RUNNING when the loop does not run. [loop thread]
  */
-int loop_interrupt(struct loop_t *loop, int code);
+int loop_interrupt(struct loop_t *loop,
+                   int code);
 
 /**
  * 1 while the loop runs, in whatever thread; else 0. [any thread]

@@ -81,8 +81,12 @@ impl EventLoop {
 
     fn finish_turn(&self, generation: u64) -> Result<u64> {
         self.counters().began_turns(1);
-        self.collect()?;
-        let count = self.run_generation(generation)?;
+        let mut count = 0;
+        // The hook after a wait may have interrupted the turn.
+        if self.core_of_run().interrupt == 0 {
+            self.collect()?;
+            count = self.run_generation(generation)?;
+        }
         self.stopping.store(false, Release);
         self.take_interrupt();
         Ok(count)

@@ -46,6 +46,10 @@ impl EventLoop {
                 self.core_of_run().pacer.poll_when_due();
                 self.poll(0, generation)?;
             }
+            // The hook after a wait may have interrupted the run.
+            if self.core_of_run().interrupt != 0 {
+                return Ok(());
+            }
             self.collect()?;
             self.run_generation(generation)?;
             if self.stopping.load(Relaxed) || self.core_of_run().interrupt != 0 {

@@ -125,9 +125,9 @@ pub unsafe extern "C" fn loop_stop_threadsafe(r#loop: *mut loop_t) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.stop_threadsafe().map(|()| 0))
 }
 
-/// Inside a callback: leaves the run right after this callback. What is queued
-/// stays queued for the next run. The run returns `code`, which must be
-/// positive. LOOP_ENO_RUNNING when the loop does not run. [loop thread]
+/// Inside a callback: leaves the run right after this callback; in a hook of a
+/// wait: before anything else runs. What is queued stays queued for the next
+/// run. The run returns `code`, which must be positive. LOOP_ENO_RUNNING when the loop does not run. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_interrupt(r#loop: *mut loop_t, code: c_int) -> c_int {
     guard(|| unsafe { event_loop(r#loop)? }.interrupt(code).map(|()| 0))

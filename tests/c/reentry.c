@@ -98,6 +98,25 @@ TEST(what_the_hook_before_a_wait_gives_the_loop_is_not_slept_over) {
     }
 }
 
+static void count_a_run(void *count) {
+    ++*(int *)count;
+}
+
+TEST(a_run_interrupted_by_the_hook_after_a_wait_runs_nothing_more) {
+    loop_t *loop = loop_new();
+    struct once once = {interrupt_now, 0};
+    int ran = 0;
+    CHECK_INT(loop_set_wait_hooks(loop, NULL, act_once, &once, NULL), 0);
+    CHECK_INT(loop_call_later(loop, MS, count_a_run, &ran, NULL, NULL), 0);
+    CHECK_INT(loop_run_forever(loop), 7);
+    CHECK_INT(ran, 0);
+    /* What came due waits for the next run. */
+    CHECK_INT(loop_stop(loop), 0);
+    CHECK_INT(loop_run_forever(loop), 0);
+    CHECK_INT(ran, 1);
+    loop_unref(loop);
+}
+
 static void try_a_turn(loop_t *loop, void *tried) {
     int64_t timeout;
     CHECK_INT(loop_dispatch(loop), LOOP_ERUNNING);
