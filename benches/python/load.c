@@ -1,7 +1,7 @@
 /* The other side of the echo rows: load KIND ADDRESS CONNECTIONS BYTES PID [MS]
  *
- * KIND is tcp, unix, udp or tls; ADDRESS a port on 127.0.0.1 or a path. Each connection has one message
- * under way and sends the next when it came back whole; what comes back is
+ * KIND is tcp, unix, udp or tls; ADDRESS a port on 127.0.0.1 or a path. Each connection has
+ * one message under way and sends the next when it came back whole; what comes back is
  * compared. A run ends when the server, process PID, has used MS milliseconds of CPU time
  * after a warm-up of a quarter of that, and prints the server's CPU time by message as JSON. */
 #define _GNU_SOURCE

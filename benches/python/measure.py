@@ -14,8 +14,8 @@ CHILD = os.path.join(HERE, "child.py")
 TIMEOUT = 120  # seconds; a measurement takes about one
 WRK_SECONDS = 1
 
-#: What glibc's malloc is told. Fixed: no buffer of a transport is mapped and unmapped for each read,
-#: whatever its size.
+#: What glibc's malloc is told. Fixed: a transport's buffer, whatever its size, is not mapped and
+#: unmapped for each read.
 MALLOC = {
     "default": {},
     "fixed": {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "268435456"},
@@ -104,9 +104,10 @@ def _server(command, environment):
         try:
             yield server.pid, json.loads(line)["address"]
         except Failed as failure:
-            if server.poll() is not None:
-                failure = Failed(f"{failure}; server: {_reason(server.wait(), server.stderr.read())}")
-            raise failure from None
+            if server.poll() is None:
+                raise
+            end = _reason(server.returncode, server.stderr.read())
+            raise Failed(f"{failure}; server: {end}") from None
     finally:
         server.kill()
         server.communicate()

@@ -2,7 +2,6 @@
 
 import statistics
 
-from loops import LOOPS
 from tables import aligned, markdown_table, number
 
 TIE = 1.15  # differences below this are ties
@@ -61,7 +60,6 @@ class Results:
         ]
 
     def _tables(self, rows, names):
-        names = [name for name in LOOPS if name in names]
         heads = ["row", "unit", *names, "coloop min-max", "against", "ratio", "must", "aim"]
         for setting in self.settings:
             yield setting, heads, [self._cells(row, names, setting) for row in rows]

@@ -26,19 +26,28 @@ from rows import ROWS  # noqa: E402
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="rows with one of these in the name: a,b,c")
     parser.add_argument("--loops", default=",".join(LOOPS), help="only these: a,b,c")
-    parser.add_argument("--malloc", default=",".join(measure.MALLOC), help="only this: default | fixed")
+    parser.add_argument("--malloc", default=",".join(measure.MALLOC),
+                        help="only this: default | fixed")
     parser.add_argument("--load", default=os.path.join(ROOT, "target", "bench", "load"),
                         help="the load generator, from load.c and wire.c")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     parser.add_argument("--json", metavar="FILE", help="append every result to FILE")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    unknown = set(arguments.loops.split(",")) - set(LOOPS)
+    if unknown:
+        parser.error(f"no such loop: {', '.join(unknown)}")
+    if arguments.write and arguments.only:
+        parser.error("--write is for all rows")
+    return arguments
 
 
 def installed(names):
-    for name in names:
+    for name in LOOPS:
+        if name not in names:
+            continue
         try:
             factory(name)
         except ImportError as missing:
