@@ -35,18 +35,19 @@ async def _websocket(receive, send):
                     "bytes": message.get("bytes")})
 
 
-async def _answer(send, body, status=200):
+async def answer(send, body, status=200):
+    """A whole answer at once."""
     headers = _TEXT + [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 async def _missing(scope, receive, send):
-    await _answer(send, b"nothing here", 404)
+    await answer(send, b"nothing here", 404)
 
 
 async def _hello(scope, receive, send):
-    await _answer(send, b"Hello, world!")
+    await answer(send, b"Hello, world!")
 
 
 async def _about(scope, receive, send):
@@ -54,7 +55,7 @@ async def _about(scope, receive, send):
     loop = asyncio.get_running_loop()
     about = {"pid": os.getpid(), "loop": type(loop).__module__.split(".")[0],
              "client": (scope.get("client") or [None, None])[1]}
-    await _answer(send, json.dumps(about).encode())
+    await answer(send, json.dumps(about).encode())
 
 
 async def _upload(scope, receive, send):
@@ -65,7 +66,7 @@ async def _upload(scope, receive, send):
         digest.update(message["body"])
         size += len(message["body"])
         more = message.get("more_body", False)
-    await _answer(send, f"{size} {digest.hexdigest()}".encode())
+    await answer(send, f"{size} {digest.hexdigest()}".encode())
 
 
 async def _download(scope, receive, send):
@@ -88,8 +89,8 @@ async def _forever(scope, receive, send):
 
 async def _work(scope, receive, send):
     """The answer of another thread."""
-    answer = await asyncio.get_running_loop().run_in_executor(None, sum, range(1000))
-    await _answer(send, str(answer).encode())
+    total = await asyncio.get_running_loop().run_in_executor(None, sum, range(1000))
+    await answer(send, str(total).encode())
 
 
 _PATHS = {"/": _hello, "/about": _about, "/upload": _upload, "/download": _download,
