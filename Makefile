@@ -23,7 +23,7 @@ SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 
 .PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-peers \
-        test-contract test-samples test-examples
+        test-software test-contract test-samples test-examples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -48,7 +48,7 @@ target/demo/%: examples/c/%.c $(wildcard examples/c/*.h) include/coloop.h $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-peers test-contract test-samples test-examples demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-peers test-software test-contract test-samples test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -91,6 +91,14 @@ $(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 	test -e $@ || rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement scripts/requirements.txt
+	touch $@
+
+test-software: $(VENV)/.coloop-$(TAG) $(VENV)/.software-$(TAG)
+	$(VENV)/bin/python -m unittest discover -s tests/software -v
+
+$(VENV)/.software-$(TAG): $(VENV)/.installed-$(TAG) scripts/requirements-software.txt
+	scripts/setup.sh software
+	$(VENV)/bin/pip install --quiet --requirement scripts/requirements-software.txt
 	touch $@
 
 python: $(VENV)/.coloop-$(TAG)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | bench | bench-python
+# are not there yet: setup.sh test | software | bench | bench-python
 set -eu
 
 packages=""
@@ -24,6 +24,12 @@ test)
     need netcat-openbsd nc -h
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
+software)
+    need wrk command -v wrk
+    need redis-server command -v redis-server
+    need postgresql ls /usr/lib/postgresql/*/bin/initdb
+    need openssl openssl version
+    ;;
 bench)
     need libuv1-dev header uv.h
     need libev-dev header ev.h
@@ -37,7 +43,7 @@ bench-python)
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 *)
-    echo "usage: $0 test|bench|bench-python" >&2
+    echo "usage: $0 test|software|bench|bench-python" >&2
     exit 2
     ;;
 esac
@@ -45,6 +51,13 @@ esac
 [ -n "$packages" ] || exit 0
 if [ "$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi
 echo "installing:$packages"
+# Nothing that is installed may start by itself: tests start their own servers.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+    trap '$sudo rm -f $policy' EXIT
+    $sudo chmod 755 $policy
+fi
 # shellcheck disable=SC2086
 {
     $sudo apt-get update -qq

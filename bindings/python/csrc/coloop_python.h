@@ -72,6 +72,7 @@ typedef struct {
 typedef struct LoopObject {
     PyObject_HEAD
     State *state;
+    PyObject *module; /* which has the state: held to the very end, never cleared */
     loop_t *loop;
     PyThreadState *thread_state; /* while a wait has let go of the GIL */
     PyObject *raised;            /* what leaves the run: a BaseException */

@@ -12,6 +12,7 @@ static PyObject *loop_new_object(PyTypeObject *type, PyObject *args, PyObject *k
         Py_DECREF(self);
         return NULL;
     }
+    self->module = Py_NewRef(module);
     self->state = state_of(module);
     return (PyObject *)self;
 }
@@ -112,6 +113,7 @@ static PyObject *loop_close_native(LoopObject *self, PyObject *unused) {
 
 static int loop_traverse(LoopObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->module);
     Py_VISIT(self->raised);
     Py_VISIT(self->task_factory);
     Py_VISIT(self->context);
@@ -141,7 +143,7 @@ static int loop_clear(LoopObject *self) {
 static void loop_dealloc(LoopObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    leave_list(self);
+    if (self->state) leave_list(self);
     loop_clear(self);
     if (self->loop) {
         /* C code may have a reference; then this was not closed before. */
@@ -151,8 +153,10 @@ static void loop_dealloc(LoopObject *self) {
     drop_scheduled(self);
     watches_clear(self);
     PyMem_RawFree(self->read_buffer);
+    PyObject *module = self->module;
     type->tp_free(self);
     Py_DECREF(type);
+    Py_XDECREF(module);
 }
 
 static PyObject *loop_time_seconds(LoopObject *self, PyObject *unused) {
