@@ -237,7 +237,7 @@ def installed_modules():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
     parser.add_argument("--timeout", type=float, default=60, help="seconds for one test")
     parser.add_argument("--only", default="", help="a regular expression for names of tests")
     parser.add_argument("modules", nargs="*")

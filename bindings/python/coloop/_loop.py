@@ -1,6 +1,7 @@
 """EventLoop: asyncio's loop on the library's."""
 
 import asyncio
+import sys
 import threading
 import weakref
 from asyncio import base_events, constants, events, format_helpers, sslproto
@@ -123,7 +124,18 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
             "Executing %s took %.3f seconds", base_events._format_handle(handle), duration
         )
 
-    # The end.
+    # Running, and the end.
+
+    if sys.version_info >= (3, 13):
+
+        def run_forever(self):
+            # Asked before asyncio's method: where that is refused, in 3.13.0, it
+            # forgets the loop that runs.
+            self._check_closed()
+            self._check_running()
+            super().run_forever()
+
+        run_forever.__doc__ = asyncio.SelectorEventLoop.run_forever.__doc__
 
     def is_running(self):
         """Is it running, in whatever thread? An inherited loop is not."""
