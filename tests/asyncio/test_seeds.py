@@ -1,6 +1,7 @@
 """The programs of programs_seed.py and programs_fork.py print the same on both loops."""
 
 import inspect
+import sys
 import unittest
 
 import both
@@ -10,8 +11,18 @@ import programs_seed
 # Where coloop promises more than asyncio: what it prints.
 PROMISED = {
     "equal_deadlines": "[0, 1, 2, 3, 4, 5, 6, 7, 8]\nexit 0\n",
+    "a_loop_cannot_be_pickled": "TypeError: cannot pickle 'Loop' object\nexit 0\n",
     **programs_fork.PROMISED,
 }
+
+
+# asyncio of 3.13.0 forgets the running loop when a nested run is refused.
+if sys.version_info[:3] == (3, 13, 0):
+    PROMISED["two_loops_in_one_thread"] = (
+        "RuntimeError: Cannot run the event loop while another loop is running\n" * 2
+        + "RuntimeError: Cannot close a running event loop\n"
+        "RuntimeError: asyncio.run() cannot be called from a running event loop\nexit 0\n"
+    )
 
 
 class Seeds(both.Case):
