@@ -15,7 +15,12 @@ ROWS = [f"E{n}" for n in range(1, 28)] + [f"P{n}" for n in range(1, 36)] + [f"F{
 
 def python_tests(root):
     pattern = re.compile(r"^    def (test_\w+)", re.MULTILINE)
-    return {name for path in root.glob("tests/python/*.py") for name in pattern.findall(path.read_text())}
+    return {
+        name
+        for folder in ("python", "asyncio")
+        for path in root.glob(f"tests/{folder}/*.py")
+        for name in pattern.findall(path.read_text())
+    }
 
 
 def main(document, program):

@@ -1,6 +1,9 @@
 """EventLoop: asyncio's loop on the library's."""
 
 import asyncio
+import os
+import signal
+import sys
 import threading
 import weakref
 from asyncio import base_events, constants, events, format_helpers, sslproto
@@ -9,6 +12,22 @@ from asyncio.log import logger
 from . import _coloop, _handles, _transports  # noqa: F401
 
 _FORK_MODES = {"error": 0, "asyncio": 1, "reinit": 2}
+# Loops that may have handed their pipe to Python's signal handler.
+_signalled = weakref.WeakSet()
+
+
+def _leave_the_parents_pipe():
+    """In a forked child: its signals must not wake the parent's loop."""
+    try:
+        fd = signal.set_wakeup_fd(-1)
+    except ValueError:  # not in the main thread
+        return
+    if all(loop._csock is None or loop._csock.fileno() != fd for loop in list(_signalled)):
+        signal.set_wakeup_fd(fd)
+
+
+if sys.version_info < (3, 12):  # asyncio does it itself from then on
+    os.register_at_fork(after_in_child=_leave_the_parents_pipe)
 
 
 class _Selector:
@@ -74,6 +93,7 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
         if self._csock is None and threading.current_thread() is threading.main_thread():
             self._check_closed()
             super()._make_self_pipe()
+            _signalled.add(self)
         return super().add_signal_handler(sig, callback, *args)
 
     add_signal_handler.__doc__ = asyncio.SelectorEventLoop.add_signal_handler.__doc__
@@ -123,7 +143,18 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
             "Executing %s took %.3f seconds", base_events._format_handle(handle), duration
         )
 
-    # The end.
+    # Running, and the end.
+
+    if sys.version_info >= (3, 13):
+
+        def run_forever(self):
+            # Asked before asyncio's method: where that is refused, in 3.13.0, it
+            # forgets the loop that runs.
+            self._check_closed()
+            self._check_running()
+            super().run_forever()
+
+        run_forever.__doc__ = asyncio.SelectorEventLoop.run_forever.__doc__
 
     def is_running(self):
         """Is it running, in whatever thread? An inherited loop is not."""

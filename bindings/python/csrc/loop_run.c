@@ -28,8 +28,13 @@ static void callback_failed(HandleObject *handle) {
         PyErr_Fetch(&type, &value, &traceback);
         PyErr_NormalizeException(&type, &value, &traceback);
         if (traceback) PyException_SetTraceback(value, traceback);
+        /* As in an except clause: handlers may ask sys.exc_info(). */
+        PyObject *outer = PyErr_GetHandledException();
+        PyErr_SetHandledException(value);
         PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self, self->state->s_report_error,
                                                     handle, value, NULL);
+        PyErr_SetHandledException(outer);
+        Py_XDECREF(outer);
         Py_XDECREF(type);
         Py_XDECREF(value);
         Py_XDECREF(traceback);

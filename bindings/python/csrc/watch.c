@@ -131,6 +131,10 @@ static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_
     if (loop_check_open(self) < 0) return NULL;
     int fd = descriptor(args[0]);
     if (fd < 0 || reserve(self, fd) < 0) return NULL;
+    if (self->fork_mode != FORK_ERROR) { /* at once: what fails is dropped */
+        uint64_t when;
+        recover_from_fork(self, loop_next_deadline(self->loop, &when));
+    }
     HandleObject *handle =
         handle_new(self, 0, args[1], args + 2, nargs - 2, NULL);
     if (!handle) return NULL;
@@ -144,10 +148,6 @@ static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_
         direction == READER ? loop_add_reader : loop_add_writer;
     Py_INCREF(handle);
     int code = function(self->loop, fd, run_watch, handle, dropped);
-    if (code < 0 && (code = recover_from_fork(self, code)) == 0) {
-        Py_INCREF(handle);
-        code = function(self->loop, fd, run_watch, handle, dropped);
-    }
     if (code < 0) {
         Py_DECREF(handle);
         return raise_code(self, code);
