@@ -41,7 +41,7 @@ void enter_from_c(HandleObject *handle, void (*call)(HandleObject *)) {
     if (!outer) PyErr_WriteUnraisable((PyObject *)self);
     call(handle);
     if (outer) {
-        PyObject *done = PyObject_CallMethod((PyObject *)self, "_leave_to_c", "O", outer);
+        PyObject *done = PyObject_CallMethod((PyObject *)self, "_leave_to_c", "(O)", outer);
         if (!done) PyErr_WriteUnraisable((PyObject *)self);
         Py_XDECREF(done);
         Py_DECREF(outer);
