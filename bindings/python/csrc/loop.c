@@ -150,7 +150,7 @@ static void loop_dealloc(LoopObject *self) {
         int open = !self->closed;
         self->closed = 1;
         if (open) forgotten = remove_wait_hooks(self);
-        if (open && !self->foreign) loop_close(self->loop);
+        if (open && !self->foreign && loop_close(self->loop) == 0) forgotten = 1;
         loop_unref(self->loop);
     }
     drop_scheduled(self);
