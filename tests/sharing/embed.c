@@ -72,7 +72,17 @@ static void loop_first(const char *executable) {
     start_python(executable);
     PyObject *object = wrap(loop);
     run_both_ways(loop, object);
-    python(object, "loop.call_soon(print, 'never')\nloop.call_later(60, print, 'never')\n");
+    python(object,
+           "import socket\n"
+           "loop.call_later(60, print, 'never')\n"
+           "sockets = socket.socketpair() + socket.socketpair()\n"
+           "for each in sockets: each.setblocking(False)\n"
+           "loop.add_reader(sockets[0], print, 'never')\n"
+           "receiving = loop.create_task(loop.sock_recv(sockets[2], 1))\n"
+           "receiving._log_destroy_pending = False\n"
+           "loop.call_soon(loop.stop)\n"
+           "loop.run_forever()\n"
+           "loop.call_soon(print, 'never')\n");
     Py_DECREF(object);
     check(Py_FinalizeEx() == 0, "finalize");
     loop_call_soon(loop, say, "Python has ended", NULL, NULL);
