@@ -18,6 +18,20 @@ ROOT = HERE.parent.parent
 LIBRARY = "libcoloop.so.0"
 ABOUT = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)
 assert ABOUT is not None
+# Before 1.0 a minor version is a major one.
+CMAKE_VERSION = f"""\
+set(PACKAGE_VERSION "{ABOUT[1]}")
+string(REGEX MATCH "^[0-9]+\\\\.[0-9]+" coloop_series "${{PACKAGE_FIND_VERSION}}")
+string(REGEX MATCH "^[0-9]+\\\\.[0-9]+" coloop_own_series "${{PACKAGE_VERSION}}")
+if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+if(PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION OR NOT coloop_series STREQUAL coloop_own_series)
+  set(PACKAGE_VERSION_COMPATIBLE FALSE)
+else()
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+"""
 
 
 class Build(build_ext):
@@ -62,6 +76,10 @@ class Build(build_ext):
             (package / folder).mkdir(parents=True, exist_ok=True)
             for source, name in contents:
                 shutil.copy(source, package / folder / name)
+        # What -lcoloop looks for: not a link, which wheels cannot have, nor a copy.
+        (package / "lib" / "libcoloop.so").write_text(f"INPUT({LIBRARY})\n")
+        (package / "cmake").mkdir(exist_ok=True)
+        (package / "cmake" / "coloopConfigVersion.cmake").write_text(CMAKE_VERSION)
 
 
 setup(

@@ -143,6 +143,24 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
             "Executing %s took %.3f seconds", base_events._format_handle(handle), duration
         )
 
+    # C code runs the loop: around each callback.
+
+    def _enter_from_c(self):
+        """Does what run_forever does first; returns what _leave_to_c needs."""
+        outer = events._get_running_loop(), *sys.get_asyncgen_hooks()
+        events._set_running_loop(self)
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
+        return outer
+
+    def _leave_to_c(self, outer):
+        loop, firstiter, finalizer = outer
+        events._set_running_loop(loop)
+        sys.set_asyncgen_hooks(firstiter, finalizer)
+
+    def _closed_by_c(self):
+        """C code has closed the library's loop."""
+        super().close()
+
     # Running, and the end.
 
     if sys.version_info >= (3, 13):
@@ -158,7 +176,7 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
 
     def is_running(self):
         """Is it running, in whatever thread? An inherited loop is not."""
-        return super().is_running() and not self._is_inherited()
+        return (super().is_running() or self._runs_in_c()) and not self._is_inherited()
 
     def close(self):
         """Close the loop: what waits is dropped, descriptors are closed."""

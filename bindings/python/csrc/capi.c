@@ -55,6 +55,11 @@ static const coloop_capi_t table = {
     .loop_get_running = loop_get_running,
     .loop_strerror = loop_strerror,
     .loop_last_error = loop_last_error,
+    .loop_new = loop_new,
+    .loop_run_forever = loop_run_forever,
+    .loop_stop = loop_stop,
+    .loop_stop_threadsafe = loop_stop_threadsafe,
+    .loop_close = loop_close,
 };
 
 int add_capi(PyObject *module) {

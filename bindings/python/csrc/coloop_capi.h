@@ -10,6 +10,13 @@
  *     coloop->loop_call_soon_threadsafe(loop, callback, data, NULL, NULL);
  *
  * The functions named loop_... are those of coloop.h, where they are described.
+ * While Python runs a loop, C callbacks run with the GIL held; while C code runs
+ * it, they do not: PyGILState_Ensure is right in both. C code that runs a loop
+ * should let go of the GIL (Py_BEGIN_ALLOW_THREADS); if it does not, waits let go
+ * of it. When a Python callback raises KeyboardInterrupt or SystemExit, such a run
+ * returns 1; the exception is set if the caller had the GIL, else it goes to
+ * sys.unraisablehook.
+ *
  * Fields are only ever added at the end: compare `size` before you use one that
  * came later than the version you were compiled with. */
 #ifndef COLOOP_CAPI_H
@@ -55,6 +62,11 @@ typedef struct coloop_capi_t {
     int (*loop_get_running)(loop_t **);
     const char *(*loop_strerror)(int);
     const char *(*loop_last_error)(void);
+    loop_t *(*loop_new)(void);
+    int (*loop_run_forever)(loop_t *);
+    int (*loop_stop)(loop_t *);
+    int (*loop_stop_threadsafe)(loop_t *);
+    int (*loop_close)(loop_t *);
 } coloop_capi_t;
 
 /* Imports coloop; the table is valid for ever. NULL with an exception. */

@@ -5,7 +5,7 @@
  * Who may touch what: every function runs with the GIL, except where a hook
  * lets go of it around a wait. The library calls back on the thread that runs
  * the loop; when that is a thread of C code without the GIL, the callback takes
- * it first (see loop_run.c). */
+ * it first (see from_c.c). */
 #ifndef COLOOP_PYTHON_H
 #define COLOOP_PYTHON_H
 
@@ -90,6 +90,7 @@ typedef struct LoopObject {
     char stopping;
     char debug;
     char foreign; /* made by C code, which may run it when this object is gone */
+    char hooked;  /* the loop's own thread has set the hooks, later */
     char fork_mode; /* FORK_... */
 } LoopObject;
 
@@ -166,7 +167,6 @@ extern PyMethodDef run_methods[], schedule_methods[], watch_methods[], create_me
 void run_handle(void *data);
 void run_persistent_handle(HandleObject *handle);
 void keep_raised(LoopObject *loop);
-int set_wait_hooks(LoopObject *loop);
 int loop_check_open(LoopObject *loop);
 PyObject *find_loop(PyObject *module, PyObject *given);
 int recover_from_fork(LoopObject *loop, int code);
@@ -180,6 +180,12 @@ void watch_of_sock_dropped(LoopObject *loop, int fd, SockWatch *watch);
 int sock_watch_is_idle(SockWatch *watch);
 /* asyncio's _ensure_fd_no_transport. */
 int check_no_transport(LoopObject *loop, int fd);
+void drop_scheduled(LoopObject *loop);
+
+/* from_c.c */
+void enter_from_c(HandleObject *handle, void (*call)(HandleObject *));
+int set_wait_hooks(LoopObject *loop);
+int remove_wait_hooks(LoopObject *loop);
 
 /* stream.c, datagram.c */
 PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base);

@@ -86,7 +86,7 @@ int loop_check_open(LoopObject *self) {
 }
 
 /* Drops what is scheduled. Destroying a callback may run any code. */
-static void drop_scheduled(LoopObject *self) {
+void drop_scheduled(LoopObject *self) {
     while (self->first) {
         HandleObject *handle = self->first;
         handle_unlink(handle);
@@ -118,8 +118,9 @@ static int loop_traverse(LoopObject *self, visitproc visit, void *arg) {
     Py_VISIT(self->task_factory);
     Py_VISIT(self->context);
     Py_VISIT(self->transports);
-    /* What C code may still run is in use, whoever else knows of it. */
-    if (self->foreign && !self->closed) return 0;
+    /* What C code runs, or may run, is in use, whoever else knows of it. */
+    if (self->loop && !self->closed && (self->foreign || loop_is_running(self->loop) == 1))
+        return 0;
     int stop = 0;
     for (HandleObject *handle = self->first; handle && !stop; handle = handle->next)
         stop = handle_visit(handle, visit, arg);
@@ -145,16 +146,21 @@ static void loop_dealloc(LoopObject *self) {
     PyObject_GC_UnTrack(self);
     if (self->state) leave_list(self);
     loop_clear(self);
+    int forgotten = 1;
     if (self->loop) {
-        /* C code may have a reference; then this was not closed before. */
-        if (!self->closed && !self->foreign) loop_close(self->loop);
+        /* C code may have a reference, and may run the loop. */
+        int open = !self->closed;
+        self->closed = 1;
+        if (open) forgotten = remove_wait_hooks(self);
+        if (open && !self->foreign && loop_close(self->loop) == 0) forgotten = 1;
         loop_unref(self->loop);
     }
     drop_scheduled(self);
     watches_clear(self);
     PyMem_RawFree(self->read_buffer);
     PyObject *module = self->module;
-    type->tp_free(self);
+    /* What the loop may still look at is not freed. */
+    if (forgotten) type->tp_free(self);
     Py_DECREF(type);
     Py_XDECREF(module);
 }
@@ -261,10 +267,16 @@ static PyObject *loop_is_inherited(LoopObject *self, PyObject *unused) {
                            && loop_next_deadline(self->loop, &when) == LOOP_EFORKED);
 }
 
+static PyObject *loop_runs_in_c(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(!self->runs && self->loop && loop_is_running(self->loop) == 1);
+}
+
 static PyMethodDef own_methods[] = {
     {"_open", (PyCFunction)loop_open, METH_VARARGS, NULL},
     {"_close_native", (PyCFunction)loop_close_native, METH_NOARGS, NULL},
     {"_is_inherited", (PyCFunction)loop_is_inherited, METH_NOARGS, NULL},
+    {"_runs_in_c", (PyCFunction)loop_runs_in_c, METH_NOARGS, NULL},
     {"_is_foreign", (PyCFunction)loop_get_foreign, METH_NOARGS, NULL},
     {"stop", (PyCFunction)loop_stop_method, METH_NOARGS,
      "stop() -> None. Ends the run after the present turn. asyncio: loop.stop."},

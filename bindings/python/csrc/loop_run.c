@@ -125,37 +125,6 @@ static inline void run_with_gil(HandleObject *handle) {
     Py_DECREF(handle);
 }
 
-/* C code runs the loop: Python callbacks find the GIL and the running loop that
- * asyncio expects. */
-static void enter_from_c(LoopObject *self, HandleObject *handle, int persistent) {
-    PyGILState_STATE gil = PyGILState_Ensure();
-    Py_INCREF(self);
-    PyObject *events = PyImport_ImportModule("asyncio.events");
-    PyObject *before = events ? PyObject_CallMethod(events, "_get_running_loop", NULL) : NULL;
-    PyObject *done =
-        before ? PyObject_CallMethod(events, "_set_running_loop", "O", self) : NULL;
-    Py_XDECREF(done);
-    if (PyErr_Occurred()) PyErr_WriteUnraisable((PyObject *)self);
-    if (persistent)
-        run_persistent_handle(handle);
-    else
-        run_with_gil(handle);
-    done = before ? PyObject_CallMethod(events, "_set_running_loop", "O", before) : NULL;
-    Py_XDECREF(done);
-    Py_XDECREF(before);
-    Py_XDECREF(events);
-    if (self->raised) {
-        PyObject *raised = self->raised;
-        self->raised = NULL;
-        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
-        Py_DECREF(raised);
-        loop_interrupt(self->loop, 1);
-    }
-    if (PyErr_Occurred()) PyErr_WriteUnraisable((PyObject *)self);
-    Py_DECREF(self);
-    PyGILState_Release(gil);
-}
-
 /* The library's callback of everything that runs once. Its data is the handle,
  * with the reference of the loop's list. */
 void run_handle(void *data) {
@@ -163,7 +132,7 @@ void run_handle(void *data) {
     if (handle->loop->runs)
         run_with_gil(handle);
     else
-        enter_from_c(handle->loop, handle, 0);
+        enter_from_c(handle, run_with_gil);
 }
 
 /* Of readers and writers, which stay. */
@@ -182,40 +151,7 @@ void run_watch(void *data) {
     if (handle->loop->runs)
         run_persistent_handle(handle);
     else
-        enter_from_c(handle->loop, handle, 1);
-}
-
-static void before_wait(loop_t *loop, void *data) {
-    (void)loop;
-    LoopObject *self = data;
-    if (self->runs) self->thread_state = PyEval_SaveThread();
-}
-
-static void after_wait(loop_t *loop, void *data) {
-    (void)loop;
-    LoopObject *self = data;
-    if (!self->runs) return;
-    PyEval_RestoreThread(self->thread_state);
-    /* Python's own signal handlers: KeyboardInterrupt comes from here. */
-    if (PyErr_CheckSignals() < 0) keep_raised(self);
-}
-
-static void release_loop(void *data) {
-    PyGILState_STATE gil = PyGILState_Ensure();
-    Py_DECREF(data);
-    PyGILState_Release(gil);
-}
-
-/* A loop that C code made keeps its Python object; one that Python made must
- * not, or it would never be collected. */
-int set_wait_hooks(LoopObject *self) {
-    loop_destroy_t destroy = NULL;
-    if (self->foreign) {
-        Py_INCREF(self);
-        destroy = release_loop;
-    }
-    int code = loop_set_wait_hooks(self->loop, before_wait, after_wait, self, destroy);
-    return failed(self, code) ? -1 : 0;
+        enter_from_c(handle, run_persistent_handle);
 }
 
 /* In a forked child: makes the loop this process's own, if it was made to allow

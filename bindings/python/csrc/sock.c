@@ -143,22 +143,27 @@ static void on_ready(Operation *self) {
 
 static void on_readable(void *data) {
     SockWatch *watch = data;
-    if (!watch->operation) {
-        loop_remove_reader(watch->loop->loop, watch->fd);
-        return;
-    }
-    PyGILState_STATE gil = PyGILState_UNLOCKED;
     int runs = watch->loop->runs;
-    if (!runs) gil = PyGILState_Ensure();
-    on_ready(watch->operation);
+    PyGILState_STATE gil = PyGILState_UNLOCKED;
+    if (!runs) {
+        if (!Py_IsInitialized()) return; /* the interpreter ended before the loop */
+        gil = PyGILState_Ensure();
+    }
+    if (watch->operation)
+        on_ready(watch->operation);
+    else
+        loop_remove_reader(watch->loop->loop, watch->fd);
     if (!runs) PyGILState_Release(gil);
 }
 
 static void on_writable(void *data) {
     Operation *self = data;
-    PyGILState_STATE gil = PyGILState_UNLOCKED;
     int runs = self->loop->runs;
-    if (!runs) gil = PyGILState_Ensure();
+    PyGILState_STATE gil = PyGILState_UNLOCKED;
+    if (!runs) {
+        if (!Py_IsInitialized()) return;
+        gil = PyGILState_Ensure();
+    }
     on_ready(self);
     if (!runs) PyGILState_Release(gil);
 }
@@ -166,6 +171,7 @@ static void on_writable(void *data) {
 /* The library lets go of the reader, or of the writer. */
 static void reader_dropped(void *data) {
     SockWatch *watch = data;
+    if (!Py_IsInitialized()) return;
     PyGILState_STATE gil = PyGILState_Ensure();
     if (watch->operation) watch->operation->reader = NULL;
     watch_of_sock_dropped(watch->loop, watch->fd, watch);
@@ -176,6 +182,7 @@ static void reader_dropped(void *data) {
 
 static void writer_dropped(void *data) {
     Operation *self = data;
+    if (!Py_IsInitialized()) return;
     PyGILState_STATE gil = PyGILState_Ensure();
     self->writes = 0;
     Py_DECREF(self);

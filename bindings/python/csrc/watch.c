@@ -38,6 +38,7 @@ void watches_clear(LoopObject *self) {
  * closes. asyncio cancels it then. Any thread may close a loop. */
 static void dropped(void *data) {
     HandleObject *handle = data;
+    if (!Py_IsInitialized()) return; /* the interpreter ended before the loop */
     PyGILState_STATE gil = PyGILState_Ensure();
     handle->cancelled = 1;
     LoopObject *self = handle->loop;

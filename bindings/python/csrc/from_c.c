@@ -1,0 +1,126 @@
+/* A loop that Python shares with C code, which may run it, close it, or have made
+ * it: where the GIL is taken and let go of, and what C code gets to know. */
+#include "coloop_python.h"
+
+/* Does this thread hold the GIL? PyGILState_Check says yes to everybody once
+ * there are subinterpreters. */
+static int holds_gil(void) {
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyThreadState_GetUnchecked() != NULL;
+#elif PY_VERSION_HEX >= 0x030C0000
+    return _PyThreadState_UncheckedGet() != NULL;
+#else
+    /* Of whatever thread has it. */
+    PyThreadState *current = _PyThreadState_UncheckedGet();
+    return current && current == PyGILState_GetThisThreadState();
+#endif
+}
+
+/* What must leave a run of C code's ends that run with 1. Code that called with
+ * the GIL finds the exception set; other code cannot have it, and it is reported. */
+static void leave_run(LoopObject *self, int had_gil) {
+    PyObject *raised = self->raised;
+    if (!raised) return;
+    self->raised = NULL;
+    loop_interrupt(self->loop, 1);
+    PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
+    Py_DECREF(raised);
+    if (!had_gil) PyErr_WriteUnraisable((PyObject *)self);
+}
+
+/* Calls a handle when C code runs the loop: with the GIL, and with the running
+ * loop and the hooks that asyncio's run_forever would have set. */
+void enter_from_c(HandleObject *handle, void (*call)(HandleObject *)) {
+    /* The interpreter may have ended before the loop. */
+    if (!Py_IsInitialized()) return;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    LoopObject *self = (LoopObject *)Py_NewRef(handle->loop);
+    /* Left by a run whose caller did not look. */
+    if (PyErr_Occurred()) PyErr_WriteUnraisable((PyObject *)self);
+    PyObject *outer = PyObject_CallMethod((PyObject *)self, "_enter_from_c", NULL);
+    if (!outer) PyErr_WriteUnraisable((PyObject *)self);
+    call(handle);
+    if (outer) {
+        PyObject *done = PyObject_CallMethod((PyObject *)self, "_leave_to_c", "(O)", outer);
+        if (!done) PyErr_WriteUnraisable((PyObject *)self);
+        Py_XDECREF(done);
+        Py_DECREF(outer);
+    }
+    leave_run(self, gil == PyGILState_LOCKED);
+    Py_DECREF(self);
+    PyGILState_Release(gil);
+}
+
+static void before_wait(loop_t *loop, void *data) {
+    (void)loop;
+    LoopObject *self = data;
+    if (self->runs || holds_gil()) self->thread_state = PyEval_SaveThread();
+}
+
+static void after_wait(loop_t *loop, void *data) {
+    (void)loop;
+    LoopObject *self = data;
+    if (!self->thread_state) return;
+    PyEval_RestoreThread(self->thread_state);
+    self->thread_state = NULL;
+    /* Python's own signal handlers: KeyboardInterrupt comes from here. */
+    if (PyErr_CheckSignals() == 0) return;
+    keep_raised(self);
+    if (!self->runs) leave_run(self, 1);
+}
+
+/* The hooks end: usually because the loop was closed, maybe by C code, on
+ * whatever thread. The Python side is closed with it then. */
+static void hooks_end(void *data) {
+    LoopObject *self = data;
+    if (!Py_IsInitialized()) return;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    if (!self->closed && loop_is_closed(self->loop) == 1) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        PyObject *done = PyObject_CallMethod((PyObject *)self, "_closed_by_c", NULL);
+        if (!done) PyErr_WriteUnraisable((PyObject *)self);
+        Py_XDECREF(done);
+        self->closed = 1;
+        drop_scheduled(self);
+        PyErr_Restore(type, value, traceback);
+    }
+    if (self->foreign) Py_DECREF(self);
+    PyGILState_Release(gil);
+}
+
+/* When another thread runs the loop, that one sets the hooks. The post has a
+ * reference of its own, besides the one that passes to the hooks. */
+static void set_hooks_late(void *data) {
+    LoopObject *self = data;
+    self->hooked = 1;
+    (void)loop_set_wait_hooks(self->loop, before_wait, after_wait, self, hooks_end);
+}
+
+static void set_hooks_late_end(void *data) {
+    LoopObject *self = data;
+    if (!Py_IsInitialized()) return;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    if (!self->hooked) hooks_end(self);
+    Py_DECREF(self);
+    PyGILState_Release(gil);
+}
+
+/* A loop that C code made keeps its Python object; one that Python made must
+ * not, or it would never be collected. */
+int set_wait_hooks(LoopObject *self) {
+    if (self->foreign) Py_INCREF(self);
+    int code = loop_set_wait_hooks(self->loop, before_wait, after_wait, self, hooks_end);
+    if (code == LOOP_EWRONG_THREAD && self->foreign) {
+        Py_INCREF(self); /* the first one went with the hooks that failed */
+        Py_INCREF(self);
+        code = loop_call_soon_threadsafe(self->loop, set_hooks_late, self, set_hooks_late_end,
+                                         NULL);
+    }
+    return failed(self, code) ? -1 : 0;
+}
+
+/* The object ends: true if the loop has forgotten it. */
+int remove_wait_hooks(LoopObject *self) {
+    return loop_set_wait_hooks(self->loop, NULL, NULL, NULL, NULL) == 0;
+}
