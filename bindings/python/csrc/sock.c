@@ -191,10 +191,22 @@ static void writer_dropped(void *data) {
 
 int sock_watch_is_idle(SockWatch *watch) { return !watch->operation; }
 
+/* Is the reader on this very socket object, not only on its number? */
+static int is_on(SockWatch *watch, PyObject *sock) {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *referent = NULL;
+    if (PyWeakref_GetRef(watch->sock, &referent) < 0) PyErr_Clear();
+    Py_XDECREF(referent); /* `sock` is alive, and only compared */
+    return referent == sock;
+#else
+    return PyWeakref_GetObject(watch->sock) == sock;
+#endif
+}
+
 static int wait_readable(Operation *self) {
     LoopObject *loop = self->loop;
     SockWatch *watch = watch_of_sock(loop, self->fd);
-    if (watch && !watch->operation && PyWeakref_GetObject(watch->sock) == self->sock) {
+    if (watch && !watch->operation && is_on(watch, self->sock)) {
         watch->operation = self;
         self->reader = watch;
         return 0;
