@@ -94,6 +94,9 @@ $(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 	$(VENV)/bin/pip install --quiet --requirement scripts/requirements.txt
 	touch $@
 
+test-types: $(VENV)/.coloop-$(TAG)
+	$(VENV)/bin/python -m unittest discover -s tests/types -v
+
 test-software: $(VENV)/.coloop-$(TAG) $(VENV)/.software-$(TAG)
 	$(VENV)/bin/python -m unittest discover -s tests/software -v
 

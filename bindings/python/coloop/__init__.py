@@ -1,14 +1,28 @@
-"""coloop: an asyncio event loop that C, C++ and Python share."""
+"""coloop: an asyncio event loop that C, C++ and Python share.
+
+    import coloop
+    coloop.run(main())
+
+EventLoop is asyncio's loop on a loop_t of libcoloop; new_event_loop is what others
+take as a loop factory. from_pointer and EventLoop.pointer lead from C to Python and
+back; the get_... functions say where C and C++ code finds library and headers.
+coloop.cdef and coloop.ctypes_abi are the C functions themselves.
+"""
 
 from ._build import (
     get_cmake_dir, get_include, get_libraries, get_library_dirs, get_library_path,
 )
 from ._coloop import _C_API  # noqa: F401  (coloop_capi.h imports it by this name)
 from ._loop import EventLoop, from_pointer, new_event_loop
-from ._policy import EventLoopPolicy, install
 from ._run import run
 
+try:
+    from ._policy import EventLoopPolicy, install
+except (ImportError, AttributeError):  # Python 3.16 has no policies
+    pass
+
 __all__ = [
-    "EventLoop", "EventLoopPolicy", "from_pointer", "get_cmake_dir", "get_include", "get_libraries",
-    "get_library_dirs", "get_library_path", "install", "new_event_loop", "run",
+    "EventLoop", "from_pointer", "get_cmake_dir", "get_include", "get_libraries",
+    "get_library_dirs", "get_library_path", "new_event_loop", "run",
 ]
+__all__ += [name for name in ("EventLoopPolicy", "install") if name in globals()]

@@ -1,7 +1,7 @@
 """What handles do rarely, by asyncio's own code."""
 
 import sys
-from asyncio import constants, events, format_helpers
+from asyncio import events, format_helpers
 
 from . import _coloop
 
@@ -26,4 +26,4 @@ def _extract_stack():
 
 
 _coloop._set_extract_stack(_extract_stack)
-del constants
+
