@@ -143,6 +143,29 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
             "Executing %s took %.3f seconds", base_events._format_handle(handle), duration
         )
 
+    def _report_c_failure(self, message, code, text, fd):
+        """C code reports a failure that nobody waits for."""
+        context = {"message": message or "Unhandled exception in event loop"}
+        if -1000 < code < 0:
+            context["exception"] = OSError(-code, text or os.strerror(-code))
+        elif text or code:
+            context["exception"] = RuntimeError(text or f"code {code}")
+        if fd >= 0:
+            context["fd"] = fd
+        self.call_exception_handler(context)
+
+    def _report_slow_c(self, address, fd, duration):
+        """A callback of C code's took long, in debug mode."""
+        of = f" fd={fd}" if fd >= 0 else ""
+        logger.warning("Executing <C callback %#x%s> took %.3f seconds", address, of, duration)
+
+    def set_debug(self, enabled):
+        super().set_debug(enabled)
+        # asyncio's __init__ calls this before there is a limit.
+        self._set_debug_native(enabled, getattr(self, "slow_callback_duration", 0.1))
+
+    set_debug.__doc__ = asyncio.SelectorEventLoop.set_debug.__doc__
+
     # C code runs the loop: around each callback.
 
     def _enter_from_c(self):

@@ -161,13 +161,15 @@ PyObject *context_enter(HandleObject *handle);
 void context_keep(HandleObject *handle, PyObject *context);
 int context_leave(HandleObject *handle, PyObject *context);
 
-/* loop.c, loop_run.c, schedule.c, watch.c, create.c, sock.c */
+/* loop.c, loop_run.c, schedule.c, watch.c, create.c, sock.c, reports.c */
 extern PyType_Spec loop_spec, operation_spec;
-extern PyMethodDef run_methods[], schedule_methods[], watch_methods[], create_methods[], sock_methods[];
+extern PyMethodDef run_methods[], schedule_methods[], watch_methods[], create_methods[], sock_methods[], report_methods[];
 void run_handle(void *data);
+void run_watch(void *data);
 void run_persistent_handle(HandleObject *handle);
 void keep_raised(LoopObject *loop);
 int loop_check_open(LoopObject *loop);
+int set_report_hooks(LoopObject *loop);
 PyObject *find_loop(PyObject *module, PyObject *given);
 int recover_from_fork(LoopObject *loop, int code);
 void watches_clear(LoopObject *loop);

@@ -50,7 +50,7 @@ static PyObject *loop_open(LoopObject *self, PyObject *args) {
         self->closed = loop_is_closed(loop) == 1;
         self->foreign = 1;
     }
-    if (!self->closed && set_wait_hooks(self) < 0) return NULL;
+    if (!self->closed && (set_wait_hooks(self) < 0 || set_report_hooks(self) < 0)) return NULL;
     self->next_loop = self->state->loops;
     self->state->loops = self;
     Py_RETURN_NONE;
@@ -334,7 +334,7 @@ PyType_Spec loop_spec = {
 
 void collect_loop_methods(void) {
     PyMethodDef *tables[] = {own_methods, run_methods, schedule_methods, watch_methods,
-                             create_methods, sock_methods};
+                             create_methods, sock_methods, report_methods};
     int count = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (PyMethodDef *method = tables[i]; method->ml_name && count < MOST_METHODS - 1; method++)

@@ -2,8 +2,6 @@
  * which ones they are. */
 #include "coloop_python.h"
 
-void run_watch(void *data);
-
 enum { READER, WRITER };
 
 static HandleObject **slot(LoopObject *self, int fd, int direction) {

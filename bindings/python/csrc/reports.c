@@ -1,0 +1,67 @@
+/* What C code reports on a loop that Python made: failures go to Python's
+ * exception handler, slow callbacks of debug mode to asyncio's log. */
+#include "coloop_python.h"
+
+static void on_failure(loop_t *loop, const loop_exception_context_t *context, void *data) {
+    LoopObject *self = data;
+    if (!Py_IsInitialized()) {
+        loop_default_exception_handler(loop, context);
+        return;
+    }
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *done =
+        PyObject_CallMethod((PyObject *)self, "_report_c_failure", "zizi", context->message,
+                            context->code, context->exception, context->fd);
+    if (!done) PyErr_WriteUnraisable((PyObject *)self);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback);
+    PyGILState_Release(gil);
+}
+
+static void on_slow(loop_t *loop, const loop_slow_callback_t *report, void *data) {
+    (void)loop;
+    LoopObject *self = data;
+    /* Python's own were observed one by one (loop_run.c). */
+    if (report->callback == run_handle || report->callback == run_watch || !Py_IsInitialized())
+        return;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *address = PyLong_FromVoidPtr((void *)(uintptr_t)report->callback);
+    PyObject *done = address
+        ? PyObject_CallMethod((PyObject *)self, "_report_slow_c", "Oid", address, report->fd,
+                              (double)report->duration_ns * 1e-9)
+        : NULL;
+    if (!done) PyErr_WriteUnraisable((PyObject *)self);
+    Py_XDECREF(done);
+    Py_XDECREF(address);
+    PyErr_Restore(type, value, traceback);
+    PyGILState_Release(gil);
+}
+
+/* A loop of C code's keeps what that has set. The loop object outlives the
+ * hooks: closing the library's loop, which ends them, is part of its end. */
+int set_report_hooks(LoopObject *self) {
+    if (self->foreign) return 0;
+    if (failed(self, loop_set_exception_handler(self->loop, on_failure, self, NULL))) return -1;
+    return failed(self, loop_set_slow_callback_hook(self->loop, on_slow, self, NULL)) ? -1 : 0;
+}
+
+/* _set_debug_native(enabled, seconds): debug mode for C code, too. */
+static PyObject *set_debug_native(LoopObject *self, PyObject *args) {
+    int enabled;
+    double seconds;
+    if (!PyArg_ParseTuple(args, "pd", &enabled, &seconds)) return NULL;
+    if (self->closed || !self->loop) Py_RETURN_NONE;
+    if (seconds >= 0 && seconds < 1e9)
+        loop_set_slow_callback_duration(self->loop, (uint64_t)(seconds * 1e9));
+    loop_set_debug(self->loop, enabled);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef report_methods[] = {
+    {"_set_debug_native", (PyCFunction)set_debug_native, METH_VARARGS, NULL},
+    {NULL},
+};
