@@ -3,13 +3,21 @@
 import asyncio
 from asyncio import unix_events
 
+from . import _coloop
 from ._loop import EventLoop
 
 
 class EventLoopPolicy(unix_events._UnixDefaultEventLoopPolicy):
-    """asyncio's policy with coloop's loops. asyncio: DefaultEventLoopPolicy."""
+    """asyncio's policy with coloop's loops. asyncio: DefaultEventLoopPolicy.
+
+    A thread's loop is C code's, too: policy_get_event_loop finds it.
+    """
 
     _loop_factory = EventLoop
+
+    def set_event_loop(self, loop):
+        super().set_event_loop(loop)
+        _coloop._set_current(loop)
 
 
 def install():

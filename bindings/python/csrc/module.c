@@ -119,9 +119,19 @@ static PyObject *set_extract_stack(PyObject *module, PyObject *function) {
     Py_RETURN_NONE;
 }
 
+/* _set_current(loop or None): this thread's loop for C code that asks the policy. */
+static PyObject *set_current(PyObject *module, PyObject *given) {
+    PyTypeObject *type = state_of(module)->loop_type;
+    loop_t *loop = PyObject_TypeCheck(given, type) ? ((LoopObject *)given)->loop : NULL;
+    int code = policy_set_event_loop(loop);
+    if (code < 0) return raise_code(NULL, code);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef module_methods[] = {
     {"_set_extract_stack", set_extract_stack, METH_O, NULL},
     {"_find_loop", find_loop, METH_O, NULL},
+    {"_set_current", set_current, METH_O, NULL},
     {NULL},
 };
 
