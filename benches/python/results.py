@@ -18,21 +18,26 @@ class Results:
     def __init__(self, settings):
         self.settings = settings
         self._samples = {}
-        self._failures = {}
 
     @staticmethod
     def _key(row, loop, setting):
         return row.scenario or row.name, row.load, loop, setting
 
     def add(self, row, loop, setting, result):
+        """A sample as measure.measure() gives it, or {"failure": why there is none}."""
         self._samples.setdefault(self._key(row, loop, setting), []).append(result)
-
-    def fail(self, row, loop, setting, failure):
-        self._failures.setdefault(self._key(row, loop, setting), str(failure))
 
     def values(self, row, loop, setting, value=None):
         samples = self._samples.get(self._key(row, loop, setting), [])
-        return [sample[value or row.value] for sample in samples]
+        return [sample[value or row.value] for sample in samples if "failure" not in sample]
+
+    def failures(self, row, loop):
+        samples = [sample for setting in self.settings
+                   for sample in self._samples.get(self._key(row, loop, setting), [])]
+        return sorted({sample["failure"] for sample in samples if "failure" in sample})
+
+    def rounds(self):
+        return max(map(len, self._samples.values()), default=0)
 
     def median(self, row, loop, setting, value=None):
         values = self.values(row, loop, setting, value)
@@ -72,25 +77,21 @@ class Results:
                     medians = [(name, self.median(row, name, setting, value)) for name in names]
                     figures = ", ".join(f"{n} {number(m)}" for n, m in medians if m is not None)
                     yield f"{row.name}, {text} ({setting}): {figures}"
-        seen = set()
         for row in rows:
             for name in names:
-                for setting in self.settings:
-                    failure = self._failures.get(self._key(row, name, setting))
-                    if failure and (row.name, name, failure) not in seen:
-                        seen.add((row.name, name, failure))
-                        yield f"{row.name}, {name}: {failure}"
+                for failure in self.failures(row, name):
+                    yield f"{row.name}, {name}: {failure}"
 
     def text(self, rows, names):
         parts = [f"{SETTINGS[setting]}\n\n{aligned([heads, *lines])}"
                  for setting, heads, lines in self._tables(rows, names)]
         return "\n\n".join([*parts, "\n".join(self._notes(rows, names))])
 
-    def markdown(self, rows, names, rounds, versions):
+    def markdown(self, rows, names, versions):
         lines = [
             "## From Python", "",
             "CPU time (user and system) of the loop's process for one operation; medians of "
-            f"{rounds} interleaved",
+            f"{self.rounds()} interleaved",
             "rounds; the load is a C program on the same processor. The ratio is coloop's to the "
             "better one's of",
             "uvloop and rloop, or to asyncio's where that is named. `held` and `missed` say "

@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.append(os.path.dirname(HERE))
 
+import document  # noqa: E402
 import measure  # noqa: E402
 import results  # noqa: E402
 from loops import LOOPS, factory  # noqa: E402
@@ -35,6 +36,8 @@ def parse_arguments():
                         help="the load generator, from load.c and wire.c")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     parser.add_argument("--json", metavar="FILE", help="append every result to FILE")
+    parser.add_argument("--tables", metavar="FILE",
+                        help="measure nothing: the tables of the results in FILE")
     arguments = parser.parse_args()
     unknown = set(arguments.loops.split(",")) - set(LOOPS)
     if unknown:
@@ -78,16 +81,10 @@ def versions(names):
             pass
 
 
-def main():
-    arguments = parse_arguments()
-    names = list(installed(arguments.loops.split(",")))
-    rows = [row for row in ROWS if any(word in row.name for word in arguments.only.split(","))]
-    if not names or not rows:
-        sys.exit("nothing to run")
+def collect(arguments, rows, names, collected):
     # Server and load take turns on one processor, so that each turn of a server finds what
     # all connections have sent, whatever the number of processors.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    collected = results.Results(arguments.malloc.split(","))
     with tempfile.TemporaryDirectory(prefix="coloop-bench-") as directory:
         tools = measure.Tools(arguments.load, directory, certificate(directory))
         for number in range(arguments.rounds):
@@ -97,26 +94,44 @@ def main():
                     for step in range(len(names)):
                         # Nobody is always the first after another row.
                         name = names[(step + number) % len(names)]
-                        one(collected, tools, row, name, setting, arguments.json)
-    print(collected.text(rows, names))
-    if arguments.write:
-        import document
-
-        document.replace(os.path.join(ROOT, "docs", "performance.md"), "python",
-                         collected.markdown(rows, names, arguments.rounds, versions(names)))
+                        result = one(tools, row, name, setting)
+                        collected.add(row, name, setting, result)
+                        if arguments.json:
+                            with open(arguments.json, "a", encoding="utf-8") as out:
+                                out.write(json.dumps([row.name, name, setting, result]) + "\n")
 
 
-def one(collected, tools, row, name, setting, file):
+def one(tools, row, name, setting):
     try:
-        result = measure.measure(tools, row, name, setting)
+        return measure.measure(tools, row, name, setting)
     except measure.Failed as failure:
         print(f"{row.name}, {name}, {setting}: {failure}", file=sys.stderr)
-        collected.fail(row, name, setting, failure)
-        return
-    collected.add(row, name, setting, result)
-    if file:
-        with open(file, "a", encoding="utf-8") as out:
-            out.write(json.dumps([row.name, name, setting, result]) + "\n")
+        return {"failure": str(failure)}
+
+
+def read(path, collected):
+    rows = {row.name: row for row in ROWS}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            name, loop, setting, result = json.loads(line)
+            collected.add(rows[name], loop, setting, result)
+
+
+def main():
+    arguments = parse_arguments()
+    names = list(installed(arguments.loops.split(",")))
+    rows = [row for row in ROWS if any(word in row.name for word in arguments.only.split(","))]
+    if not names or not rows:
+        sys.exit("nothing to run")
+    collected = results.Results(arguments.malloc.split(","))
+    if arguments.tables:
+        read(arguments.tables, collected)
+    else:
+        collect(arguments, rows, names, collected)
+    print(collected.text(rows, names))
+    if arguments.write:
+        document.replace(os.path.join(ROOT, "docs", "performance.md"), "python",
+                         collected.markdown(rows, names, versions(names)))
 
 
 if __name__ == "__main__":
