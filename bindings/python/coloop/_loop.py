@@ -6,10 +6,10 @@ import signal
 import sys
 import threading
 import weakref
-from asyncio import base_events, constants, events, format_helpers, sslproto
+from asyncio import base_events, constants, events, format_helpers
 from asyncio.log import logger
 
-from . import _coloop, _handles, _transports  # noqa: F401
+from . import _coloop, _handles, _tls, _transports  # noqa: F401
 
 _FORK_MODES = {"error": 0, "asyncio": 1, "reinit": 2}
 # Loops that may have handed their pipe to Python's signal handler.
@@ -111,13 +111,22 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
         ssl_shutdown_timeout=constants.SSL_SHUTDOWN_TIMEOUT,
     ):
         self._ensure_fd_no_transport(rawsock)
-        ssl_protocol = sslproto.SSLProtocol(
+        ssl_protocol = _tls.Protocol(
             self, protocol, sslcontext, waiter, server_side, server_hostname,
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
         _transports.SocketTransport(self, rawsock, ssl_protocol, extra=extra, server=server)
         return ssl_protocol._app_transport
+
+    _tls_buffer = None
+
+    def _get_tls_buffer(self, size):
+        """The buffer that TLS connections receive into: (bytearray, its memoryview)."""
+        if self._tls_buffer is None:
+            buffer = bytearray(size)
+            self._tls_buffer = buffer, memoryview(buffer)
+        return self._tls_buffer
 
     def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
         self._ensure_fd_no_transport(sock)

@@ -13,6 +13,14 @@ from . import _coloop
 class SocketTransport(_coloop.StreamBase, selector_events._SelectorSocketTransport):
     """A connection over TCP or a UNIX socket. asyncio: _SelectorSocketTransport."""
 
+    def __init__(self, loop, sock, *args, **kwargs):
+        super().__init__(loop, sock, *args, **kwargs)
+        # asyncio promises this for every TCP connection, but leaves out sockets that were
+        # made without naming the protocol, such as those that listeners of
+        # socket.create_server() accept.
+        if sock.proto == 0 and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
 
 class DatagramTransport(_coloop.DatagramBase, selector_events._SelectorDatagramTransport):
     """Datagrams over UDP or a UNIX socket. asyncio: _SelectorDatagramTransport."""

@@ -22,6 +22,20 @@
 
 typedef struct HandleObject HandleObject;
 
+/* What tls.c needs of asyncio.sslproto: names of attributes and methods, states. */
+typedef struct {
+    PyTypeObject *type;
+    PyObject *loop, *sslobj, *incoming, *outgoing, *pending, *read, *write, *transport, *state,
+        *ssl_buffer_view, *ssl_protocol, *app_protocol, *app_protocol_is_buffer,
+        *app_reading_paused, *app_writing_paused, *ssl_reading_paused, *ssl_writing_paused,
+        *write_backlog, *write_buffer_size, *incoming_high_water, *outgoing_high_water,
+        *control_app_writing, *control_ssl_reading, *call_eof_received, *start_shutdown,
+        *do_read, *do_write, *do_handshake, *do_flush, *do_shutdown, *fatal_message;
+    PyObject *wrapped, *handshaking, *flushing, *shutting_down;
+    PyObject *again; /* the exceptions that mean: later */
+    PyObject *standard_write, *standard_transport_write, *ssl_object_class;
+} Tls;
+
 /* Per interpreter. */
 typedef struct {
     PyTypeObject *loop_type;
@@ -54,6 +68,8 @@ typedef struct {
     PyObject *kw_loop;         /* ('loop',) */
     PyObject *kw_task;         /* ('loop', 'name', 'context') */
     PyObject *kw_task_plain;   /* ('loop',) */
+
+    Tls tls;
 
     HandleObject *free_handles[2]; /* handles, timers */
     int free_count[2];
@@ -192,6 +208,9 @@ int remove_wait_hooks(LoopObject *loop);
 /* stream.c, datagram.c */
 PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base);
 PyTypeObject *make_datagram_type(PyObject *module, State *state, PyObject *base);
+
+/* tls.c */
+PyObject *make_tls_types(PyObject *module, PyObject *args);
 
 /* capi.c */
 int add_capi(PyObject *module);

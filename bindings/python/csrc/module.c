@@ -132,6 +132,7 @@ static PyMethodDef module_methods[] = {
     {"_set_extract_stack", set_extract_stack, METH_O, NULL},
     {"_find_loop", find_loop, METH_O, NULL},
     {"_set_current", set_current, METH_O, NULL},
+    {"_make_tls_types", make_tls_types, METH_VARARGS, NULL},
     {NULL},
 };
 
