@@ -94,7 +94,7 @@ setup(
             include_dirs=[str(ROOT / "include"), "csrc"],
             extra_compile_args=[
                 "-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-missing-field-initializers",
-                "-Wno-cast-function-type", "-fvisibility=hidden",
+                "-Wno-cast-function-type", "-fvisibility=hidden", "-fexceptions",
             ],
             extra_link_args=["-Wl,-rpath,$ORIGIN/lib"],
         )

@@ -84,7 +84,7 @@ async def _forever(scope, receive, send):
     await send({"type": "http.response.body", "body": b"wait", "more_body": True})
     while (await receive())["type"] != "http.disconnect":
         pass
-    logging.getLogger("uvicorn").info("client went away")
+    logging.getLogger("uvicorn.error").info("client went away")
 
 
 async def _work(scope, receive, send):

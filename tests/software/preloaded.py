@@ -24,7 +24,6 @@ async def application(scope, receive, send):
         LOOP.call_soon(print)
     except RuntimeError as exc:
         seen.append(str(exc))
-    LOOP.remove_reader(NEAR)
     LOOP.close()
     await answer(send, json.dumps([*seen, LOOP.is_closed()]).encode())
 

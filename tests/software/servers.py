@@ -40,7 +40,8 @@ class Program:
         self.process = subprocess.Popen(
             words, cwd=cwd, user=user, group=user and pwd.getpwnam(user).pw_gid,
             extra_groups=user and [], env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL, stdout=self._file, stderr=subprocess.STDOUT)
+            stdin=subprocess.DEVNULL, stdout=self._file, stderr=subprocess.STDOUT,
+            start_new_session=True)
         self.pid = self.process.pid
 
     def output(self):
@@ -78,9 +79,9 @@ class Program:
             self.kill()
 
     def kill(self):
-        """End it at once, if it has not ended."""
+        """End it and its children at once, if it has not ended."""
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.pid, signal.SIGKILL)
             self.process.wait()
 
     def close(self):

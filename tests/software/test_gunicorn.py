@@ -91,7 +91,7 @@ class GunicornTest(unittest.TestCase):
         """HUP: new processes answer; a request that an old one has begun is ended by it."""
         data = os.urandom(1_000_000)
         with Gunicorn("Uvicorn") as gunicorn:
-            old = gunicorn.pids()
+            old = gunicorn.wait_for_pids(lambda pids: len(pids) == 2)
             with socket.create_connection(("127.0.0.1", gunicorn.port), SECONDS) as sock:
                 sock.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                              b"Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n")
@@ -114,12 +114,12 @@ class GunicornTest(unittest.TestCase):
     def test_killed_worker(self):
         """One that is killed is replaced; the other answers meanwhile."""
         with Gunicorn("Uvicorn") as gunicorn:
-            old = gunicorn.pids()
+            old = gunicorn.wait_for_pids(lambda pids: len(pids) == 2)
             victim = min(old)
             os.kill(victim, signal.SIGKILL)
             gunicorn.server.wait_until(lambda: not is_running(victim), "its end")
             new = gunicorn.wait_for_pids(lambda pids: len(pids) == 2)
-            self.assertEqual(len(new & old), 1)
+            self.assertEqual(len(new & old), 1, gunicorn.server.output())
             self.end(gunicorn)
 
     def test_loop_made_before_the_fork(self):

@@ -16,11 +16,12 @@ LOOPS = {"asyncio": "asyncio", "coloop": "coloop:new_event_loop"}
 class Uvicorn:
     """A running uvicorn; options as on its command line. It listens before `wait`."""
 
-    def __init__(self, loop, *options, dev=False):
+    def __init__(self, loop, *options, dev=False, **environment):
         self.port = free_port()
         self.server = python(
             "-m", "uvicorn", "application:application", "--http", "httptools",
-            "--loop", LOOPS[loop], "--port", str(self.port), "--no-access-log", *options, dev=dev)
+            "--loop", LOOPS[loop], "--port", str(self.port), "--no-access-log", *options, dev=dev,
+            **environment)
 
     def __enter__(self):
         try:
@@ -84,7 +85,8 @@ class UvicornTest(unittest.TestCase):
         certificate = Certificate()
         self.addCleanup(certificate.close)
         options = ("--ssl-keyfile", certificate.key, "--ssl-certfile", certificate.certificate)
-        with Uvicorn("coloop", *options) as uvicorn:
+        # In debug mode asyncio tells of connections without a handshake, as wrk's first is.
+        with Uvicorn("coloop", *options, PYTHONASYNCIODEBUG="") as uvicorn:
             self.load(f"https://127.0.0.1:{uvicorn.port}/", 20)
             data = os.urandom(3_000_000)
             self.assertEqual(uvicorn.get("/upload", data, tls=certificate.client()),

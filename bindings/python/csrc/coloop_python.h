@@ -13,6 +13,18 @@
 #include <Python.h>
 #include <coloop.h>
 #include <structmember.h>
+#include <unistd.h>
+
+/* Around everything that the library calls. Up to Python 3.13 a thread that wants
+ * the GIL while the interpreter ends is ended by pthread_exit. Unwinding the
+ * library's frames would abort the process, so the thread stays where it is, as
+ * from Python 3.14 on. -fexceptions makes this work in C, at no cost. No return
+ * may be between the two. */
+static inline void stay_if_unwinding(char *unwinding) {
+    while (*unwinding) pause();
+}
+#define CALLED_BY_LIBRARY char unwinding __attribute__((cleanup(stay_if_unwinding))) = 1
+#define BACK_TO_LIBRARY unwinding = 0
 
 /* Arguments kept in a handle itself; more are kept in a tuple. */
 #define INLINE_ARGS 2

@@ -61,12 +61,15 @@ static void after_wait(loop_t *loop, void *data) {
     (void)loop;
     LoopObject *self = data;
     if (!self->thread_state) return;
+    CALLED_BY_LIBRARY;
     PyEval_RestoreThread(self->thread_state);
     self->thread_state = NULL;
     /* Python's own signal handlers: KeyboardInterrupt comes from here. */
-    if (PyErr_CheckSignals() == 0) return;
-    keep_raised(self);
-    if (!self->runs) leave_run(self, 1);
+    if (PyErr_CheckSignals() < 0) {
+        keep_raised(self);
+        if (!self->runs) leave_run(self, 1);
+    }
+    BACK_TO_LIBRARY;
 }
 
 /* The hooks end: usually because the loop was closed, maybe by C code, on
@@ -74,6 +77,7 @@ static void after_wait(loop_t *loop, void *data) {
 static void hooks_end(void *data) {
     LoopObject *self = data;
     if (!Py_IsInitialized()) return;
+    CALLED_BY_LIBRARY;
     PyGILState_STATE gil = PyGILState_Ensure();
     if (!self->closed && loop_is_closed(self->loop) == 1) {
         PyObject *type, *value, *traceback;
@@ -87,6 +91,7 @@ static void hooks_end(void *data) {
     }
     if (self->foreign) Py_DECREF(self);
     PyGILState_Release(gil);
+    BACK_TO_LIBRARY;
 }
 
 /* When another thread runs the loop, that one sets the hooks. The post has a
@@ -100,10 +105,12 @@ static void set_hooks_late(void *data) {
 static void set_hooks_late_end(void *data) {
     LoopObject *self = data;
     if (!Py_IsInitialized()) return;
+    CALLED_BY_LIBRARY;
     PyGILState_STATE gil = PyGILState_Ensure();
     if (!self->hooked) hooks_end(self);
     Py_DECREF(self);
     PyGILState_Release(gil);
+    BACK_TO_LIBRARY;
 }
 
 /* A loop that C code made keeps its Python object; one that Python made must

@@ -128,11 +128,13 @@ static inline void run_with_gil(HandleObject *handle) {
 /* The library's callback of everything that runs once. Its data is the handle,
  * with the reference of the loop's list. */
 void run_handle(void *data) {
+    CALLED_BY_LIBRARY;
     HandleObject *handle = data;
     if (handle->loop->runs)
         run_with_gil(handle);
     else
         enter_from_c(handle, run_with_gil);
+    BACK_TO_LIBRARY;
 }
 
 /* Of readers and writers, which stay. */
@@ -147,11 +149,13 @@ void run_persistent_handle(HandleObject *handle) {
 }
 
 void run_watch(void *data) {
+    CALLED_BY_LIBRARY;
     HandleObject *handle = data;
     if (handle->loop->runs)
         run_persistent_handle(handle);
     else
         enter_from_c(handle, run_persistent_handle);
+    BACK_TO_LIBRARY;
 }
 
 /* In a forked child: makes the loop this process's own, if it was made to allow

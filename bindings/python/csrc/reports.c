@@ -8,6 +8,7 @@ static void on_failure(loop_t *loop, const loop_exception_context_t *context, vo
         loop_default_exception_handler(loop, context);
         return;
     }
+    CALLED_BY_LIBRARY;
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -18,6 +19,7 @@ static void on_failure(loop_t *loop, const loop_exception_context_t *context, vo
     Py_XDECREF(done);
     PyErr_Restore(type, value, traceback);
     PyGILState_Release(gil);
+    BACK_TO_LIBRARY;
 }
 
 static void on_slow(loop_t *loop, const loop_slow_callback_t *report, void *data) {
@@ -26,6 +28,7 @@ static void on_slow(loop_t *loop, const loop_slow_callback_t *report, void *data
     /* Python's own were observed one by one (loop_run.c). */
     if (report->callback == run_handle || report->callback == run_watch || !Py_IsInitialized())
         return;
+    CALLED_BY_LIBRARY;
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -39,6 +42,7 @@ static void on_slow(loop_t *loop, const loop_slow_callback_t *report, void *data
     Py_XDECREF(address);
     PyErr_Restore(type, value, traceback);
     PyGILState_Release(gil);
+    BACK_TO_LIBRARY;
 }
 
 /* A loop of C code's keeps what that has set. The loop object outlives the

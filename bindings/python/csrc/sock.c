@@ -145,48 +145,52 @@ static void on_readable(void *data) {
     SockWatch *watch = data;
     int runs = watch->loop->runs;
     PyGILState_STATE gil = PyGILState_UNLOCKED;
-    if (!runs) {
-        if (!Py_IsInitialized()) return; /* the interpreter ended before the loop */
-        gil = PyGILState_Ensure();
-    }
+    if (!runs && !Py_IsInitialized()) return; /* the interpreter ended before the loop */
+    CALLED_BY_LIBRARY;
+    if (!runs) gil = PyGILState_Ensure();
     if (watch->operation)
         on_ready(watch->operation);
     else
         loop_remove_reader(watch->loop->loop, watch->fd);
     if (!runs) PyGILState_Release(gil);
+    BACK_TO_LIBRARY;
 }
 
 static void on_writable(void *data) {
     Operation *self = data;
     int runs = self->loop->runs;
     PyGILState_STATE gil = PyGILState_UNLOCKED;
-    if (!runs) {
-        if (!Py_IsInitialized()) return;
-        gil = PyGILState_Ensure();
-    }
+    if (!runs && !Py_IsInitialized()) return;
+    CALLED_BY_LIBRARY;
+    if (!runs) gil = PyGILState_Ensure();
     on_ready(self);
     if (!runs) PyGILState_Release(gil);
+    BACK_TO_LIBRARY;
 }
 
 /* The library lets go of the reader, or of the writer. */
 static void reader_dropped(void *data) {
     SockWatch *watch = data;
     if (!Py_IsInitialized()) return;
+    CALLED_BY_LIBRARY;
     PyGILState_STATE gil = PyGILState_Ensure();
     if (watch->operation) watch->operation->reader = NULL;
     watch_of_sock_dropped(watch->loop, watch->fd, watch);
     Py_XDECREF(watch->sock);
     PyMem_RawFree(watch);
     PyGILState_Release(gil);
+    BACK_TO_LIBRARY;
 }
 
 static void writer_dropped(void *data) {
     Operation *self = data;
     if (!Py_IsInitialized()) return;
+    CALLED_BY_LIBRARY;
     PyGILState_STATE gil = PyGILState_Ensure();
     self->writes = 0;
     Py_DECREF(self);
     PyGILState_Release(gil);
+    BACK_TO_LIBRARY;
 }
 
 int sock_watch_is_idle(SockWatch *watch) { return !watch->operation; }

@@ -37,6 +37,7 @@ void watches_clear(LoopObject *self) {
 static void dropped(void *data) {
     HandleObject *handle = data;
     if (!Py_IsInitialized()) return; /* the interpreter ended before the loop */
+    CALLED_BY_LIBRARY;
     PyGILState_STATE gil = PyGILState_Ensure();
     handle->cancelled = 1;
     LoopObject *self = handle->loop;
@@ -48,6 +49,7 @@ static void dropped(void *data) {
     handle_forget_callback(handle);
     Py_DECREF(handle);
     PyGILState_Release(gil);
+    BACK_TO_LIBRARY;
 }
 
 SockWatch *watch_of_sock(LoopObject *self, int fd) {
