@@ -32,6 +32,7 @@ _EQUAL = [
     (re.compile(r"\b(_UnixSelectorEventLoop|EventLoop)\b"), "Loop"),
     (re.compile(r"\b_Selector(Socket|Datagram)Transport\b"), r"\1Transport"),
     (re.compile(r"\bfd=\d+"), "fd=N"),
+    (re.compile(r"\bdescriptor \d+"), "descriptor N"),
     (re.compile(r"\bpid \d+"), "pid N"),
     (re.compile(r"\bTask-\d+"), "Task-N"),
 ]

@@ -1,6 +1,7 @@
 """EventLoop: asyncio's loop on the library's."""
 
 import asyncio
+import inspect
 import os
 import signal
 import sys
@@ -90,8 +91,14 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
         self._internal_fds = 0
 
     def add_signal_handler(self, sig, callback, *args):
-        if self._csock is None and threading.current_thread() is threading.main_thread():
+        if self._csock is None:
+            self._check_signal(sig)
             self._check_closed()
+            if threading.current_thread() is not threading.main_thread():
+                try:
+                    signal.set_wakeup_fd(-1)
+                except ValueError as exc:  # always: only the main thread may
+                    raise RuntimeError(str(exc)) from None
             super()._make_self_pipe()
             _signalled.add(self)
         return super().add_signal_handler(sig, callback, *args)
@@ -133,6 +140,12 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
         return _transports.DatagramTransport(self, sock, protocol, address, waiter, extra)
 
     # What the native half asks for.
+
+    def _in_order(self, name, *args, **kwargs):
+        """call_soon and its like, given their arguments by name."""
+        signature = inspect.signature(getattr(asyncio.BaseEventLoop, name))
+        bound = signature.bind(self, *args, **kwargs)
+        return getattr(self, name)(*bound.args[1:], **bound.kwargs)
 
     def _report_error(self, handle, exc):
         """A callback raised: asyncio's Handle._run."""

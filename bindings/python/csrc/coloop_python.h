@@ -75,7 +75,7 @@ typedef struct {
     PyObject *s_get_buffer, *s_buffer_updated, *s_data_received, *s_on_eof, *s_fatal_error,
         *s_add_writer, *s_write_ready, *s_append, *s_maybe_pause, *s_check_callback,
         *s_check_thread, *s_report_error, *s_report_slow, *s_slow_duration, *s_current_handle,
-        *s_task, *s_datagram_received, *s_error_received, *s_context, *s_fileno, *s_done,
+        *s_task, *s_datagram_received, *s_error_received, *s_context, *s_in_order, *s_fileno, *s_done,
         *s_set_result, *s_set_exception, *s_ensure_free, *s_transports;
     PyObject *kw_loop;         /* ('loop',) */
     PyObject *kw_task;         /* ('loop', 'name', 'context') */

@@ -70,8 +70,13 @@ static inline void run_alone(HandleObject *handle) {
         callback_failed(handle);
 }
 
-/* A callback may cancel its own handle, which lets go of what is in use. */
+/* A callback may cancel its own handle, which lets go of what is in use. Whoever
+ * has the handle may ask for its context, and then finds what the callback set. */
 static void run_in_context(HandleObject *handle) {
+    if (context_make(handle) < 0) {
+        callback_failed(handle);
+        return;
+    }
     PyObject *callback = Py_NewRef(handle->callback);
     PyObject *arguments[INLINE_ARGS];
     int count = handle->nargs == ARGS_IN_TUPLE ? 1 : handle->nargs;

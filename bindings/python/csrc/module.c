@@ -43,6 +43,7 @@ static int intern_names(State *state) {
         {&state->s_datagram_received, "datagram_received"},
         {&state->s_error_received, "error_received"},
         {&state->s_context, "context"},
+        {&state->s_in_order, "_in_order"},
         {&state->s_fileno, "fileno"},
         {&state->s_done, "done"},
         {&state->s_set_result, "set_result"},

@@ -3,22 +3,43 @@
 #include "coloop_python.h"
 #include <math.h>
 
-/* The keyword arguments of a call: only context= is known. */
-static int take_context(State *state, const char *method, PyObject *const *values,
-                        PyObject *names, PyObject **ret_context) {
-    *ret_context = NULL;
-    if (!names) return 0;
+/* The value of context=; *ret_others tells whether other arguments are named. */
+static PyObject *take_context(State *state, PyObject *const *values, PyObject *names,
+                              int *ret_others) {
+    PyObject *context = NULL;
+    *ret_others = 0;
+    if (!names) return NULL;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
         PyObject *name = PyTuple_GET_ITEM(names, i);
-        if (name != state->s_context
-            && PyUnicode_CompareWithASCIIString(name, "context") != 0) {
-            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", method,
-                         name);
-            return -1;
-        }
-        *ret_context = values[i];
+        if (name == state->s_context || PyUnicode_CompareWithASCIIString(name, "context") == 0)
+            context = values[i];
+        else
+            *ret_others = 1;
     }
-    return 0;
+    return context;
+}
+
+/* callback= and the like: puts the arguments in order and calls the method again.
+ * See _in_order of coloop/_loop.py. */
+static PyObject *in_order(LoopObject *self, const char *method, PyObject *const *args,
+                          Py_ssize_t nargs, PyObject *names) {
+    Py_ssize_t count = nargs + PyTuple_GET_SIZE(names);
+    PyObject **given = PyMem_Malloc((size_t)(count + 3) * sizeof *given);
+    PyObject *name = PyUnicode_FromString(method);
+    PyObject *done = NULL;
+    if (!given) PyErr_NoMemory();
+    if (given && name) {
+        given[0] = NULL;
+        given[1] = (PyObject *)self;
+        given[2] = name;
+        for (Py_ssize_t i = 0; i < count; i++) given[i + 3] = args[i];
+        done = PyObject_VectorcallMethod(self->state->s_in_order, given + 1,
+                                         (size_t)(nargs + 2) | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                         names);
+    }
+    Py_XDECREF(name);
+    PyMem_Free(given);
+    return done;
 }
 
 static int check_debug(LoopObject *self, PyObject *callback, const char *method, int thread) {
@@ -73,8 +94,9 @@ static PyObject *soon(LoopObject *self, call_soon_t function, PyObject *callback
 
 static PyObject *loop_call_soon_method(LoopObject *self, PyObject *const *args, Py_ssize_t nargs,
                                        PyObject *names) {
-    PyObject *context;
-    if (take_context(self->state, "call_soon", args + nargs, names, &context) < 0) return NULL;
+    int others;
+    PyObject *context = take_context(self->state, args + nargs, names, &others);
+    if (others) return in_order(self, "call_soon", args, nargs, names);
     if (needs(nargs, 1, "call_soon") < 0 || loop_check_open(self) < 0) return NULL;
     if (self->debug && check_debug(self, args[0], "call_soon", 1) < 0) return NULL;
     return soon(self, loop_call_soon, args[0], args + 1, nargs - 1, context);
@@ -82,9 +104,9 @@ static PyObject *loop_call_soon_method(LoopObject *self, PyObject *const *args, 
 
 static PyObject *loop_threadsafe_method(LoopObject *self, PyObject *const *args, Py_ssize_t nargs,
                                         PyObject *names) {
-    PyObject *context;
-    if (take_context(self->state, "call_soon_threadsafe", args + nargs, names, &context) < 0)
-        return NULL;
+    int others;
+    PyObject *context = take_context(self->state, args + nargs, names, &others);
+    if (others) return in_order(self, "call_soon_threadsafe", args, nargs, names);
     if (needs(nargs, 1, "call_soon_threadsafe") < 0 || loop_check_open(self) < 0) return NULL;
     if (self->debug && check_debug(self, args[0], "call_soon_threadsafe", 0) < 0) return NULL;
     return soon(self, loop_call_soon_threadsafe, args[0], args + 1, nargs - 1, context);
@@ -150,8 +172,9 @@ static PyObject *at(LoopObject *self, double when, PyObject *when_object, PyObje
 
 static PyObject *loop_call_later_method(LoopObject *self, PyObject *const *args, Py_ssize_t nargs,
                                         PyObject *names) {
-    PyObject *context;
-    if (take_context(self->state, "call_later", args + nargs, names, &context) < 0) return NULL;
+    int others;
+    PyObject *context = take_context(self->state, args + nargs, names, &others);
+    if (others) return in_order(self, "call_later", args, nargs, names);
     if (needs(nargs, 2, "call_later") < 0) return NULL;
     if (args[0] == Py_None) {
         PyErr_SetString(PyExc_TypeError, "delay must not be None");
@@ -167,8 +190,9 @@ static PyObject *loop_call_later_method(LoopObject *self, PyObject *const *args,
 
 static PyObject *loop_call_at_method(LoopObject *self, PyObject *const *args, Py_ssize_t nargs,
                                      PyObject *names) {
-    PyObject *context;
-    if (take_context(self->state, "call_at", args + nargs, names, &context) < 0) return NULL;
+    int others;
+    PyObject *context = take_context(self->state, args + nargs, names, &others);
+    if (others) return in_order(self, "call_at", args, nargs, names);
     if (needs(nargs, 2, "call_at") < 0) return NULL;
     if (args[0] == Py_None) {
         PyErr_SetString(PyExc_TypeError, "when cannot be None");

@@ -46,8 +46,11 @@ static PyObject *read_buffered(PyObject *self, LoopObject *loop, PyObject *proto
     if (!buffer) return failed_in(self, loop, get_failed);
     Py_buffer view;
     if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) < 0) {
+        PyErr_Format(PyExc_TypeError,
+                     "recv_into() argument 1 must be read-write bytes-like object, not %s",
+                     Py_TYPE(buffer)->tp_name);
         Py_DECREF(buffer);
-        return failed_in(self, loop, get_failed);
+        return failed_in(self, loop, "Fatal read error on socket transport");
     }
     if (view.len == 0) {
         PyBuffer_Release(&view);
