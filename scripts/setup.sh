@@ -22,6 +22,9 @@ test)
     need curl curl --version
     need socat socat -V
     need netcat-openbsd nc -h
+    need cmake cmake --version
+    need libhiredis-dev header hiredis/async.h
+    need redis-server redis-server --version
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 software)
