@@ -24,7 +24,6 @@ test)
     need netcat-openbsd nc -h
     need cmake cmake --version
     need libhiredis-dev header hiredis/async.h
-    need redis-server redis-server --version
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 software)
