@@ -24,6 +24,7 @@ test)
     need netcat-openbsd nc -h
     need cmake cmake --version
     need libhiredis-dev header hiredis/async.h
+    need redis-server command -v redis-server
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 software)

@@ -299,7 +299,7 @@ class Lives(TestCase):
         def after():
             gc.collect()
             seen.append(gone())
-            poster.call_soon_threadsafe(capsule, lambda: runner.stop(capsule))
+            threading.Timer(0.02, runner.stop, [capsule]).start()  # meanwhile the loop waits
 
         holder[0].call_soon(holder.clear)
         poster.call_soon(capsule, after)
@@ -320,10 +320,10 @@ class Lives(TestCase):
             seen.append("collected")
 
         poster.call_soon(capsule, collect)
-        loop.call_later(0.001, seen.append, "called")
+        loop.call_later(0.001, lambda: seen.append(asyncio.get_running_loop().mark))
         loop.call_later(0.002, loop.stop)
-        loop.itself = loop
+        loop.mark, loop.itself = "whole", loop
         del loop
         self.assertEqual(runner.run(capsule), 0)
-        self.assertEqual(seen, ["collected", "called"])
+        self.assertEqual(seen, ["collected", "whole"])
         coloop.from_pointer(capsule).close()
