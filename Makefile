@@ -18,12 +18,13 @@ TAG    := $(shell $(PYTHON) -c 'import sys; print(".".join(map(str, sys.version_
 WARN   := -std=c11 -Wall -Wextra -pedantic -Werror
 LINK   := -Iinclude -L$(LIB) -lcoloop -Wl,-rpath,$(abspath $(LIB)) -pthread
 BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bindings/python/csrc/*) \
-           $(wildcard bindings/python/coloop/*.py bindings/python/coloop/*.pyi)
+           $(wildcard bindings/python/coloop/*.py bindings/python/coloop/*.pyi) \
+           bindings/python/coloop/cmake/coloopConfig.cmake
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 
-.PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-peers \
-        test-software test-contract test-samples test-examples
+.PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-sharing \
+        test-peers test-software test-contract test-samples test-examples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -40,15 +41,25 @@ $(LIB)/libcoloop.a: $(SOURCES)
 	mkdir -p $(LIB)
 	install -m 644 target/release/libcoloop.a $@
 
-demo: target/demo/echo $(LIB)/libcoloop.so
+MIXED := target/mixed-$(TAG)
+
+demo: target/demo/echo $(MIXED)/.built
 	target/demo/echo
 	$(PYTHON) examples/python/echo.py $(LIB)/libcoloop.so.0
+	$(VENV)/bin/python examples/mixed/mixed.py $(MIXED)
 
 target/demo/%: examples/c/%.c $(wildcard examples/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-peers test-software test-contract test-samples test-examples demo
+# An extension in C++ that does not link to coloop, and a C library that does: both
+# find what they need through the package.
+$(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
+	@mkdir -p $(@D)
+	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
+	touch $@
+
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-sharing test-peers test-software test-contract test-samples test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -70,6 +81,9 @@ test-c: target/tests/c
 
 test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v
+
+test-sharing: $(VENV)/.coloop-$(TAG)
+	$(VENV)/bin/python -X dev -m unittest discover -s tests/sharing -v
 
 target/tests/peer: tests/peers/peer.c include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)

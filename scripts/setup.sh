@@ -22,6 +22,9 @@ test)
     need curl curl --version
     need socat socat -V
     need netcat-openbsd nc -h
+    need cmake cmake --version
+    need libhiredis-dev header hiredis/async.h
+    need redis-server command -v redis-server
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 software)

@@ -12,7 +12,7 @@ import weakref
 
 import coloop
 
-from support import TestCase, extension
+from support import TestCase, extension, run
 
 poster = extension("poster")
 runner = extension("runner", link=True)
@@ -224,6 +224,25 @@ class CRuns(TestCase):
         writer.close()
 
 
+# In debug mode each C callback that runs after the object's end is a slow one.
+ENDED = """
+import coloop, gc
+from coloop import ctypes_abi as c
+
+lib, holder = c.load(), [coloop.new_event_loop()]
+pointer = lib.loop_ref(c.loop_t(holder[0].pointer))
+holder[0].slow_callback_duration = 0
+holder[0].set_debug(True)
+holder[0].call_soon(holder.clear)
+stop = c.loop_callback_t(lambda data: print("over", *holder) or lib.loop_stop(pointer))
+other = c.loop_callback_t(lambda data: gc.collect() and None)
+for callback in other, other, stop:
+    assert lib.loop_call_soon(pointer, callback, None, None, None) == 0
+assert lib.loop_run_forever(pointer) == 0
+lib.loop_unref(pointer)
+"""
+
+
 class Lives(TestCase):
     def test_a_loop_of_cs_keeps_its_object_until_it_is_closed(self):
         capsule = runner.new()
@@ -299,7 +318,7 @@ class Lives(TestCase):
         def after():
             gc.collect()
             seen.append(gone())
-            poster.call_soon_threadsafe(capsule, lambda: runner.stop(capsule))
+            threading.Timer(0.02, runner.stop, [capsule]).start()  # meanwhile the loop waits
 
         holder[0].call_soon(holder.clear)
         poster.call_soon(capsule, after)
@@ -309,6 +328,9 @@ class Lives(TestCase):
         self.assertEqual(seen, [None])
         poster.call_soon(capsule, lambda: runner.stop(capsule))
         self.assertEqual(runner.run_with_gil(capsule), 0)
+
+    def test_nothing_is_reported_to_an_object_that_has_ended(self):
+        self.assertEqual(run(sys.executable, "-c", ENDED), "over\n")
 
     def test_garbage_that_c_code_runs_is_none(self):
         loop = coloop.new_event_loop()
@@ -320,10 +342,10 @@ class Lives(TestCase):
             seen.append("collected")
 
         poster.call_soon(capsule, collect)
-        loop.call_later(0.001, seen.append, "called")
+        loop.call_later(0.001, lambda: seen.append(asyncio.get_running_loop().mark))
         loop.call_later(0.002, loop.stop)
-        loop.itself = loop
+        loop.mark, loop.itself = "whole", loop
         del loop
         self.assertEqual(runner.run(capsule), 0)
-        self.assertEqual(seen, ["collected", "called"])
+        self.assertEqual(seen, ["collected", "whole"])
         coloop.from_pointer(capsule).close()

@@ -5,6 +5,7 @@ import ctypes
 import os
 import socket
 import sys
+import textwrap
 import threading
 
 import cffi
@@ -48,6 +49,11 @@ class Same(TestCase):
                 self.assertEqual(ffi.sizeof(described.result), ctypes.sizeof(result), name)
             for declared, each in zip(described.args, arguments):
                 self.assertEqual(declared.kind == "primitive", not issubclass(each, self.pointers), name)
+
+    def test_the_examples_in_the_docstrings(self):
+        for module in c, cdef:
+            lines = [line for line in module.__doc__.splitlines() if line.startswith("    ") or not line]
+            self.assertEqual(run(sys.executable, "-c", textwrap.dedent("\n".join(lines))), "hello\n")
 
     pointers = ctypes.c_void_p, ctypes.c_char_p, ctypes._Pointer, ctypes._CFuncPtr
 

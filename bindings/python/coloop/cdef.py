@@ -10,6 +10,16 @@
     lib = ffi.dlopen(coloop.get_library_path())
     loop = lib.loop_new()
 
+    @ffi.callback("void(void *)")
+    def hello(user_data):
+        print("hello")
+        lib.loop_stop(loop)
+
+    lib.loop_call_soon(loop, hello, ffi.NULL, ffi.NULL, ffi.NULL)
+    lib.loop_run_forever(loop)
+    lib.loop_close(loop)
+    lib.loop_unref(loop)
+
 `lib` has the functions and the constants, which include/coloop.h describes. What
 ffi.callback() makes must be kept as long as the loop may call it, and has to
 catch every exception if it returns a number.

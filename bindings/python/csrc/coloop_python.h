@@ -198,6 +198,7 @@ void run_persistent_handle(HandleObject *handle);
 void keep_raised(LoopObject *loop);
 int loop_check_open(LoopObject *loop);
 int set_report_hooks(LoopObject *loop);
+int remove_report_hooks(LoopObject *loop);
 PyObject *find_loop(PyObject *module, PyObject *given);
 int recover_from_fork(LoopObject *loop, int code);
 void watches_clear(LoopObject *loop);
@@ -215,7 +216,7 @@ void drop_scheduled(LoopObject *loop);
 /* from_c.c */
 void enter_from_c(HandleObject *handle, void (*call)(HandleObject *));
 int set_wait_hooks(LoopObject *loop);
-int remove_wait_hooks(LoopObject *loop);
+int remove_hooks(LoopObject *loop);
 
 /* stream.c, datagram.c */
 PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base);

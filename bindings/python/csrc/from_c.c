@@ -127,7 +127,8 @@ int set_wait_hooks(LoopObject *self) {
     return failed(self, code) ? -1 : 0;
 }
 
-/* The object ends: true if the loop has forgotten it. */
-int remove_wait_hooks(LoopObject *self) {
-    return loop_set_wait_hooks(self->loop, NULL, NULL, NULL, NULL) == 0;
+/* The object ends, maybe while C code runs the loop: true if the loop has
+ * forgotten it. */
+int remove_hooks(LoopObject *self) {
+    return remove_report_hooks(self) & (loop_set_wait_hooks(self->loop, NULL, NULL, NULL, NULL) == 0);
 }

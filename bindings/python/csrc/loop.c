@@ -151,7 +151,7 @@ static void loop_dealloc(LoopObject *self) {
         /* C code may have a reference, and may run the loop. */
         int open = !self->closed;
         self->closed = 1;
-        if (open) forgotten = remove_wait_hooks(self);
+        if (open) forgotten = remove_hooks(self);
         if (open && !self->foreign && loop_close(self->loop) == 0) forgotten = 1;
         loop_unref(self->loop);
     }

@@ -2,9 +2,13 @@
  * exception handler, slow callbacks of debug mode to asyncio's log. */
 #include "coloop_python.h"
 
+/* The interpreter has ended, or the object, on a thread that could not take the
+ * hooks away: its memory stays then (loop.c). */
+static int is_gone(LoopObject *self) { return !Py_IsInitialized() || Py_REFCNT(self) == 0; }
+
 static void on_failure(loop_t *loop, const loop_exception_context_t *context, void *data) {
     LoopObject *self = data;
-    if (!Py_IsInitialized()) {
+    if (is_gone(self)) {
         loop_default_exception_handler(loop, context);
         return;
     }
@@ -26,8 +30,7 @@ static void on_slow(loop_t *loop, const loop_slow_callback_t *report, void *data
     (void)loop;
     LoopObject *self = data;
     /* Python's own were observed one by one (loop_run.c). */
-    if (report->callback == run_handle || report->callback == run_watch || !Py_IsInitialized())
-        return;
+    if (report->callback == run_handle || report->callback == run_watch || is_gone(self)) return;
     CALLED_BY_LIBRARY;
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *type, *value, *traceback;
@@ -45,12 +48,18 @@ static void on_slow(loop_t *loop, const loop_slow_callback_t *report, void *data
     BACK_TO_LIBRARY;
 }
 
-/* A loop of C code's keeps what that has set. The loop object outlives the
- * hooks: closing the library's loop, which ends them, is part of its end. */
+/* A loop of C code's keeps what that has set. */
 int set_report_hooks(LoopObject *self) {
     if (self->foreign) return 0;
     if (failed(self, loop_set_exception_handler(self->loop, on_failure, self, NULL))) return -1;
     return failed(self, loop_set_slow_callback_hook(self->loop, on_slow, self, NULL)) ? -1 : 0;
+}
+
+/* True if the loop has forgotten the object. */
+int remove_report_hooks(LoopObject *self) {
+    if (self->foreign) return 1;
+    return loop_set_exception_handler(self->loop, NULL, NULL, NULL) == 0
+        && loop_set_slow_callback_hook(self->loop, NULL, NULL, NULL) == 0;
 }
 
 /* _set_debug_native(enabled, seconds): debug mode for C code, too. */
