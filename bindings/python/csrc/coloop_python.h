@@ -90,6 +90,7 @@ typedef struct {
 } State;
 
 typedef struct SockWatch SockWatch;
+typedef struct KnownAddress KnownAddress;
 
 typedef struct {
     HandleObject *reader;
@@ -111,6 +112,7 @@ typedef struct LoopObject {
     Watch *watches;             /* by descriptor; borrowed from the library */
     int watches_count;
     char *read_buffer;
+    KnownAddress *addresses; /* datagram.c's */
     struct LoopObject *next_loop;
     PyObject *context; /* for callbacks that remember variables; NULL while in use */
     char runs;       /* Python runs it, in this very call */
@@ -219,6 +221,7 @@ int set_wait_hooks(LoopObject *loop);
 int remove_hooks(LoopObject *loop);
 
 /* stream.c, datagram.c */
+void addresses_clear(LoopObject *loop);
 PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base);
 PyTypeObject *make_datagram_type(PyObject *module, State *state, PyObject *base);
 

@@ -19,14 +19,51 @@ typedef union {
     struct sockaddr_storage room;
 } Address;
 
+/* The addresses that were seen last, by port: most datagrams come from an address
+ * that was there before, and the answer goes to the very tuple that it came with. */
+#define KNOWN_ADDRESSES 128
+
+struct KnownAddress {
+    PyObject *tuple;
+    struct sockaddr_in address;
+};
+
+static KnownAddress *known_address(LoopObject *loop, unsigned port) {
+    if (!loop->addresses)
+        loop->addresses = PyMem_RawCalloc(KNOWN_ADDRESSES, sizeof *loop->addresses);
+    return loop->addresses ? &loop->addresses[port % KNOWN_ADDRESSES] : NULL;
+}
+
+void addresses_clear(LoopObject *loop) {
+    for (int i = 0; loop->addresses && i < KNOWN_ADDRESSES; i++)
+        Py_XDECREF(loop->addresses[i].tuple);
+    PyMem_RawFree(loop->addresses);
+    loop->addresses = NULL;
+}
+
+static PyObject *address_object_v4(LoopObject *loop, const struct sockaddr_in *address) {
+    unsigned port = ntohs(address->sin_port);
+    KnownAddress *known = known_address(loop, port);
+    if (known && known->tuple && known->address.sin_port == address->sin_port
+        && known->address.sin_addr.s_addr == address->sin_addr.s_addr)
+        return Py_NewRef(known->tuple);
+    char text[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
+    PyObject *tuple = Py_BuildValue("(si)", text, (int)port);
+    if (tuple && known) {
+        Py_XSETREF(known->tuple, Py_NewRef(tuple));
+        known->address = *address;
+    }
+    return tuple;
+}
+
 /* As the socket module has it. Other families are left to that (*ret_known). */
-static PyObject *address_object(const Address *address, socklen_t length) {
+static PyObject *address_object(LoopObject *loop, const Address *address, socklen_t length) {
     char text[INET6_ADDRSTRLEN];
     if (length == 0) Py_RETURN_NONE;
     switch (address->any.sa_family) {
     case AF_INET:
-        inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof text);
-        return Py_BuildValue("(si)", text, ntohs(address->v4.sin_port));
+        return address_object_v4(loop, &address->v4);
     case AF_INET6:
         if (address->v6.sin6_scope_id != 0) return NULL;
         inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof text);
@@ -76,7 +113,7 @@ static PyObject *datagram_read_ready(PyObject *self, PyObject *unused) {
             PyErr_SetFromErrno(PyExc_OSError);
             return receiving_failed(self, loop);
         }
-        PyObject *from = address_object(&address, length);
+        PyObject *from = address_object(loop, &address, length);
         PyObject *data = from ? PyBytes_FromStringAndSize(place, received) : NULL;
         PyObject *done = NULL;
         if (data) {
@@ -105,11 +142,18 @@ static PyObject *datagram_read_ready(PyObject *self, PyObject *unused) {
 }
 
 /* ("127.0.0.1", 80) as the socket understands it, if it is that simple. */
-static socklen_t numeric_address(PyObject *given, Address *address) {
+static socklen_t numeric_address(LoopObject *loop, PyObject *given, Address *address) {
     if (!PyTuple_CheckExact(given) || PyTuple_GET_SIZE(given) != 2) return 0;
     PyObject *host = PyTuple_GET_ITEM(given, 0), *port = PyTuple_GET_ITEM(given, 1);
     if (!PyUnicode_CheckExact(host) || !PyLong_CheckExact(port)) return 0;
     long number = PyLong_AsLong(port);
+    if (number >= 0 && number <= 65535) {
+        KnownAddress *known = known_address(loop, (unsigned)number);
+        if (known && known->tuple == given) {
+            address->v4 = known->address;
+            return sizeof address->v4;
+        }
+    }
     const char *text = PyUnicode_AsUTF8(host);
     if (!text || number < 0 || number > 65535) {
         PyErr_Clear();
@@ -136,7 +180,7 @@ static PyObject *datagram_sendto(PyObject *self, PyObject *const *args, Py_ssize
         Address address;
         socklen_t length = 0;
         int simple = connected ? target == Py_None
-                               : (length = numeric_address(target, &address)) != 0;
+                               : (length = numeric_address(loop, target, &address)) != 0;
         Py_buffer view;
         if (simple && PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) == 0) {
             ssize_t sent = -1;

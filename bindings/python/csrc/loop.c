@@ -108,6 +108,7 @@ static PyObject *loop_close_native(LoopObject *self, PyObject *unused) {
     watches_clear(self);
     PyMem_RawFree(self->read_buffer);
     self->read_buffer = NULL;
+    addresses_clear(self);
     Py_RETURN_NONE;
 }
 
@@ -157,6 +158,7 @@ static void loop_dealloc(LoopObject *self) {
     }
     drop_scheduled(self);
     watches_clear(self);
+    addresses_clear(self);
     PyMem_RawFree(self->read_buffer);
     PyObject *module = self->module;
     /* What the loop may still look at is not freed. */
