@@ -30,10 +30,11 @@ public:
         full_.wait(lock, [this] { return used_ == capacity_; });
     }
 
-    // One event was consumed.
+    // One event was consumed. Who waits is woken when half of the room is free, so
+    // that threads are not woken for each event.
     void release() {
         std::lock_guard lock(mutex_);
-        if (used_-- == capacity_) room_.notify_all();
+        if (--used_ == capacity_ / 2) room_.notify_all();
     }
 
     void cancel() {
