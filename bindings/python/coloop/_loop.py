@@ -219,10 +219,6 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
 
         run_forever.__doc__ = asyncio.SelectorEventLoop.run_forever.__doc__
 
-    def is_running(self):
-        """Is it running, in whatever thread? An inherited loop is not."""
-        return (super().is_running() or self._runs_in_c()) and not self._is_inherited()
-
     def close(self):
         """Close the loop: what waits is dropped, descriptors are closed."""
         if self._is_inherited():

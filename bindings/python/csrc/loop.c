@@ -262,23 +262,44 @@ static PyObject *loop_get_foreign(LoopObject *self, PyObject *unused) {
     return PyBool_FromLong(self->foreign);
 }
 
-static PyObject *loop_is_inherited(LoopObject *self, PyObject *unused) {
-    (void)unused;
+static int is_inherited(LoopObject *self) {
     uint64_t when;
-    return PyBool_FromLong(!self->closed && self->loop
-                           && loop_next_deadline(self->loop, &when) == LOOP_EFORKED);
+    return !self->closed && self->loop && loop_next_deadline(self->loop, &when) == LOOP_EFORKED;
 }
 
-static PyObject *loop_runs_in_c(LoopObject *self, PyObject *unused) {
+static PyObject *loop_is_inherited(LoopObject *self, PyObject *unused) {
     (void)unused;
-    return PyBool_FromLong(!self->runs && self->loop && loop_is_running(self->loop) == 1);
+    return PyBool_FromLong(is_inherited(self));
+}
+
+static PyObject *loop_is_running_method(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    int by_python = self->thread_id && self->thread_id != Py_None;
+    int by_c = !self->runs && self->loop && loop_is_running(self->loop) == 1;
+    return PyBool_FromLong((by_python || by_c) && !is_inherited(self));
+}
+
+static PyObject *loop_is_closed_method(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(self->closed);
+}
+
+static PyObject *loop_get_debug_method(LoopObject *self, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(self->debug);
 }
 
 static PyMethodDef own_methods[] = {
     {"_open", (PyCFunction)loop_open, METH_VARARGS, NULL},
     {"_close_native", (PyCFunction)loop_close_native, METH_NOARGS, NULL},
     {"_is_inherited", (PyCFunction)loop_is_inherited, METH_NOARGS, NULL},
-    {"_runs_in_c", (PyCFunction)loop_runs_in_c, METH_NOARGS, NULL},
+    {"is_running", (PyCFunction)loop_is_running_method, METH_NOARGS,
+     "is_running() -> bool. Does it run, in whatever thread, by Python or by C code? An\n"
+     "inherited loop does not. asyncio: loop.is_running."},
+    {"is_closed", (PyCFunction)loop_is_closed_method, METH_NOARGS,
+     "is_closed() -> bool. asyncio: loop.is_closed."},
+    {"get_debug", (PyCFunction)loop_get_debug_method, METH_NOARGS,
+     "get_debug() -> bool. asyncio: loop.get_debug."},
     {"_is_foreign", (PyCFunction)loop_get_foreign, METH_NOARGS, NULL},
     {"stop", (PyCFunction)loop_stop_method, METH_NOARGS,
      "stop() -> None. Ends the run after the present turn. asyncio: loop.stop."},

@@ -297,8 +297,15 @@ end:
     return done;
 }
 
+static PyObject *stream_is_closing(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(part_of(self)->closing);
+}
+
 static PyMethodDef stream_methods[] = {
     {"_read_ready", stream_read_ready, METH_NOARGS, NULL},
+    {"is_closing", stream_is_closing, METH_NOARGS,
+     "is_closing() -> bool. asyncio: BaseTransport.is_closing."},
     {"write", stream_write, METH_O,
      "write(data) -> None. Sends bytes, or keeps them until there is room.\n"
      "asyncio: WriteTransport.write."},
