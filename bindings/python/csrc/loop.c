@@ -90,6 +90,8 @@ void drop_scheduled(LoopObject *self) {
     while (self->first) {
         HandleObject *handle = self->first;
         handle_unlink(handle);
+        /* Nobody shows the garbage collector any more what it holds. */
+        handle_forget_callback(handle);
         Py_DECREF(handle);
     }
 }

@@ -404,11 +404,14 @@ static PyObject *begin(LoopObject *self, PyObject *const *args, Py_ssize_t nargs
     Py_ssize_t size = 0;
     if (kind == RECV) {
         size = PyNumber_AsSsize_t(args[1], PyExc_OverflowError);
-        if (size == -1 && PyErr_Occurred()) return NULL;
-        if (size < 0) return standard(self, name, args);
+        if (size < 0) { /* refused when it is awaited, as asyncio does */
+            PyErr_Clear();
+            return standard(self, name, args);
+        }
     } else if (PyObject_GetBuffer(args[1], &view, kind == SENDALL ? PyBUF_SIMPLE : PyBUF_WRITABLE)
                < 0) {
-        return NULL;
+        PyErr_Clear();
+        return standard(self, name, args);
     }
     PyObject *number = PyObject_CallMethodNoArgs(args[0], self->state->s_fileno);
     long fd = number ? PyLong_AsLong(number) : -1;
