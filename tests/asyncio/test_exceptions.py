@@ -36,7 +36,7 @@ class Handler(both.Case):
                 loop.call_soon(fail, error)
                 loop.call_soon_threadsafe(fail, error, 1, 2, 3, 4)
             loop.call_later(0, fail, ValueError("z"))
-            loop.call_soon(lambda: 5())
+            loop.call_soon(lambda: int("x"))
             loop.call_later(0.01, loop.stop)
             loop.run_forever()
             loop.set_debug(True)

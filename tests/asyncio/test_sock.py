@@ -318,10 +318,11 @@ class Reuse(both.Case):
                         result = await task
                     except asyncio.CancelledError:
                         result = None
+                    if kind != "sock_connect" and result:
+                        result[0].abort()
+                        await asyncio.sleep(0)
                     if kind != "by address":
                         sock.close()
-                    elif result:
-                        result[0].abort()
                     reader, writer = await asyncio.open_connection(*address)
                     word = f"{kind} {steps}".encode()
                     writer.write(word)
