@@ -67,7 +67,7 @@ class SaidBuffered(Said, asyncio.BufferedProtocol):
 
 async def until(condition):
     """Waits for what other callbacks do."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.001)
 

@@ -13,6 +13,10 @@ from asyncio.log import logger
 from . import _coloop, _handles, _tls, _transports  # noqa: F401
 
 _FORK_MODES = {"error": 0, "asyncio": 1, "reinit": 2}
+# Since 3.13.
+_SHOWS_ARGUMENTS_IN_DEBUG_MODE_ONLY = (
+    "debug" in inspect.signature(format_helpers._format_callback_source).parameters
+)
 # Loops that may have handed their pipe to Python's signal handler.
 _signalled = weakref.WeakSet()
 
@@ -149,7 +153,10 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
 
     def _report_error(self, handle, exc):
         """A callback raised: asyncio's Handle._run."""
-        callback = format_helpers._format_callback_source(handle._callback, handle._args)
+        options = {"debug": self._debug} if _SHOWS_ARGUMENTS_IN_DEBUG_MODE_ONLY else {}
+        callback = format_helpers._format_callback_source(
+            handle._callback, handle._args, **options
+        )
         context = {
             "message": f"Exception in callback {callback}",
             "exception": exc,

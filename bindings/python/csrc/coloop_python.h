@@ -138,7 +138,7 @@ typedef struct {
  * it has run; before that the loop shows them (loop_traverse). */
 struct HandleObject {
     PyObject_HEAD
-    LoopObject *loop;
+    LoopObject *loop;   /* NULL once it is over: the garbage collector cannot see it */
     PyObject *callback; /* NULL once it has run or was cancelled */
     PyObject *context; /* or its variables: see context.c */
     PyObject *weakrefs;
@@ -179,6 +179,7 @@ HandleObject *handle_new(LoopObject *loop, int is_timer, PyObject *callback,
 void handle_link(HandleObject *handle);
 void handle_unlink(HandleObject *handle);
 void handle_forget_callback(HandleObject *handle);
+void handle_forget_loop(HandleObject *handle);
 int handle_visit(HandleObject *handle, visitproc visit, void *arg);
 int handle_set_when(HandleObject *handle, PyObject *when);
 void free_handles_clear(State *state);
@@ -227,6 +228,11 @@ PyTypeObject *make_datagram_type(PyObject *module, State *state, PyObject *base)
 
 /* tls.c */
 PyObject *make_tls_types(PyObject *module, PyObject *args);
+
+/* from_c.c: takes the GIL unless this thread has it; the result is for gil_give. */
+#define GIL_HELD (-1)
+int gil_take(void);
+void gil_give(int gil);
 
 /* capi.c */
 int add_capi(PyObject *module);

@@ -10,10 +10,17 @@ static int holds_gil(void) {
 #elif PY_VERSION_HEX >= 0x030C0000
     return _PyThreadState_UncheckedGet() != NULL;
 #else
-    /* Of whatever thread has it. */
+    /* Of whatever thread has it. In a subinterpreter it is not the state that
+     * PyGILState_... knows of, and to take the GIL again would wait for ever. */
     PyThreadState *current = _PyThreadState_UncheckedGet();
-    return current && current == PyGILState_GetThisThreadState();
+    return current && current->thread_id == PyThread_get_thread_ident();
 #endif
+}
+
+int gil_take(void) { return holds_gil() ? GIL_HELD : (int)PyGILState_Ensure(); }
+
+void gil_give(int gil) {
+    if (gil != GIL_HELD) PyGILState_Release((PyGILState_STATE)gil);
 }
 
 /* What must leave a run of C code's ends that run with 1. Code that called with
@@ -33,7 +40,7 @@ static void leave_run(LoopObject *self, int had_gil) {
 void enter_from_c(HandleObject *handle, void (*call)(HandleObject *)) {
     /* The interpreter may have ended before the loop. */
     if (!Py_IsInitialized()) return;
-    PyGILState_STATE gil = PyGILState_Ensure();
+    int gil = gil_take();
     LoopObject *self = (LoopObject *)Py_NewRef(handle->loop);
     /* Left by a run whose caller did not look. */
     if (PyErr_Occurred()) PyErr_WriteUnraisable((PyObject *)self);
@@ -46,9 +53,9 @@ void enter_from_c(HandleObject *handle, void (*call)(HandleObject *)) {
         Py_XDECREF(done);
         Py_DECREF(outer);
     }
-    leave_run(self, gil == PyGILState_LOCKED);
+    leave_run(self, gil == GIL_HELD);
     Py_DECREF(self);
-    PyGILState_Release(gil);
+    gil_give(gil);
 }
 
 static void before_wait(loop_t *loop, void *data) {
@@ -78,7 +85,7 @@ static void hooks_end(void *data) {
     LoopObject *self = data;
     if (!Py_IsInitialized()) return;
     CALLED_BY_LIBRARY;
-    PyGILState_STATE gil = PyGILState_Ensure();
+    int gil = gil_take();
     if (!self->closed && loop_is_closed(self->loop) == 1) {
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
@@ -90,7 +97,7 @@ static void hooks_end(void *data) {
         PyErr_Restore(type, value, traceback);
     }
     if (self->foreign) Py_DECREF(self);
-    PyGILState_Release(gil);
+    gil_give(gil);
     BACK_TO_LIBRARY;
 }
 
@@ -106,10 +113,10 @@ static void set_hooks_late_end(void *data) {
     LoopObject *self = data;
     if (!Py_IsInitialized()) return;
     CALLED_BY_LIBRARY;
-    PyGILState_STATE gil = PyGILState_Ensure();
+    int gil = gil_take();
     if (!self->hooked) hooks_end(self);
     Py_DECREF(self);
-    PyGILState_Release(gil);
+    gil_give(gil);
     BACK_TO_LIBRARY;
 }
 

@@ -137,6 +137,14 @@ void handle_forget_callback(HandleObject *handle) {
     for (int i = 0; i <= count; i++) Py_XDECREF(dropped[i]);
 }
 
+/* Nothing will happen to it any more: whoever keeps it does not keep the loop.
+ * Its callback must have been forgotten. */
+void handle_forget_loop(HandleObject *handle) {
+    LoopObject *loop = handle->loop;
+    handle->loop = NULL;
+    Py_XDECREF(loop);
+}
+
 /* For the garbage collector: what a scheduled handle holds, shown by its loop,
  * which holds the handle. The handle holds the loop, too; if nobody else has the
  * handle, that counts as the loop's own. */
@@ -151,7 +159,7 @@ int handle_visit(HandleObject *self, visitproc visit, void *arg) {
 
 static void handle_dealloc(HandleObject *self) {
     PyTypeObject *type = Py_TYPE(self);
-    State *state = self->loop->state;
+    State *state = PyType_GetModuleState(type);
     if (self->weakrefs) PyObject_ClearWeakRefs((PyObject *)self);
     handle_forget_callback(self);
     Py_CLEAR(self->context);
@@ -170,7 +178,7 @@ static void handle_dealloc(HandleObject *self) {
     } else {
         PyObject_Free(self);
     }
-    Py_DECREF(loop);
+    Py_XDECREF(loop);
     Py_DECREF(type);
 }
 
@@ -189,6 +197,7 @@ static PyObject *handle_cancel(HandleObject *self, PyObject *unused) {
     (void)unused;
     if (self->cancelled) Py_RETURN_NONE;
     self->cancelled = 1;
+    if (!self->loop) Py_RETURN_NONE;
     if (self->loop->debug) {
         Rare *rare = rare_of(self);
         PyObject *text = rare ? PyObject_Repr((PyObject *)self) : NULL;
@@ -200,6 +209,7 @@ static PyObject *handle_cancel(HandleObject *self, PyObject *unused) {
         && loop_handle_cancel(self->loop->loop, timer(self)->id) == 0) {
         handle_unlink(self);
         handle_forget_callback(self);
+        handle_forget_loop(self);
         Py_DECREF(self);
         Py_RETURN_NONE;
     }
@@ -214,8 +224,9 @@ static PyObject *handle_cancelled(HandleObject *self, PyObject *unused) {
 
 static PyObject *handle_run(HandleObject *self, PyObject *unused) {
     (void)unused;
+    if (!self->loop) Py_RETURN_NONE; /* it is over */
     run_persistent_handle(self);
-    if (self->loop->raised && !self->loop->runs) {
+    if (self->loop && self->loop->raised && !self->loop->runs) {
         PyObject *raised = self->loop->raised;
         self->loop->raised = NULL;
         PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
@@ -243,7 +254,7 @@ static PyObject *handle_get_args(HandleObject *self, void *unused) {
 
 static PyObject *handle_get_class(HandleObject *self, void *unused) {
     (void)unused;
-    State *state = self->loop->state;
+    State *state = PyType_GetModuleState(Py_TYPE(self));
     PyObject *class = self->is_timer ? state->asyncio_timer_handle : state->asyncio_handle;
     Py_INCREF(class);
     return class;

@@ -87,11 +87,17 @@ int loop_check_open(LoopObject *self) {
 
 /* Drops what is scheduled. Destroying a callback may run any code. */
 void drop_scheduled(LoopObject *self) {
+    if (!self->first) return;
+    Py_INCREF(self); /* which the handles have held */
     while (self->first) {
         HandleObject *handle = self->first;
         handle_unlink(handle);
+        /* Nobody shows the garbage collector any more what it holds. */
+        handle_forget_callback(handle);
+        handle_forget_loop(handle);
         Py_DECREF(handle);
     }
+    Py_DECREF(self);
 }
 
 static PyObject *loop_close_native(LoopObject *self, PyObject *unused) {

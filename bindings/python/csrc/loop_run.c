@@ -126,7 +126,10 @@ static inline void run_with_gil(HandleObject *handle) {
         else
             run_in_context(handle);
     }
-    if (Py_REFCNT(handle) > 1) handle_forget_callback(handle);
+    if (Py_REFCNT(handle) > 1) {
+        handle_forget_callback(handle);
+        handle_forget_loop(handle);
+    }
     Py_DECREF(handle);
 }
 
@@ -144,7 +147,7 @@ void run_handle(void *data) {
 
 /* Of readers and writers, which stay. */
 void run_persistent_handle(HandleObject *handle) {
-    if (handle->cancelled) return;
+    if (handle->cancelled || !handle->callback) return;
     Py_INCREF(handle);
     if (handle->loop->debug)
         run_observed(handle);

@@ -13,7 +13,7 @@ static void on_failure(loop_t *loop, const loop_exception_context_t *context, vo
         return;
     }
     CALLED_BY_LIBRARY;
-    PyGILState_STATE gil = PyGILState_Ensure();
+    int gil = gil_take();
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyObject *done =
@@ -22,7 +22,7 @@ static void on_failure(loop_t *loop, const loop_exception_context_t *context, vo
     if (!done) PyErr_WriteUnraisable((PyObject *)self);
     Py_XDECREF(done);
     PyErr_Restore(type, value, traceback);
-    PyGILState_Release(gil);
+    gil_give(gil);
     BACK_TO_LIBRARY;
 }
 
@@ -32,7 +32,7 @@ static void on_slow(loop_t *loop, const loop_slow_callback_t *report, void *data
     /* Python's own were observed one by one (loop_run.c). */
     if (report->callback == run_handle || report->callback == run_watch || is_gone(self)) return;
     CALLED_BY_LIBRARY;
-    PyGILState_STATE gil = PyGILState_Ensure();
+    int gil = gil_take();
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyObject *address = PyLong_FromVoidPtr((void *)(uintptr_t)report->callback);
@@ -44,7 +44,7 @@ static void on_slow(loop_t *loop, const loop_slow_callback_t *report, void *data
     Py_XDECREF(done);
     Py_XDECREF(address);
     PyErr_Restore(type, value, traceback);
-    PyGILState_Release(gil);
+    gil_give(gil);
     BACK_TO_LIBRARY;
 }
 

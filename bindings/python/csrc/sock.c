@@ -144,27 +144,27 @@ static void on_ready(Operation *self) {
 static void on_readable(void *data) {
     SockWatch *watch = data;
     int runs = watch->loop->runs;
-    PyGILState_STATE gil = PyGILState_UNLOCKED;
+    int gil = GIL_HELD;
     if (!runs && !Py_IsInitialized()) return; /* the interpreter ended before the loop */
     CALLED_BY_LIBRARY;
-    if (!runs) gil = PyGILState_Ensure();
+    if (!runs) gil = gil_take();
     if (watch->operation)
         on_ready(watch->operation);
     else
         loop_remove_reader(watch->loop->loop, watch->fd);
-    if (!runs) PyGILState_Release(gil);
+    if (!runs) gil_give(gil);
     BACK_TO_LIBRARY;
 }
 
 static void on_writable(void *data) {
     Operation *self = data;
     int runs = self->loop->runs;
-    PyGILState_STATE gil = PyGILState_UNLOCKED;
+    int gil = GIL_HELD;
     if (!runs && !Py_IsInitialized()) return;
     CALLED_BY_LIBRARY;
-    if (!runs) gil = PyGILState_Ensure();
+    if (!runs) gil = gil_take();
     on_ready(self);
-    if (!runs) PyGILState_Release(gil);
+    if (!runs) gil_give(gil);
     BACK_TO_LIBRARY;
 }
 
@@ -173,12 +173,12 @@ static void reader_dropped(void *data) {
     SockWatch *watch = data;
     if (!Py_IsInitialized()) return;
     CALLED_BY_LIBRARY;
-    PyGILState_STATE gil = PyGILState_Ensure();
+    int gil = gil_take();
     if (watch->operation) watch->operation->reader = NULL;
     watch_of_sock_dropped(watch->loop, watch->fd, watch);
     Py_XDECREF(watch->sock);
     PyMem_RawFree(watch);
-    PyGILState_Release(gil);
+    gil_give(gil);
     BACK_TO_LIBRARY;
 }
 
@@ -186,10 +186,10 @@ static void writer_dropped(void *data) {
     Operation *self = data;
     if (!Py_IsInitialized()) return;
     CALLED_BY_LIBRARY;
-    PyGILState_STATE gil = PyGILState_Ensure();
+    int gil = gil_take();
     self->writes = 0;
     Py_DECREF(self);
-    PyGILState_Release(gil);
+    gil_give(gil);
     BACK_TO_LIBRARY;
 }
 
@@ -404,11 +404,14 @@ static PyObject *begin(LoopObject *self, PyObject *const *args, Py_ssize_t nargs
     Py_ssize_t size = 0;
     if (kind == RECV) {
         size = PyNumber_AsSsize_t(args[1], PyExc_OverflowError);
-        if (size == -1 && PyErr_Occurred()) return NULL;
-        if (size < 0) return standard(self, name, args);
+        if (size < 0) { /* refused when it is awaited, as asyncio does */
+            PyErr_Clear();
+            return standard(self, name, args);
+        }
     } else if (PyObject_GetBuffer(args[1], &view, kind == SENDALL ? PyBUF_SIMPLE : PyBUF_WRITABLE)
                < 0) {
-        return NULL;
+        PyErr_Clear();
+        return standard(self, name, args);
     }
     PyObject *number = PyObject_CallMethodNoArgs(args[0], self->state->s_fileno);
     long fd = number ? PyLong_AsLong(number) : -1;

@@ -38,7 +38,7 @@ static void dropped(void *data) {
     HandleObject *handle = data;
     if (!Py_IsInitialized()) return; /* the interpreter ended before the loop */
     CALLED_BY_LIBRARY;
-    PyGILState_STATE gil = PyGILState_Ensure();
+    int gil = gil_take();
     handle->cancelled = 1;
     LoopObject *self = handle->loop;
     int fd = handle->fd;
@@ -48,7 +48,7 @@ static void dropped(void *data) {
     }
     handle_forget_callback(handle);
     Py_DECREF(handle);
-    PyGILState_Release(gil);
+    gil_give(gil);
     BACK_TO_LIBRARY;
 }
 
