@@ -172,6 +172,17 @@ PyObject *raise_code(LoopObject *loop, int code);
 /* Checks an argument of a library call: true if it failed (exception set). */
 int failed(LoopObject *loop, int code);
 
+/* The exception that is raised, which is not raised any more; a new reference. */
+PyObject *exception_take(void);
+/* Raises it; takes the reference. */
+void exception_give(PyObject *exception);
+/* Is it one that asyncio hands to nobody but whoever called run_forever? */
+int exception_must_leave(void);
+/* Calls object.method(before, exception) or object.method(exception, after), each
+ * of them optional, with the exception that is raised: an except clause. */
+PyObject *exception_report(PyObject *object, PyObject *method, PyObject *before,
+                           PyObject *after);
+
 /* handle.c */
 extern PyType_Spec handle_spec, timer_spec;
 HandleObject *handle_new(LoopObject *loop, int is_timer, PyObject *callback,

@@ -83,16 +83,9 @@ static PyObject *address_object(LoopObject *loop, const Address *address, sockle
  * else ends the transport. */
 static PyObject *receiving_failed(PyObject *self, LoopObject *loop) {
     if (!PyErr_ExceptionMatches(PyExc_OSError)) return NULL;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
     PyObject *protocol = Py_NewRef(part_of(self)->protocol);
-    PyObject *done =
-        PyObject_CallMethodObjArgs(protocol, loop->state->s_error_received, value, NULL);
+    PyObject *done = exception_report(protocol, loop->state->s_error_received, NULL, NULL);
     Py_DECREF(protocol);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
     return done;
 }
 

@@ -41,3 +41,38 @@ int failed(LoopObject *loop, int code) {
     raise_code(loop, code);
     return 1;
 }
+
+PyObject *exception_take(void) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback) PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+void exception_give(PyObject *exception) {
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_DECREF(exception);
+}
+
+int exception_must_leave(void) {
+    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
+        || PyErr_ExceptionMatches(PyExc_SystemExit);
+}
+
+PyObject *exception_report(PyObject *object, PyObject *method, PyObject *before,
+                           PyObject *after) {
+    PyObject *exception = exception_take();
+    /* As in an except clause: whoever is told may ask sys.exc_info(). */
+    PyObject *outer = PyErr_GetHandledException();
+    PyErr_SetHandledException(exception);
+    PyObject *given[4] = {object, before ? before : exception, before ? exception : after, NULL};
+    size_t count = 2 + (before != NULL) + (after != NULL);
+    PyObject *done = PyObject_VectorcallMethod(method, given, count, NULL);
+    PyErr_SetHandledException(outer);
+    Py_XDECREF(outer);
+    Py_DECREF(exception);
+    return done;
+}

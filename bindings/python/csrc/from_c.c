@@ -30,8 +30,7 @@ static void leave_run(LoopObject *self, int had_gil) {
     if (!raised) return;
     self->raised = NULL;
     loop_interrupt(self->loop, 1);
-    PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
-    Py_DECREF(raised);
+    exception_give(raised);
     if (!had_gil) PyErr_WriteUnraisable((PyObject *)self);
 }
 

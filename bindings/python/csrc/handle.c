@@ -229,8 +229,7 @@ static PyObject *handle_run(HandleObject *self, PyObject *unused) {
     if (self->loop && self->loop->raised && !self->loop->runs) {
         PyObject *raised = self->loop->raised;
         self->loop->raised = NULL;
-        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
-        Py_DECREF(raised);
+        exception_give(raised);
         return NULL;
     }
     Py_RETURN_NONE;

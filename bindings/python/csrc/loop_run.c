@@ -4,40 +4,17 @@
 /* What a callback raised that must leave the run: it is kept until the library
  * has ended the run. */
 void keep_raised(LoopObject *self) {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback) PyException_SetTraceback(value, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    Py_XSETREF(self->raised, value);
+    Py_XSETREF(self->raised, exception_take());
     if (self->runs) loop_interrupt(self->loop, 1);
-}
-
-static int must_leave(void) {
-    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-        || PyErr_ExceptionMatches(PyExc_SystemExit);
 }
 
 /* A callback failed: asyncio's exception handler is told, unless it is one of
  * the exceptions that end the run. */
 static void callback_failed(HandleObject *handle) {
     LoopObject *self = handle->loop;
-    if (!must_leave()) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        PyErr_NormalizeException(&type, &value, &traceback);
-        if (traceback) PyException_SetTraceback(value, traceback);
-        /* As in an except clause: handlers may ask sys.exc_info(). */
-        PyObject *outer = PyErr_GetHandledException();
-        PyErr_SetHandledException(value);
-        PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self, self->state->s_report_error,
-                                                    handle, value, NULL);
-        PyErr_SetHandledException(outer);
-        Py_XDECREF(outer);
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(traceback);
+    if (!exception_must_leave()) {
+        PyObject *done = exception_report((PyObject *)self, self->state->s_report_error,
+                                          (PyObject *)handle, NULL);
         if (done) {
             Py_DECREF(done);
             return;
@@ -108,7 +85,7 @@ static void run_observed(HandleObject *handle) {
         Py_XDECREF(done);
     }
     if (PyErr_Occurred()) {
-        if (must_leave())
+        if (exception_must_leave())
             keep_raised(self);
         else
             PyErr_WriteUnraisable((PyObject *)self);
@@ -203,8 +180,7 @@ static PyObject *loop_run_once_method(LoopObject *self, PyObject *unused) {
     if (self->raised) {
         PyObject *raised = self->raised;
         self->raised = NULL;
-        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
-        Py_DECREF(raised);
+        exception_give(raised);
         return NULL;
     }
     if (failed(self, code)) return NULL;

@@ -124,13 +124,7 @@ static void on_ready(Operation *self) {
         if (result > 0) {
             done = PyObject_CallMethodOneArg(self->future, state->s_set_result, value);
         } else {
-            PyObject *type, *error, *traceback;
-            PyErr_Fetch(&type, &error, &traceback);
-            PyErr_NormalizeException(&type, &error, &traceback);
-            done = PyObject_CallMethodOneArg(self->future, state->s_set_exception, error);
-            Py_XDECREF(type);
-            Py_XDECREF(error);
-            Py_XDECREF(traceback);
+            done = exception_report(self->future, state->s_set_exception, NULL, NULL);
         }
         if (!done) PyErr_WriteUnraisable((PyObject *)self);
     } else if (result < 0) {

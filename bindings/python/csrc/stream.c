@@ -12,22 +12,6 @@
 /* From so many bytes on a read goes to memory of its own. */
 #define LARGE_READ (16 * 1024)
 
-static PyObject *failed_in(PyObject *self, LoopObject *loop, const char *message) {
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-        || PyErr_ExceptionMatches(PyExc_SystemExit))
-        return NULL;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback) PyException_SetTraceback(value, traceback);
-    PyObject *done = PyObject_CallMethod(self, "_fatal_error", "Os", value, message);
-    (void)loop;
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
-    return done;
-}
-
 /* What a read yielded beside bytes: the end, nothing yet, or an error. */
 static PyObject *received_nothing(PyObject *self, LoopObject *loop, ssize_t count) {
     if (count == 0) return PyObject_CallMethodNoArgs(self, loop->state->s_on_eof);
@@ -43,20 +27,20 @@ static PyObject *read_buffered(PyObject *self, LoopObject *loop, PyObject *proto
     PyObject *given[2] = {protocol, hint};
     PyObject *buffer = PyObject_VectorcallMethod(state->s_get_buffer, given, 2, NULL);
     Py_DECREF(hint);
-    if (!buffer) return failed_in(self, loop, get_failed);
+    if (!buffer) return part_failed(self, loop, get_failed);
     Py_buffer view;
     if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) < 0) {
         PyErr_Format(PyExc_TypeError,
                      "recv_into() argument 1 must be read-write bytes-like object, not %s",
                      Py_TYPE(buffer)->tp_name);
         Py_DECREF(buffer);
-        return failed_in(self, loop, "Fatal read error on socket transport");
+        return part_failed(self, loop, "Fatal read error on socket transport");
     }
     if (view.len == 0) {
         PyBuffer_Release(&view);
         Py_DECREF(buffer);
         PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
-        return failed_in(self, loop, get_failed);
+        return part_failed(self, loop, get_failed);
     }
     Part *part = part_of(self);
     ssize_t count = -1;
@@ -74,7 +58,7 @@ static PyObject *read_buffered(PyObject *self, LoopObject *loop, PyObject *proto
     PyObject *done = PyObject_VectorcallMethod(state->s_buffer_updated, given, 2, NULL);
     Py_DECREF(length);
     if (!done)
-        return failed_in(self, loop, "Fatal error: protocol.buffer_updated() call failed.");
+        return part_failed(self, loop, "Fatal error: protocol.buffer_updated() call failed.");
     return done;
 }
 
@@ -127,13 +111,13 @@ static PyObject *stream_read_ready(PyObject *self, PyObject *unused) {
     }
     if (!data) {
         Py_DECREF(protocol);
-        return failed_in(self, loop, "Fatal read error on socket transport");
+        return part_failed(self, loop, "Fatal read error on socket transport");
     }
     PyObject *given[2] = {protocol, data};
     done = PyObject_VectorcallMethod(loop->state->s_data_received, given, 2, NULL);
     Py_DECREF(data);
     Py_DECREF(protocol);
-    if (!done) return failed_in(self, loop, "Fatal error: protocol.data_received() call failed.");
+    if (!done) return part_failed(self, loop, "Fatal error: protocol.data_received() call failed.");
     return done;
 }
 

@@ -58,16 +58,7 @@ static int is_again(State *state) {
 /* "except Exception": the connection ends. BaseExceptions stay. */
 static PyObject *failed_in(PyObject *self, State *state) {
     if (!PyErr_ExceptionMatches(PyExc_Exception)) return NULL;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback) PyException_SetTraceback(value, traceback);
-    PyObject *done = PyObject_CallMethodObjArgs(self, state->s_fatal_error, value,
-                                                state->tls.fatal_message, NULL);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
-    return done;
+    return exception_report(self, state->s_fatal_error, NULL, state->tls.fatal_message);
 }
 
 /* asyncio's _process_outgoing: hands what was encrypted to the socket's transport. */

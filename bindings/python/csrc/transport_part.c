@@ -8,20 +8,17 @@ LoopObject *part_loop(PyObject *self) {
     return loop && loop != Py_None ? (LoopObject *)loop : NULL;
 }
 
+PyObject *part_failed(PyObject *self, LoopObject *loop, const char *message) {
+    if (exception_must_leave()) return NULL;
+    PyObject *text = PyUnicode_FromString(message);
+    PyObject *done = text ? exception_report(self, loop->state->s_fatal_error, NULL, text) : NULL;
+    Py_XDECREF(text);
+    return done;
+}
+
 PyObject *part_fatal(PyObject *self, LoopObject *loop, const char *message) {
     PyErr_SetFromErrno(PyExc_OSError);
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *text = PyUnicode_FromString(message);
-    PyObject *done = text ? PyObject_CallMethodObjArgs(self, loop->state->s_fatal_error, value,
-                                                       text, NULL)
-                          : NULL;
-    Py_XDECREF(text);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
-    return done;
+    return part_failed(self, loop, message);
 }
 
 static void *field(PyObject *self, void *place) {

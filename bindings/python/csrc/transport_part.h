@@ -30,7 +30,9 @@ static inline Part *part_of(PyObject *self) { return (Part *)((char *)self + par
 
 /* The transport's loop, borrowed; NULL (no exception) once it is closed. */
 LoopObject *part_loop(PyObject *self);
-/* What asyncio does with an error of the system (errno) that ends a transport. */
+/* The exception that is raised ends the transport, unless it must leave the run;
+ * the same for an error of the system (errno). */
+PyObject *part_failed(PyObject *self, LoopObject *loop, const char *message);
 PyObject *part_fatal(PyObject *self, LoopObject *loop, const char *message);
 PyTypeObject *part_make_type(PyObject *module, PyObject *base, const char *name, const char *doc,
                              PyMethodDef *methods);
