@@ -300,12 +300,12 @@ static PyMethodDef own_methods[] = {
     {"_close_native", (PyCFunction)loop_close_native, METH_NOARGS, NULL},
     {"_is_inherited", (PyCFunction)loop_is_inherited, METH_NOARGS, NULL},
     {"is_running", (PyCFunction)loop_is_running_method, METH_NOARGS,
-     "is_running($self, /)\n--\n\nbool. Does it run, in whatever thread, by Python or by C code? An\n"
+     "is_running($self)\n--\n\nbool. Does it run, in whatever thread, by Python or by C code? An\n"
      "inherited loop does not. asyncio: loop.is_running."},
     {"is_closed", (PyCFunction)loop_is_closed_method, METH_NOARGS,
-     "is_closed($self, /)\n--\n\nbool. asyncio: loop.is_closed."},
+     "is_closed($self)\n--\n\nbool. asyncio: loop.is_closed."},
     {"get_debug", (PyCFunction)loop_get_debug_method, METH_NOARGS,
-     "get_debug($self, /)\n--\n\nbool. asyncio: loop.get_debug."},
+     "get_debug($self)\n--\n\nbool. asyncio: loop.get_debug."},
     {"_is_foreign", (PyCFunction)loop_get_foreign, METH_NOARGS, NULL},
     {"stop", (PyCFunction)loop_stop_method, METH_NOARGS,
      "stop() -> None. Ends the run after the present turn. asyncio: loop.stop."},
