@@ -437,7 +437,8 @@ class Servers(both.Case):
             unused.close()
             failed = await attempted(loop.create_connection(asyncio.Protocol, *address))
             say(failed.replace(str(address[1]), "PORT"))
-            say((await attempted(loop.create_connection(asyncio.Protocol, "no.such.invalid", 1)))[:8])
+            unknown = await attempted(loop.create_connection(asyncio.Protocol, "no.such.invalid", 1))
+            say(unknown[:8])
             say((await attempted(loop.create_connection(
                 asyncio.Protocol, *address, local_addr=("192.0.2.1", 0))))[:20])
 
