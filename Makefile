@@ -23,7 +23,8 @@ BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bind
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 
-.PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-sharing \
+.PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-cpython \
+        test-asyncio test-asyncio-debug soak test-sharing \
         test-peers test-software test-contract test-samples test-examples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
@@ -59,7 +60,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-sharing test-peers test-software test-contract test-samples test-examples demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-software test-contract test-samples test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -81,6 +82,23 @@ test-c: target/tests/c
 
 test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v
+
+# CPython's own tests, on asyncio and on coloop: see tests/cpython/run.py.
+test-cpython: $(VENV)/.coloop-$(TAG)
+	$(VENV)/bin/python tests/cpython/run.py
+
+# The same programs on asyncio and on coloop; the second time in debug mode, with
+# Python's own checks of memory.
+test-asyncio: $(VENV)/.coloop-$(TAG) test-asyncio-debug
+	$(VENV)/bin/python -m unittest discover -s tests/asyncio
+	$(VENV)/bin/python tests/asyncio/soak.py --seconds 15
+
+test-asyncio-debug: $(VENV)/.coloop-$(TAG)
+	PYTHONASYNCIODEBUG=1 PYTHONMALLOC=debug $(VENV)/bin/python -X dev -W ignore -m unittest discover -s tests/asyncio
+
+# An hour's work of a server, in ten minutes.
+soak: $(VENV)/.coloop-$(TAG)
+	$(VENV)/bin/python tests/asyncio/soak.py --seconds 600
 
 test-sharing: $(VENV)/.coloop-$(TAG)
 	$(VENV)/bin/python -X dev -m unittest discover -s tests/sharing -v

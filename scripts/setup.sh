@@ -21,6 +21,7 @@ test)
     need binutils nm --version
     need curl curl --version
     need socat socat -V
+    need openssl openssl version
     need netcat-openbsd nc -h
     need cmake cmake --version
     need libhiredis-dev header hiredis/async.h

@@ -107,7 +107,7 @@ def output_of(kind, program, *, python_options=(), environment=()):
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         timeout=LIMIT, env=dict(os.environ, PYTHONPATH=path, **dict(environment)),
     )
-    if done.returncode and done.returncode != 3:
+    if done.returncode and "SystemExit" not in done.stderr and "exit_from" not in program:
         print(done.stderr, file=sys.stderr)
     return equalled(done.stdout) + f"exit {done.returncode}\n"
 

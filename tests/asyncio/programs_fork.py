@@ -157,7 +157,7 @@ REFUSALS = [
 
 
 @promised("".join(f"{name} RuntimeError\n" for name, _ in REFUSALS)
-          + "False False False\ncloses None True\n0\n" + WELL)
+          + "False False\ncloses None True\n0\n" + WELL)
 def the_child_uses_the_inherited_loop():  # F4 F7
     parent = Parent()
 
@@ -169,7 +169,7 @@ def the_child_uses_the_inherited_loop():  # F4 F7
             print(name, kind)
             texts.add(text)
         assert len(texts) == 1, texts
-        print(loop.is_running(), loop.is_closed(), loop.get_debug())
+        print(loop.is_running(), loop.is_closed())
         print("closes", loop.close(), loop.is_closed())
 
     print(in_child(child))

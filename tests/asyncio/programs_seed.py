@@ -49,6 +49,7 @@ def get_event_loop_in_another_thread():  # E13 P3
 def call_soon_from_another_thread_wakes_nobody():  # E3
     seen = []
     loop = asyncio.new_event_loop()
+    loop.set_debug(False)
     thread = in_thread(loop.run_forever)
     started(loop)
     time.sleep(0.1)
@@ -64,6 +65,7 @@ def call_soon_from_another_thread_wakes_nobody():  # E3
 def timers_from_another_thread_wait_for_the_next_wake():
     seen = []
     loop = asyncio.new_event_loop()
+    loop.set_debug(False)
     thread = in_thread(loop.run_forever)
     started(loop)
     time.sleep(0.1)

@@ -82,7 +82,9 @@ class Udp(both.Case):
             await protocol.lost
 
         said = {kind: both.events_of(kind, program) for kind in both.LOOPS}
-        self.assertEqual(*[[str(what).partition(" missing")[0] for what in said[kind]] for kind in said])
+        self.assertEqual(*[
+            [str(what).partition(" missing")[0] for what in said[kind]] for kind in said
+        ])
 
     def test_a_peer_that_refuses(self):
         async def program(loop, say):

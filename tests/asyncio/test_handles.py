@@ -5,7 +5,6 @@ import contextvars
 import gc
 import random
 import socket
-import sys
 import unittest
 import weakref
 
@@ -92,7 +91,6 @@ class Handles(both.Case):
                 def __call__(self, *args):
                     say("called")
 
-            kept = []
             for schedule in (loop.call_soon, lambda *args: loop.call_later(0, *args)):
                 callback = Callback()
                 end = weakref.ref(callback)
@@ -428,7 +426,8 @@ class Order(both.Case):
                         elif what < 3:
                             schedule(loop.call_soon_threadsafe, deeper)
                         elif what < 4:
-                            schedule(lambda *args: loop.call_at(past + choose.random(), *args), deeper)
+                            schedule(lambda *args: loop.call_at(past + choose.random(), *args),
+                                     deeper)
                         elif what < 5:
                             schedule(lambda *args: loop.call_later(choose.random() * 1e-3, *args),
                                      deeper)

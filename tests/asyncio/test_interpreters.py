@@ -52,7 +52,7 @@ CREATE = {
     "isolated": "interpreters.create(isolated=True)",
 }
 if sys.version_info >= (3, 13):
-    CREATE = {"legacy": 'interpreters.create("legacy")', "isolated": 'interpreters.create("isolated")'}
+    CREATE = {kind: f"interpreters.create({kind!r})" for kind in CREATE}
 
 HEAD = """
 try:

@@ -203,7 +203,8 @@ class Report:
             print("note:", line)
         self.failed.sort(key=lambda item: item[2]["outcome"] == "not run")
         for test, expected, result in self.failed[:MOST_SHOWN]:
-            print(f"\n{result['outcome'].upper()}: {test} ({expected} on asyncio)\n{result['text']}")
+            outcome = result["outcome"].upper()
+            print(f"\n{outcome}: {test} ({expected} on asyncio)\n{result['text']}")
         if self.failed:
             print(f"{len(self.failed)} tests pass on asyncio and do not on coloop")
         if not self.totals["coloop", "loop", "run"]:
