@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -49,7 +50,13 @@ class Build(build_ext):
             "--crate-type", "cdylib", "--features", "symbol-versions",
             "--manifest-path", str(ROOT / "Cargo.toml"),
         ]
-        subprocess.run(command, check=True)
+        try:
+            subprocess.run(command, check=True)
+        except FileNotFoundError:
+            sys.exit(
+                f"coloop: {command[0]} was not found. Building needs Rust 1.85 or later "
+                "(https://rustup.rs), or COLOOP_LIBRARY, the path of a libcoloop.so that is built."
+            )
         target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
         return target / "release" / "libcoloop.so"
 

@@ -163,6 +163,21 @@ class Streams(both.Case):
             # Some versions of asyncio send what it was changed to.
             self.assertIn(3_000_000, both.events_of("coloop", program), write)
 
+    def test_writing_with_keywords(self):
+        async def program(loop, say):
+            protocol, peer = await pair(loop, say)
+            with peer:
+                transport = protocol.transport
+                transport.write(data=b"a")
+                transport.writelines(list_of_data=[b"b", b"c"])
+                say(peer.recv(10))
+                for method in (transport.write, transport.writelines):
+                    for args, kwargs in [((), {}), ((b"x", b"y"), {}), ((b"x",), {"other": 1})]:
+                        say(attempt(method, *args, **kwargs).partition(":")[0])
+            await protocol.lost
+
+        self.same(program)
+
     def test_writelines_of_many_pieces(self):
         async def program(loop, say):
             protocol, peer = await pair(loop, say, quiet=("pause", "resume"))

@@ -1,6 +1,7 @@
 """A program that a type checker must accept: never run, checked by mypy --strict."""
 
 import asyncio
+import socket
 
 import coloop
 
@@ -11,6 +12,12 @@ async def main(count: int) -> str:
     return "x" * count
 
 
+async def receive(loop: coloop.EventLoop, sock: socket.socket) -> bytes:
+    await loop.sock_sendall(sock, data=b"x")
+    return await loop.sock_recv(sock, n=1)
+
+
+version: str = coloop.__version__
 text: str = coloop.run(main(3))
 loop = coloop.new_event_loop(fork="asyncio")
 handle: asyncio.Handle = loop.call_soon(print, 1)

@@ -13,6 +13,7 @@ from ._build import (
     get_cmake_dir, get_include, get_libraries, get_library_dirs, get_library_path,
 )
 from ._coloop import _C_API  # noqa: F401  (coloop_capi.h imports it by this name)
+from ._coloop import version as __version__  # noqa: F401
 from ._loop import EventLoop, from_pointer, new_event_loop
 from ._run import run
 

@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeVar
 
 from . import _coloop
 
+__version__: str
+
 _T = TypeVar("_T")
 _Fork = Literal["error", "asyncio", "reinit"]
 

@@ -148,7 +148,10 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
     def _in_order(self, name, *args, **kwargs):
         """call_soon and its like, given their arguments by name."""
         signature = inspect.signature(getattr(asyncio.BaseEventLoop, name))
-        bound = signature.bind(self, *args, **kwargs)
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as exc:
+            raise TypeError(f"{name}() {exc}") from None
         return getattr(self, name)(*bound.args[1:], **bound.kwargs)
 
     def _report_error(self, handle, exc):
@@ -244,6 +247,8 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
         self._ssock = self._csock = None
 
     def __del__(self, *args):
+        if not hasattr(self, "_selector"):  # __init__ failed: there is nothing to close
+            return
         if self._is_foreign() or self._is_inherited():
             return
         super().__del__(*args)

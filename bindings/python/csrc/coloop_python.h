@@ -167,6 +167,24 @@ static inline TimerObject *timer(HandleObject *handle) { return (TimerObject *)h
 /* module.c */
 extern struct PyModuleDef coloop_module;
 
+/* arguments.c: puts arguments, all of which are needed, in the order of `parameters`,
+ * borrowed. 0, or -1 with a TypeError. */
+int arguments_by_name(const char *method, const char *const *parameters, Py_ssize_t count,
+                      PyObject *const *args, Py_ssize_t nargs, PyObject *names, PyObject **values);
+
+/* A method of one argument that may be given by name: named(self, data). */
+#define NAMED_ARGUMENT(named, function, method, parameter)                                      \
+    static PyObject *named(PyObject *self, PyObject *const *args, Py_ssize_t nargs,              \
+                           PyObject *names) {                                                    \
+        static const char *const parameters[] = {parameter};                                     \
+        PyObject *value;                                                                         \
+        if (nargs == 1 && !names) return function(self, args[0]);                                \
+        if (arguments_by_name(method, parameters, 1, args, nargs, names, &value) < 0)            \
+            return NULL;                                                                         \
+        return function(self, value);                                                            \
+    }
+#define NAMED(method) (PyCFunction)(void (*)(void))method, METH_FASTCALL | METH_KEYWORDS
+
 /* errors.c: sets the exception that asyncio would raise; returns NULL. */
 PyObject *raise_code(LoopObject *loop, int code);
 /* Checks an argument of a library call: true if it failed (exception set). */

@@ -50,9 +50,10 @@ static PyObject *create_task(LoopObject *self, PyObject *const *args, Py_ssize_t
 
 PyMethodDef create_methods[] = {
     {"create_future", (PyCFunction)create_future, METH_NOARGS,
-     "create_future() -> asyncio.Future. asyncio: loop.create_future."},
+     "create_future($self)\n--\n\n"
+     "A new asyncio.Future of this loop. asyncio: loop.create_future."},
     {"create_task", (PyCFunction)(void (*)(void))create_task, METH_FASTCALL | METH_KEYWORDS,
-     "create_task(coro, *, name=None, context=None) -> asyncio.Task\n\n"
-     "asyncio: loop.create_task."},
+     "create_task($self, coro, *, name=None, context=None)\n--\n\n"
+     "Schedules a coroutine; returns its asyncio.Task. asyncio: loop.create_task."},
     {NULL},
 };

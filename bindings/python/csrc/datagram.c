@@ -205,7 +205,8 @@ static PyObject *datagram_sendto(PyObject *self, PyObject *const *args, Py_ssize
 static PyMethodDef datagram_methods[] = {
     {"_read_ready", datagram_read_ready, METH_NOARGS, NULL},
     {"sendto", (PyCFunction)(void (*)(void))datagram_sendto, METH_FASTCALL | METH_KEYWORDS,
-     "sendto(data, addr=None) -> None. Sends one datagram, or keeps it until there is room.\n"
+     "sendto($self, data, addr=None)\n--\n\n"
+     "Sends one datagram, or keeps it until there is room.\n"
      "asyncio: DatagramTransport.sendto."},
     {NULL},
 };

@@ -300,20 +300,25 @@ static int set_rare(HandleObject *self, PyObject *value, void *place) {
 
 static PyMethodDef handle_methods[] = {
     {"cancel", (PyCFunction)handle_cancel, METH_NOARGS,
-     "cancel() -> None. The callback will not be called. asyncio.Handle.cancel."},
+     "cancel($self)\n--\n\n"
+     "The callback will not be called. asyncio.Handle.cancel."},
     {"cancelled", (PyCFunction)handle_cancelled, METH_NOARGS,
-     "cancelled() -> bool. asyncio.Handle.cancelled."},
+     "cancelled($self)\n--\n\n"
+     "Has cancel() been called? asyncio.Handle.cancelled."},
     {"_run", (PyCFunction)handle_run, METH_NOARGS, NULL},
     {NULL},
 };
 
 static PyMethodDef timer_methods[] = {
     {"cancel", (PyCFunction)handle_cancel, METH_NOARGS,
-     "cancel() -> None. The callback will not be called. asyncio.TimerHandle.cancel."},
+     "cancel($self)\n--\n\n"
+     "The callback will not be called. asyncio.TimerHandle.cancel."},
     {"cancelled", (PyCFunction)handle_cancelled, METH_NOARGS,
-     "cancelled() -> bool. asyncio.Handle.cancelled."},
+     "cancelled($self)\n--\n\n"
+     "Has cancel() been called? asyncio.Handle.cancelled."},
     {"when", (PyCFunction)handle_when, METH_NOARGS,
-     "when() -> float. When it is due, in seconds of loop.time(). asyncio.TimerHandle.when."},
+     "when($self)\n--\n\n"
+     "When it is due, in seconds of loop.time(). asyncio.TimerHandle.when."},
     {"_run", (PyCFunction)handle_run, METH_NOARGS, NULL},
     {NULL},
 };

@@ -22,6 +22,11 @@ static int capsule_pointer(PyObject *given, loop_t **ret_loop) {
         *ret_loop = PyCapsule_GetPointer(given, "coloop.loop_t");
         return *ret_loop ? 0 : -1;
     }
+    if (!PyLong_Check(given)) {
+        PyErr_Format(PyExc_TypeError, "an int or a capsule \"coloop.loop_t\" is needed, not '%s'",
+                     Py_TYPE(given)->tp_name);
+        return -1;
+    }
     *ret_loop = PyLong_AsVoidPtr(given);
     if (!*ret_loop) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the pointer is NULL");
@@ -308,17 +313,22 @@ static PyMethodDef own_methods[] = {
      "get_debug($self)\n--\n\nbool. asyncio: loop.get_debug."},
     {"_is_foreign", (PyCFunction)loop_get_foreign, METH_NOARGS, NULL},
     {"stop", (PyCFunction)loop_stop_method, METH_NOARGS,
-     "stop() -> None. Ends the run after the present turn. asyncio: loop.stop."},
+     "stop($self)\n--\n\n"
+     "Ends the run after the present turn. asyncio: loop.stop."},
     {"time", (PyCFunction)loop_time_seconds, METH_NOARGS,
-     "time() -> float. Seconds of the loop's monotonic clock. asyncio: loop.time."},
+     "time($self)\n--\n\n"
+     "Seconds of the loop's monotonic clock: float. asyncio: loop.time."},
     {"stats", (PyCFunction)loop_stats, METH_NOARGS,
-     "stats() -> dict[str, int]. What the loop has counted: turns, waits, callbacks,\n"
-     "io_events, timers, posts; what waits in it (..._now); nanoseconds (..._ns), which are\n"
-     "measured from set_stats_level(1) on (busy and wait) or 2 (the longest callback).\n"
-     "From any thread. C: loop_get_stats."},
+     "stats($self)\n--\n\n"
+     "What the loop has counted, a dict[str, int]: turns, waits, callbacks, io_events,\n"
+     "timers, posts; what waits in it now: ready_now, timers_now, posts_now, fds_now;\n"
+     "nanoseconds, 0 unless set_stats_level asked for them: busy_ns and wait_ns (1), and\n"
+     "longest_ns, of the longest callback (2). From any thread. C: loop_get_stats."},
     {"set_stats_level", (PyCFunction)loop_stats_level, METH_O,
-     "set_stats_level(level: int) -> None. 0 counts, 1 measures times as well, 2 also the\n"
-     "longest callback. ValueError for others. C: loop_set_stats_level."},
+     "set_stats_level($self, level, /)\n--\n\n"
+     "0 counts, 1 measures times as well, 2 also the longest callback, which it forgets\n"
+     "first. In the middle of a run times begin with the next wait. ValueError for\n"
+     "others. C: loop_set_stats_level."},
     {NULL},
 };
 

@@ -208,19 +208,20 @@ static PyObject *loop_call_at_method(LoopObject *self, PyObject *const *args, Py
 #define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
 PyMethodDef schedule_methods[] = {
     {"call_soon", FAST(loop_call_soon_method),
-     "call_soon(callback, *args, context=None) -> Handle\n\n"
+     "call_soon($self, callback, *args, context=None)\n--\n\n"
      "Calls it in the loop's next turn, after all that was scheduled before.\n"
-     "RuntimeError if the loop is closed. asyncio: loop.call_soon."},
+     "Returns a Handle; RuntimeError if the loop is closed. asyncio: loop.call_soon."},
     {"call_soon_threadsafe", FAST(loop_threadsafe_method),
-     "call_soon_threadsafe(callback, *args, context=None) -> Handle\n\n"
+     "call_soon_threadsafe($self, callback, *args, context=None)\n--\n\n"
      "call_soon from any thread; wakes the loop. asyncio: loop.call_soon_threadsafe."},
     {"call_later", FAST(loop_call_later_method),
-     "call_later(delay: float, callback, *args, context=None) -> TimerHandle\n\n"
+     "call_later($self, delay, callback, *args, context=None)\n--\n\n"
      "Calls it `delay` seconds from now, never earlier; equal deadlines run in the order\n"
-     "of scheduling. asyncio: loop.call_later."},
+     "of scheduling. Returns a TimerHandle. asyncio: loop.call_later."},
     {"call_at", FAST(loop_call_at_method),
-     "call_at(when: float, callback, *args, context=None) -> TimerHandle\n\n"
-     "Calls it at `when`, in seconds of loop.time(). asyncio: loop.call_at."},
+     "call_at($self, when, callback, *args, context=None)\n--\n\n"
+     "Calls it at `when`, in seconds of loop.time(). Returns a TimerHandle.\n"
+     "asyncio: loop.call_at."},
     {"_add_callback", (PyCFunction)loop_add_callback, METH_O, NULL},
     {NULL},
 };

@@ -386,12 +386,7 @@ static PyObject *standard(LoopObject *self, const char *name, PyObject *const *a
     return result;
 }
 
-static PyObject *begin(LoopObject *self, PyObject *const *args, Py_ssize_t nargs, Kind kind,
-                       const char *name) {
-    if (nargs != 2) {
-        PyErr_Format(PyExc_TypeError, "%s() takes 2 arguments (%zd given)", name, nargs);
-        return NULL;
-    }
+static PyObject *begin(LoopObject *self, PyObject *const *args, Kind kind, const char *name) {
     if ((PyObject *)Py_TYPE(args[0]) != self->state->socket_class || self->debug)
         return standard(self, name, args);
     Py_buffer view = {.obj = NULL};
@@ -426,27 +421,34 @@ static PyObject *begin(LoopObject *self, PyObject *const *args, Py_ssize_t nargs
     return (PyObject *)operation;
 }
 
-static PyObject *sock_recv(LoopObject *self, PyObject *const *args, Py_ssize_t nargs) {
-    return begin(self, args, nargs, RECV, "sock_recv");
-}
+/* The methods: begin, with arguments by position or by name. */
+#define METHOD(function, kind, ...)                                                             \
+    static PyObject *function(LoopObject *self, PyObject *const *args, Py_ssize_t nargs,         \
+                              PyObject *names) {                                                 \
+        static const char *const parameters[] = {__VA_ARGS__};                                   \
+        PyObject *values[2];                                                                     \
+        if (nargs == 2 && !names) return begin(self, args, kind, #function);                     \
+        if (arguments_by_name(#function, parameters, 2, args, nargs, names, values) < 0)         \
+            return NULL;                                                                         \
+        return begin(self, values, kind, #function);                                             \
+    }
+METHOD(sock_recv, RECV, "sock", "n")
+METHOD(sock_recv_into, RECV_INTO, "sock", "buf")
+METHOD(sock_sendall, SENDALL, "sock", "data")
 
-static PyObject *sock_recv_into(LoopObject *self, PyObject *const *args, Py_ssize_t nargs) {
-    return begin(self, args, nargs, RECV_INTO, "sock_recv_into");
-}
-
-static PyObject *sock_sendall(LoopObject *self, PyObject *const *args, Py_ssize_t nargs) {
-    return begin(self, args, nargs, SENDALL, "sock_sendall");
-}
-
-#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL
+#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
 PyMethodDef sock_methods[] = {
     {"sock_recv", FAST(sock_recv),
-     "sock_recv(sock, n) -> bytes, to be awaited. At most n bytes, b'' at the end.\n"
+     "sock_recv($self, sock, n)\n--\n\n"
+     "Receives at most n bytes; b'' at the end. To be awaited: bytes.\n"
      "asyncio: loop.sock_recv."},
     {"sock_recv_into", FAST(sock_recv_into),
-     "sock_recv_into(sock, buf) -> int, to be awaited. How many bytes came.\n"
+     "sock_recv_into($self, sock, buf)\n--\n\n"
+     "Receives into a writable buffer. To be awaited: how many bytes came.\n"
      "asyncio: loop.sock_recv_into."},
     {"sock_sendall", FAST(sock_sendall),
-     "sock_sendall(sock, data) -> None, to be awaited. asyncio: loop.sock_sendall."},
+     "sock_sendall($self, sock, data)\n--\n\n"
+     "Sends all of data, a bytes-like object. To be awaited: None.\n"
+     "asyncio: loop.sock_sendall."},
     {NULL},
 };

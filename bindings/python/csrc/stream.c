@@ -171,7 +171,7 @@ static int may_send(Part *part) {
         && PyObject_Size(part->buffer) == 0;
 }
 
-static PyObject *stream_write(PyObject *self, PyObject *data) {
+static PyObject *write_data(PyObject *self, PyObject *data) {
     Part *part = part_of(self);
     LoopObject *loop = part_loop(self);
     int is_bytes = PyBytes_Check(data) || PyByteArray_Check(data) || PyMemoryView_Check(data);
@@ -210,7 +210,7 @@ static PyObject *stream_write(PyObject *self, PyObject *data) {
 }
 
 /* asyncio's writelines: all pieces in one call of the system. */
-static PyObject *stream_writelines(PyObject *self, PyObject *list) {
+static PyObject *write_list(PyObject *self, PyObject *list) {
     Part *part = part_of(self);
     LoopObject *loop = part_loop(self);
     PyObject *pieces = PySequence_Fast(list, "writelines() needs an iterable");
@@ -286,16 +286,20 @@ static PyObject *stream_is_closing(PyObject *self, PyObject *unused) {
     return PyBool_FromLong(part_of(self)->closing);
 }
 
+NAMED_ARGUMENT(stream_write, write_data, "write", "data")
+NAMED_ARGUMENT(stream_writelines, write_list, "writelines", "list_of_data")
+
 static PyMethodDef stream_methods[] = {
     {"_read_ready", stream_read_ready, METH_NOARGS, NULL},
     {"is_closing", stream_is_closing, METH_NOARGS,
-     "is_closing() -> bool. asyncio: BaseTransport.is_closing."},
-    {"write", stream_write, METH_O,
-     "write(data) -> None. Sends bytes, or keeps them until there is room.\n"
+     "is_closing($self)\n--\n\nbool. asyncio: BaseTransport.is_closing."},
+    {"write", NAMED(stream_write),
+     "write($self, data)\n--\n\n"
+     "Sends a bytes-like object, or keeps it until there is room.\n"
      "asyncio: WriteTransport.write."},
-    {"writelines", stream_writelines, METH_O,
-     "writelines(list_of_data) -> None. Sends them in this order.\n"
-     "asyncio: WriteTransport.writelines."},
+    {"writelines", NAMED(stream_writelines),
+     "writelines($self, list_of_data)\n--\n\n"
+     "Sends bytes-like objects in this order. asyncio: WriteTransport.writelines."},
     {NULL},
 };
 

@@ -282,7 +282,7 @@ static PyObject *write_one(PyObject *self, LoopObject *loop, PyObject *data) {
 }
 
 /* write(data) of the application's transport. */
-static PyObject *transport_write(PyObject *self, PyObject *data) {
+static PyObject *write_data(PyObject *self, PyObject *data) {
     PyObject *module = PyType_GetModuleByDef(Py_TYPE(self), &coloop_module);
     if (!module) return NULL;
     State *state = state_of(module);
@@ -310,9 +310,11 @@ static PyMethodDef tls_methods[] = {
     {"_process_outgoing", process_outgoing, METH_NOARGS, NULL},
     {NULL},
 };
+NAMED_ARGUMENT(transport_write, write_data, "write", "data")
 static PyMethodDef transport_methods[] = {
-    {"write", transport_write, METH_O,
-     "write(data) -> None. Encrypts and sends. asyncio: WriteTransport.write."},
+    {"write", NAMED(transport_write),
+     "write($self, data)\n--\n\n"
+     "Encrypts a bytes-like object and sends it. asyncio: WriteTransport.write."},
     {NULL},
 };
 static PyType_Slot tls_slots[] = {
