@@ -60,7 +60,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-software test-contract test-samples test-examples demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
