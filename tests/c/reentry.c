@@ -107,7 +107,8 @@ TEST(a_run_interrupted_by_the_hook_after_a_wait_runs_nothing_more) {
     struct once once = {interrupt_now, 0};
     int ran = 0;
     CHECK_INT(loop_set_wait_hooks(loop, NULL, act_once, &once, NULL), 0);
-    CHECK_INT(loop_call_later(loop, MS, count_a_run, &ran, NULL, NULL), 0);
+    /* Long enough that the run waits for it, also on a slow machine. */
+    CHECK_INT(loop_call_later(loop, 300 * MS, count_a_run, &ran, NULL, NULL), 0);
     CHECK_INT(loop_run_forever(loop), 7);
     CHECK_INT(ran, 0);
     /* What came due waits for the next run. */

@@ -237,11 +237,23 @@ static int watch(Operation *self) {
     return 0;
 }
 
+/* The first attempt: on the descriptor that the socket has now, not on the one it
+ * had when the operation was made. */
+static int begin_attempt(Operation *self, PyObject **ret_value) {
+    if (loop_check_open(self->loop) < 0) return -1;
+    PyObject *number = PyObject_CallMethodNoArgs(self->sock, self->loop->state->s_fileno);
+    long fd = number ? PyLong_AsLong(number) : -1;
+    Py_XDECREF(number);
+    if (PyErr_Occurred()) return -1;
+    self->fd = (int)fd;
+    return attempt(self, ret_value);
+}
+
 /* What resuming yields. */
 static PySendResult resume(Operation *self, PyObject **ret_value) {
     *ret_value = NULL;
     if (self->stage == NOT_BEGUN) {
-        int result = loop_check_open(self->loop) < 0 ? -1 : attempt(self, ret_value);
+        int result = begin_attempt(self, ret_value);
         if (result != 0) {
             end(self);
             return result > 0 ? PYGEN_RETURN : PYGEN_ERROR;
@@ -402,12 +414,8 @@ static PyObject *begin(LoopObject *self, PyObject *const *args, Kind kind, const
         PyErr_Clear();
         return standard(self, name, args);
     }
-    PyObject *number = PyObject_CallMethodNoArgs(args[0], self->state->s_fileno);
-    long fd = number ? PyLong_AsLong(number) : -1;
-    Py_XDECREF(number);
-    Operation *operation = PyErr_Occurred()
-        ? NULL
-        : (Operation *)self->state->operation_type->tp_alloc(self->state->operation_type, 0);
+    PyTypeObject *type = self->state->operation_type;
+    Operation *operation = (Operation *)type->tp_alloc(type, 0);
     if (!operation) {
         if (view.obj) PyBuffer_Release(&view);
         return NULL;
@@ -416,7 +424,7 @@ static PyObject *begin(LoopObject *self, PyObject *const *args, Kind kind, const
     operation->sock = Py_NewRef(args[0]);
     operation->view = view;
     operation->size = size;
-    operation->fd = (int)fd;
+    operation->fd = -1;
     operation->kind = (unsigned char)kind;
     return (PyObject *)operation;
 }
