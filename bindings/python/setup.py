@@ -17,6 +17,8 @@ from setuptools.command.build_ext import build_ext
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LIBRARY = "libcoloop.so.0"
+if not (ROOT / "Cargo.toml").exists():
+    sys.exit("coloop: the library's source is missing: build in a clone of the repository")
 ABOUT = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)
 assert ABOUT is not None
 # Before 1.0 a minor version is a major one.
