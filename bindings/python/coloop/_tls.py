@@ -12,7 +12,7 @@ Protocol = sslproto.SSLProtocol
 if sslproto.ssl is not None and sys.version_info < (3, 14):
     _protocol_base, _transport_base = _coloop._make_tls_types(sslproto, sslproto.ssl)
 
-    class Transport(_transport_base, sslproto._SSLProtocolTransport):
+    class SSLTransport(_transport_base, sslproto._SSLProtocolTransport):
         """What the application writes to. asyncio: _SSLProtocolTransport."""
 
     class Protocol(_protocol_base, sslproto.SSLProtocol):
@@ -28,6 +28,6 @@ if sslproto.ssl is not None and sys.version_info < (3, 14):
             if self._app_transport is None:
                 if self._app_transport_created:
                     raise RuntimeError("Creating _SSLProtocolTransport twice")
-                self._app_transport = Transport(self._loop, self)
+                self._app_transport = SSLTransport(self._loop, self)
                 self._app_transport_created = True
             return self._app_transport
