@@ -86,6 +86,7 @@ typedef struct {
     HandleObject *free_handles[2]; /* handles, timers */
     int free_count[2];
     int contexts_known;
+    PyObject *no_variables; /* of an empty context */
     struct LoopObject *loops; /* all of them, linked by next_loop */
 } State;
 
@@ -214,12 +215,12 @@ int handle_set_when(HandleObject *handle, PyObject *when);
 void free_handles_clear(State *state);
 
 /* context.c */
-int contexts_are_known(void);
+int contexts_are_known(State *state);
 PyObject *context_remember(State *state, int *ret_is_variables);
 int context_make(HandleObject *handle);
-PyObject *context_enter(HandleObject *handle);
+PyObject *context_enter(LoopObject *loop, HandleObject *handle);
 void context_keep(HandleObject *handle, PyObject *context);
-int context_leave(HandleObject *handle, PyObject *context);
+int context_leave(LoopObject *loop, HandleObject *handle, PyObject *context);
 
 /* loop.c, loop_run.c, schedule.c, watch.c, create.c, sock.c, reports.c */
 extern PyType_Spec loop_spec, operation_spec;
