@@ -97,10 +97,13 @@ class Handles(both.Case):
                 say("closed", loop.is_closed())
                 raise ValueError("after that")
 
+            told = []
+            loop.set_exception_handler(lambda loop, context: told.append(context["exception"]))
             handle = loop.call_later(100, callback)
             handle._run()
+            say(repr(told))
 
-        self.same(program)
+        self.same(program, ("closed", True), "[ValueError('after that')]")
 
     def test_chains_of_handles_end_without_recursion(self):
         def program(loop, say):
