@@ -91,12 +91,14 @@ typedef struct {
 } State;
 
 typedef struct SockWatch SockWatch;
+typedef struct Operation Operation;
 typedef struct KnownAddress KnownAddress;
 
 typedef struct {
     HandleObject *reader;
     HandleObject *writer;
-    SockWatch *sock; /* a reader of sock_recv's */
+    SockWatch *sock;   /* a reader of sock_recv's */
+    Operation *sender; /* a sock_sendall that waits; the library has a reference */
 } Watch;
 
 typedef struct LoopObject {
@@ -241,6 +243,10 @@ char *read_buffer(LoopObject *loop);
 SockWatch *watch_of_sock(LoopObject *loop, int fd);
 int watch_of_sock_set(LoopObject *loop, int fd, SockWatch *watch);
 void watch_of_sock_dropped(LoopObject *loop, int fd, SockWatch *watch);
+/* Which sock_sendall waits for a descriptor: for the garbage collector. */
+void watch_of_sender(LoopObject *loop, int fd, Operation *sender, int waits);
+/* Room in the loop's table for an open descriptor. */
+int watches_reserve(LoopObject *loop, int fd);
 int sock_watch_is_idle(SockWatch *watch);
 /* asyncio's _ensure_fd_no_transport. */
 int check_no_transport(LoopObject *loop, int fd);

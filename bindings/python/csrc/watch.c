@@ -12,7 +12,7 @@ static HandleObject **slot(LoopObject *self, int fd, int direction) {
     return direction == READER ? &watch->reader : &watch->writer;
 }
 
-static int reserve(LoopObject *self, int fd) {
+int watches_reserve(LoopObject *self, int fd) {
     if (fd < self->watches_count) return 0;
     /* Any number may be given, but only that of an open descriptor is worth memory. */
     if (fcntl(fd, F_GETFD) < 0) {
@@ -65,7 +65,7 @@ SockWatch *watch_of_sock(LoopObject *self, int fd) {
 }
 
 int watch_of_sock_set(LoopObject *self, int fd, SockWatch *watch) {
-    if (reserve(self, fd) < 0) {
+    if (watches_reserve(self, fd) < 0) {
         loop_remove_reader(self->loop, fd);
         return -1;
     }
@@ -75,6 +75,15 @@ int watch_of_sock_set(LoopObject *self, int fd, SockWatch *watch) {
 
 void watch_of_sock_dropped(LoopObject *self, int fd, SockWatch *watch) {
     if (watch_of_sock(self, fd) == watch) self->watches[fd].sock = NULL;
+}
+
+void watch_of_sender(LoopObject *self, int fd, Operation *sender, int waits) {
+    if (fd < 0 || fd >= self->watches_count) return;
+    Watch *watch = &self->watches[fd];
+    if (waits)
+        watch->sender = sender;
+    else if (watch->sender == sender)
+        watch->sender = NULL;
 }
 
 int check_no_transport(LoopObject *self, int fd) {
@@ -134,7 +143,7 @@ static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_
     }
     if (loop_check_open(self) < 0) return NULL;
     int fd = descriptor(args[0]);
-    if (fd < 0 || reserve(self, fd) < 0) return NULL;
+    if (fd < 0 || watches_reserve(self, fd) < 0) return NULL;
     if (self->fork_mode != FORK_ERROR) { /* at once: what fails is dropped */
         uint64_t when;
         recover_from_fork(self, loop_next_deadline(self->loop, &when));
