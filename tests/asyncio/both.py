@@ -6,6 +6,7 @@ the loop's class, numbers of descriptors) is made equal first.
 """
 
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import inspect
@@ -65,6 +66,17 @@ async def attempted(awaitable):
         return await awaitable
     except (Exception, asyncio.CancelledError) as error:
         return f"{type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def unraisable():
+    """Exceptions that nobody can catch are kept, instead of written to stderr."""
+    kept, before = [], sys.unraisablehook
+    sys.unraisablehook = lambda about: kept.append(type(about.exc_value).__name__)
+    try:
+        yield kept
+    finally:
+        sys.unraisablehook = before
 
 
 def events_of(kind, program, **options):

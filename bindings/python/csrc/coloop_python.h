@@ -86,16 +86,19 @@ typedef struct {
     HandleObject *free_handles[2]; /* handles, timers */
     int free_count[2];
     int contexts_known;
+    PyObject *no_variables; /* of an empty context */
     struct LoopObject *loops; /* all of them, linked by next_loop */
 } State;
 
 typedef struct SockWatch SockWatch;
+typedef struct Operation Operation;
 typedef struct KnownAddress KnownAddress;
 
 typedef struct {
     HandleObject *reader;
     HandleObject *writer;
-    SockWatch *sock; /* a reader of sock_recv's */
+    SockWatch *sock;   /* a reader of sock_recv's */
+    Operation *sender; /* a sock_sendall that waits; the library has a reference */
 } Watch;
 
 typedef struct LoopObject {
@@ -214,12 +217,12 @@ int handle_set_when(HandleObject *handle, PyObject *when);
 void free_handles_clear(State *state);
 
 /* context.c */
-int contexts_are_known(void);
+int contexts_are_known(State *state);
 PyObject *context_remember(State *state, int *ret_is_variables);
 int context_make(HandleObject *handle);
-PyObject *context_enter(HandleObject *handle);
+PyObject *context_enter(LoopObject *loop, HandleObject *handle);
 void context_keep(HandleObject *handle, PyObject *context);
-int context_leave(HandleObject *handle, PyObject *context);
+int context_leave(LoopObject *loop, HandleObject *handle, PyObject *context);
 
 /* loop.c, loop_run.c, schedule.c, watch.c, create.c, sock.c, reports.c */
 extern PyType_Spec loop_spec, operation_spec;
@@ -240,6 +243,10 @@ char *read_buffer(LoopObject *loop);
 SockWatch *watch_of_sock(LoopObject *loop, int fd);
 int watch_of_sock_set(LoopObject *loop, int fd, SockWatch *watch);
 void watch_of_sock_dropped(LoopObject *loop, int fd, SockWatch *watch);
+/* Which sock_sendall waits for a descriptor: for the garbage collector. */
+void watch_of_sender(LoopObject *loop, int fd, Operation *sender, int waits);
+/* Room in the loop's table for an open descriptor. */
+int watches_reserve(LoopObject *loop, int fd);
 int sock_watch_is_idle(SockWatch *watch);
 /* asyncio's _ensure_fd_no_transport. */
 int check_no_transport(LoopObject *loop, int fd);

@@ -17,7 +17,7 @@ typedef struct {
     int entered;
 } Context;
 
-int contexts_are_known(void) {
+int contexts_are_known(State *state) {
 #if PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
     PyObject *context = PyContext_New();
     if (!context) {
@@ -29,9 +29,11 @@ int contexts_are_known(void) {
         && Py_TYPE(context)->tp_weaklistoffset == offsetof(Context, weakrefs)
         && layout->previous == NULL && layout->variables != NULL
         && strcmp(Py_TYPE(layout->variables)->tp_name, "hamt") == 0;
+    if (known) state->no_variables = Py_NewRef(layout->variables);
     Py_DECREF(context);
     return known;
 #else
+    (void)state;
     return 0;
 #endif
 }
@@ -68,8 +70,7 @@ int context_make(HandleObject *handle) {
 }
 
 /* The context to enter for a handle: a new reference. */
-PyObject *context_enter(HandleObject *handle) {
-    LoopObject *loop = handle->loop;
+PyObject *context_enter(LoopObject *loop, HandleObject *handle) {
     PyObject *context;
     if (!handle->has_variables) {
         context = Py_NewRef(handle->context);
@@ -91,13 +92,18 @@ void context_keep(HandleObject *handle, PyObject *context) {
     Py_SETREF(handle->context, context);
 }
 
-/* 0, or -1 with an exception. Takes the reference. */
-int context_leave(HandleObject *handle, PyObject *context) {
-    LoopObject *loop = handle->loop;
+/* 0, or -1 with an exception. Takes the reference. The variables go: until the next
+ * callback nobody else may be there to let go of what they hold. */
+int context_leave(LoopObject *loop, HandleObject *handle, PyObject *context) {
     int code = PyContext_Exit(context);
-    if (!loop->context && handle->has_variables && Py_REFCNT(context) == 1)
-        loop->context = context;
-    else
-        Py_DECREF(context);
+    if (code == 0 && handle->has_variables && Py_REFCNT(context) == 1) {
+        set_variables(context, loop->state->no_variables);
+        /* Destructors may have run the loop. */
+        if (!loop->context) {
+            loop->context = context;
+            return code;
+        }
+    }
+    Py_DECREF(context);
     return code;
 }

@@ -225,14 +225,15 @@ static PyObject *handle_cancelled(HandleObject *self, PyObject *unused) {
 static PyObject *handle_run(HandleObject *self, PyObject *unused) {
     (void)unused;
     if (!self->loop) Py_RETURN_NONE; /* it is over */
+    LoopObject *loop = (LoopObject *)Py_NewRef(self->loop);
     run_persistent_handle(self);
-    if (self->loop && self->loop->raised && !self->loop->runs) {
-        PyObject *raised = self->loop->raised;
-        self->loop->raised = NULL;
+    PyObject *raised = loop->runs ? NULL : loop->raised;
+    if (raised) {
+        loop->raised = NULL;
         exception_give(raised);
-        return NULL;
     }
-    Py_RETURN_NONE;
+    Py_DECREF(loop);
+    return raised ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *handle_get_args(HandleObject *self, void *unused) {

@@ -140,6 +140,7 @@ static int loop_traverse(LoopObject *self, visitproc visit, void *arg) {
         HandleObject *reader = self->watches[fd].reader, *writer = self->watches[fd].writer;
         if (reader) stop = handle_visit(reader, visit, arg);
         if (writer && !stop) stop = handle_visit(writer, visit, arg);
+        if (!stop) Py_VISIT(self->watches[fd].sender);
     }
     return stop;
 }

@@ -10,8 +10,7 @@ void keep_raised(LoopObject *self) {
 
 /* A callback failed: asyncio's exception handler is told, unless it is one of
  * the exceptions that end the run. */
-static void callback_failed(HandleObject *handle) {
-    LoopObject *self = handle->loop;
+static void callback_failed(LoopObject *self, HandleObject *handle) {
     if (!exception_must_leave()) {
         PyObject *done = exception_report((PyObject *)self, self->state->s_report_error,
                                           (PyObject *)handle, NULL);
@@ -26,51 +25,53 @@ static void callback_failed(HandleObject *handle) {
 static inline PyObject *call(HandleObject *handle) {
     if (handle->nargs == ARGS_IN_TUPLE)
         return PyObject_Call(handle->callback, handle->args[0], NULL);
-    return PyObject_Vectorcall(handle->callback, handle->args,
-                               handle->nargs | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    /* What lies before the arguments is in use in a handle that waits: _run(). */
+    size_t offset = handle->scheduled ? 0 : PY_VECTORCALL_ARGUMENTS_OFFSET;
+    return PyObject_Vectorcall(handle->callback, handle->args, handle->nargs | offset, NULL);
 }
 
 /* A callback that nobody else holds cannot change under the call: no further
- * references are needed. */
-static inline void run_alone(HandleObject *handle) {
-    PyObject *context = context_enter(handle);
+ * references are needed. The loop is held by who runs it; its handle may have let
+ * go of it when the callback returns. */
+static inline void run_alone(LoopObject *self, HandleObject *handle) {
+    PyObject *context = context_enter(self, handle);
     if (!context) {
-        callback_failed(handle);
+        callback_failed(self, handle);
         return;
     }
     PyObject *result = call(handle);
     if (!result) context_keep(handle, context);
-    if (context_leave(handle, context) < 0) Py_CLEAR(result);
+    if (context_leave(self, handle, context) < 0) Py_CLEAR(result);
     if (result)
         Py_DECREF(result);
     else
-        callback_failed(handle);
+        callback_failed(self, handle);
 }
 
 /* A callback may cancel its own handle, which lets go of what is in use. Whoever
  * has the handle may ask for its context, and then finds what the callback set. */
-static void run_in_context(HandleObject *handle) {
+static void run_in_context(LoopObject *self, HandleObject *handle) {
     if (context_make(handle) < 0) {
-        callback_failed(handle);
+        callback_failed(self, handle);
         return;
     }
+    if (!handle->callback) return; /* cancelled by a destructor, just now */
     PyObject *callback = Py_NewRef(handle->callback);
     PyObject *arguments[INLINE_ARGS];
     int count = handle->nargs == ARGS_IN_TUPLE ? 1 : handle->nargs;
     for (int i = 0; i < count; i++) arguments[i] = Py_NewRef(handle->args[i]);
-    run_alone(handle);
+    run_alone(self, handle);
     for (int i = 0; i < count; i++) Py_DECREF(arguments[i]);
     Py_DECREF(callback);
 }
 
 /* Debug mode: says which callback runs, and which ones take long. */
-static void run_observed(HandleObject *handle) {
-    LoopObject *self = handle->loop;
+static void run_observed(LoopObject *self, HandleObject *handle) {
     State *state = self->state;
     if (PyObject_SetAttr((PyObject *)self, state->s_current_handle, (PyObject *)handle) < 0)
         PyErr_Clear();
     uint64_t before = loop_time(self->loop);
-    run_in_context(handle);
+    run_in_context(self, handle);
     double seconds = (double)(loop_time(self->loop) - before) * 1e-9;
     PyObject *limit = PyObject_GetAttr((PyObject *)self, state->s_slow_duration);
     double limit_seconds = limit ? PyFloat_AsDouble(limit) : 0;
@@ -94,14 +95,15 @@ static void run_observed(HandleObject *handle) {
 }
 
 static inline void run_with_gil(HandleObject *handle) {
+    LoopObject *self = handle->loop;
     handle_unlink(handle);
     if (!handle->cancelled) {
-        if (handle->loop->debug)
-            run_observed(handle);
+        if (self->debug)
+            run_observed(self, handle);
         else if (Py_REFCNT(handle) == 1)
-            run_alone(handle);
+            run_alone(self, handle);
         else
-            run_in_context(handle);
+            run_in_context(self, handle);
     }
     if (Py_REFCNT(handle) > 1) {
         handle_forget_callback(handle);
@@ -125,12 +127,14 @@ void run_handle(void *data) {
 /* Of readers and writers, which stay. */
 void run_persistent_handle(HandleObject *handle) {
     if (handle->cancelled || !handle->callback) return;
+    LoopObject *self = (LoopObject *)Py_NewRef(handle->loop);
     Py_INCREF(handle);
-    if (handle->loop->debug)
-        run_observed(handle);
+    if (self->debug)
+        run_observed(self, handle);
     else
-        run_in_context(handle);
+        run_in_context(self, handle);
     Py_DECREF(handle);
+    Py_DECREF(self);
 }
 
 void run_watch(void *data) {

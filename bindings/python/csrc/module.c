@@ -92,7 +92,7 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
 static int module_exec(PyObject *module) {
     State *state = state_of(module);
     if (intern_names(state) < 0 || find_library(state) < 0) return -1;
-    state->contexts_known = contexts_are_known();
+    state->contexts_known = contexts_are_known(state);
     if (!(state->handle_type = add_type(module, &handle_spec))) return -1;
     if (!(state->timer_type = add_type(module, &timer_spec))) return -1;
     if (!(state->loop_type = add_type(module, &loop_spec))) return -1;

@@ -15,8 +15,6 @@
 typedef enum { RECV, RECV_INTO, SENDALL } Kind;
 typedef enum { NOT_BEGUN, WAITING, OVER } Stage;
 
-typedef struct Operation Operation;
-
 /* A reader on a socket. The library owns it; on_dropped is its end. */
 struct SockWatch {
     LoopObject *loop; /* outlives what is registered with it */
@@ -182,6 +180,7 @@ static void writer_dropped(void *data) {
     CALLED_BY_LIBRARY;
     int gil = gil_take();
     self->writes = 0;
+    watch_of_sender(self->loop, self->fd, self, 0);
     Py_DECREF(self);
     gil_give(gil);
     BACK_TO_LIBRARY;
@@ -230,10 +229,12 @@ static int watch(Operation *self) {
     LoopObject *loop = self->loop;
     if (check_no_transport(loop, self->fd) < 0) return -1;
     if (self->kind != SENDALL) return wait_readable(self);
+    if (watches_reserve(loop, self->fd) < 0) return -1;
     Py_INCREF(self);
     int code = loop_add_writer(loop->loop, self->fd, on_writable, self, writer_dropped);
     if (failed(loop, code)) return -1;
     self->writes = 1;
+    watch_of_sender(loop, self->fd, self, 1);
     return 0;
 }
 
@@ -316,8 +317,12 @@ static PyObject *operation_throw(Operation *self, PyObject *args) {
         Py_XDECREF(method);
     } else if (PyExceptionInstance_Check(type)) {
         PyErr_SetObject((PyObject *)Py_TYPE(type), type);
-    } else {
+    } else if (PyExceptionClass_Check(type)) {
         PyErr_SetObject(type, value && value != Py_None ? value : NULL);
+    } else {
+        PyErr_Format(PyExc_TypeError,
+                     "exceptions must be classes or instances deriving from BaseException, not %s",
+                     Py_TYPE(type)->tp_name);
     }
     Py_XDECREF(iterator);
     if (!result) {
@@ -353,6 +358,9 @@ static int operation_clear(Operation *self) {
 static void operation_dealloc(Operation *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    /* The object may end because of an exception, which goes on its way. */
+    PyObject *kind, *error, *traceback;
+    PyErr_Fetch(&kind, &error, &traceback);
     if (self->stage == NOT_BEGUN
         && PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine 'sock_%s' was never awaited",
                             self->kind == RECV            ? "recv"
@@ -362,6 +370,7 @@ static void operation_dealloc(Operation *self) {
         PyErr_WriteUnraisable((PyObject *)type);
     end(self);
     Py_CLEAR(self->loop);
+    PyErr_Restore(kind, error, traceback);
     type->tp_free(self);
     Py_DECREF(type);
 }

@@ -1,6 +1,8 @@
 /* Readers and writers. The library holds the handles; the table here only says
  * which ones they are. */
 #include "coloop_python.h"
+#include <fcntl.h>
+#include <limits.h>
 
 enum { READER, WRITER };
 
@@ -10,19 +12,25 @@ static HandleObject **slot(LoopObject *self, int fd, int direction) {
     return direction == READER ? &watch->reader : &watch->writer;
 }
 
-static int reserve(LoopObject *self, int fd) {
+int watches_reserve(LoopObject *self, int fd) {
     if (fd < self->watches_count) return 0;
-    int count = self->watches_count ? self->watches_count : 16;
-    while (count <= fd) count *= 2;
-    Watch *grown = PyMem_RawRealloc(self->watches, (size_t)count * sizeof *grown);
+    /* Any number may be given, but only that of an open descriptor is worth memory. */
+    if (fcntl(fd, F_GETFD) < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    size_t count = self->watches_count ? (size_t)self->watches_count : 16;
+    while (count <= (size_t)fd) count *= 2;
+    if (count > INT_MAX) count = INT_MAX;
+    Watch *grown = PyMem_RawRealloc(self->watches, count * sizeof *grown);
     if (!grown) {
         PyErr_NoMemory();
         return -1;
     }
     memset(grown + self->watches_count, 0,
-           (size_t)(count - self->watches_count) * sizeof *grown);
+           (count - (size_t)self->watches_count) * sizeof *grown);
     self->watches = grown;
-    self->watches_count = count;
+    self->watches_count = (int)count;
     return 0;
 }
 
@@ -57,7 +65,7 @@ SockWatch *watch_of_sock(LoopObject *self, int fd) {
 }
 
 int watch_of_sock_set(LoopObject *self, int fd, SockWatch *watch) {
-    if (reserve(self, fd) < 0) {
+    if (watches_reserve(self, fd) < 0) {
         loop_remove_reader(self->loop, fd);
         return -1;
     }
@@ -67,6 +75,15 @@ int watch_of_sock_set(LoopObject *self, int fd, SockWatch *watch) {
 
 void watch_of_sock_dropped(LoopObject *self, int fd, SockWatch *watch) {
     if (watch_of_sock(self, fd) == watch) self->watches[fd].sock = NULL;
+}
+
+void watch_of_sender(LoopObject *self, int fd, Operation *sender, int waits) {
+    if (fd < 0 || fd >= self->watches_count) return;
+    Watch *watch = &self->watches[fd];
+    if (waits)
+        watch->sender = sender;
+    else if (watch->sender == sender)
+        watch->sender = NULL;
 }
 
 int check_no_transport(LoopObject *self, int fd) {
@@ -89,39 +106,34 @@ int check_no_transport(LoopObject *self, int fd) {
     return 0;
 }
 
-/* asyncio's _fileobj_to_fd. */
-static int descriptor(PyObject *given) {
-    if (PyLong_Check(given)) {
-        long value = PyLong_AsLong(given);
-        if (value == -1 && PyErr_Occurred()) return -1;
-        if (value < 0 || value > INT32_MAX) {
-            PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", value);
-            return -1;
-        }
-        return (int)value;
-    }
-    PyObject *number = PyObject_CallMethod(given, "fileno", NULL);
-    if (!number) {
-        if (PyErr_ExceptionMatches(PyExc_AttributeError)
-            || PyErr_ExceptionMatches(PyExc_TypeError)
-            || PyErr_ExceptionMatches(PyExc_ValueError)) {
-            PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "Invalid file object: %R", given);
-        }
-        return -1;
-    }
-    long value = PyLong_AsLong(number);
-    Py_DECREF(number);
-    if (value == -1 && PyErr_Occurred()) {
+static int invalid_object(PyObject *given) {
+    if (PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_TypeError)
+        || PyErr_ExceptionMatches(PyExc_ValueError)) {
         PyErr_Clear();
         PyErr_Format(PyExc_ValueError, "Invalid file object: %R", given);
-        return -1;
     }
-    if (value < 0 || value > INT32_MAX) {
-        PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", value);
-        return -1;
+    return -1;
+}
+
+/* asyncio's _fileobj_to_fd. */
+static int descriptor(PyObject *given) {
+    PyObject *number;
+    if (PyLong_Check(given)) {
+        number = Py_NewRef(given);
+    } else {
+        PyObject *answer = PyObject_CallMethod(given, "fileno", NULL);
+        number = answer ? PyNumber_Long(answer) : NULL;
+        Py_XDECREF(answer);
+        if (!number) return invalid_object(given);
     }
-    return (int)value;
+    int overflow;
+    long value = PyLong_AsLongAndOverflow(number, &overflow);
+    if (value < 0 && overflow <= 0)
+        PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %S", number);
+    else if (overflow > 0 || value > INT_MAX)
+        PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
+    Py_DECREF(number);
+    return PyErr_Occurred() ? -1 : (int)value;
 }
 
 static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_ssize_t nargs) {
@@ -131,7 +143,7 @@ static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_
     }
     if (loop_check_open(self) < 0) return NULL;
     int fd = descriptor(args[0]);
-    if (fd < 0 || reserve(self, fd) < 0) return NULL;
+    if (fd < 0 || watches_reserve(self, fd) < 0) return NULL;
     if (self->fork_mode != FORK_ERROR) { /* at once: what fails is dropped */
         uint64_t when;
         recover_from_fork(self, loop_next_deadline(self->loop, &when));
@@ -162,7 +174,11 @@ static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_
 static PyObject *take(LoopObject *self, int direction, PyObject *given) {
     if (self->closed || !self->loop) Py_RETURN_FALSE;
     int fd = descriptor(given);
-    if (fd < 0) return NULL;
+    if (fd < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return NULL;
+        PyErr_Clear(); /* it cannot be one that is watched */
+        Py_RETURN_FALSE;
+    }
     int (*function)(loop_t *, int) =
         direction == READER ? loop_remove_reader : loop_remove_writer;
     SockWatch *sock = direction == READER ? watch_of_sock(self, fd) : NULL;
