@@ -146,14 +146,14 @@ void handle_forget_loop(HandleObject *handle) {
 }
 
 /* For the garbage collector: what a scheduled handle holds, shown by its loop,
- * which holds the handle. The handle holds the loop, too; if nobody else has the
- * handle, that counts as the loop's own. */
+ * which holds the handle. The handle holds the loop, too: shown as well, so that a
+ * loop of which only handles know can be collected. */
 int handle_visit(HandleObject *self, visitproc visit, void *arg) {
     Py_VISIT(self->callback);
     Py_VISIT(self->context);
     int count = self->nargs == ARGS_IN_TUPLE ? 1 : self->nargs;
     for (int i = 0; i < count; i++) Py_VISIT(self->args[i]);
-    if (Py_REFCNT(self) == 1) Py_VISIT(self->loop);
+    Py_VISIT(self->loop);
     return 0;
 }
 
