@@ -42,10 +42,12 @@ typedef struct {
         *app_reading_paused, *app_writing_paused, *ssl_reading_paused, *ssl_writing_paused,
         *write_backlog, *write_buffer_size, *incoming_high_water, *outgoing_high_water,
         *control_app_writing, *control_ssl_reading, *call_eof_received, *start_shutdown,
-        *do_read, *do_write, *do_handshake, *do_flush, *do_shutdown, *fatal_message;
-    PyObject *wrapped, *handshaking, *flushing, *shutting_down;
+        *do_read, *do_read_buffered, *do_write, *do_handshake, *do_flush, *do_shutdown,
+        *fatal_message;
+    PyObject *unwrapped, *wrapped, *handshaking, *flushing, *shutting_down;
     PyObject *again; /* the exceptions that mean: later */
-    PyObject *standard_write, *standard_transport_write, *ssl_object_class;
+    PyObject *standard_read_copied, *standard_write, *standard_transport_write;
+    PyObject *ssl_object_class;
 } Tls;
 
 /* Per interpreter. */

@@ -30,6 +30,14 @@ static PyObject *read_buffered(PyObject *self, LoopObject *loop, PyObject *proto
     if (!buffer) return part_failed(self, loop, get_failed);
     Py_buffer view;
     if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) < 0) {
+        PyErr_Clear();
+        Py_ssize_t length = PyObject_Size(buffer); /* which asyncio asks first */
+        if (length <= 0) {
+            Py_DECREF(buffer);
+            if (length == 0)
+                PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
+            return part_failed(self, loop, get_failed);
+        }
         PyErr_Format(PyExc_TypeError,
                      "recv_into() argument 1 must be read-write bytes-like object, not %s",
                      Py_TYPE(buffer)->tp_name);
@@ -54,8 +62,11 @@ static PyObject *read_buffered(PyObject *self, LoopObject *loop, PyObject *proto
     if (count <= 0) return received_nothing(self, loop, count);
     PyObject *length = PyLong_FromSsize_t(count);
     if (!length) return NULL;
+    /* get_buffer may have set another protocol. */
+    given[0] = Py_NewRef(part->protocol ? part->protocol : Py_None);
     given[1] = length;
     PyObject *done = PyObject_VectorcallMethod(state->s_buffer_updated, given, 2, NULL);
+    Py_DECREF(given[0]);
     Py_DECREF(length);
     if (!done)
         return part_failed(self, loop, "Fatal error: protocol.buffer_updated() call failed.");
@@ -188,7 +199,11 @@ static PyObject *write_data(PyObject *self, PyObject *data) {
         return PyObject_Vectorcall(loop->state->stream_write, given, 2, NULL);
     }
     Py_buffer view;
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return NULL;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+        PyErr_Clear(); /* asyncio says it in its way */
+        PyObject *given[2] = {self, data};
+        return PyObject_Vectorcall(loop->state->stream_write, given, 2, NULL);
+    }
     if (view.len == 0) {
         PyBuffer_Release(&view);
         Py_RETURN_NONE;
@@ -213,9 +228,10 @@ static PyObject *write_data(PyObject *self, PyObject *data) {
 static PyObject *write_list(PyObject *self, PyObject *list) {
     Part *part = part_of(self);
     LoopObject *loop = part_loop(self);
-    PyObject *pieces = PySequence_Fast(list, "writelines() needs an iterable");
+    /* A list might change while its items are asked for their memory. */
+    PyObject *pieces = PySequence_Tuple(list);
     if (!pieces) return NULL;
-    Py_ssize_t count = PySequence_Fast_GET_SIZE(pieces);
+    Py_ssize_t count = PyTuple_GET_SIZE(pieces);
     if (!loop || !may_send(part) || count > MOST_PIECES || count == 0) {
         PyObject *done = NULL;
         if (!PyErr_Occurred()) {
@@ -245,9 +261,11 @@ static PyObject *write_list(PyObject *self, PyObject *list) {
         goto end;
     }
     for (; held < count; held++) {
-        if (PyObject_GetBuffer(PySequence_Fast_GET_ITEM(pieces, held), &views[held], PyBUF_SIMPLE)
-            < 0)
+        if (PyObject_GetBuffer(PyTuple_GET_ITEM(pieces, held), &views[held], PyBUF_SIMPLE) < 0) {
+            PyErr_Clear();
+            done = PyObject_CallFunctionObjArgs(loop->state->stream_writelines, self, pieces, NULL);
             goto end;
+        }
         parts[held] = (struct iovec){views[held].buf, (size_t)views[held].len};
         total += parts[held].iov_len;
     }
@@ -268,7 +286,7 @@ static PyObject *write_list(PyObject *self, PyObject *list) {
             sent -= length;
             continue;
         }
-        if (keep_rest(self, loop, PySequence_Fast_GET_ITEM(pieces, i), (Py_ssize_t)sent) < 0)
+        if (keep_rest(self, loop, PyTuple_GET_ITEM(pieces, i), (Py_ssize_t)sent) < 0)
             Py_CLEAR(done);
         sent = 0;
     }

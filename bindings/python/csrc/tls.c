@@ -39,12 +39,16 @@ static LoopObject *loop_of(PyObject *self) {
     return (LoopObject *)loop;
 }
 
-/* The object that encrypts: below ssl.SSLObject if it is exactly that, a new
- * reference. */
+/* The object that encrypts, a new reference: the one below ssl.SSLObject. NULL
+ * without an exception if the context has a class of its own for that, which may
+ * take a part only, or keep what it is given: asyncio's code knows how to use it. */
 static PyObject *ssl_object(PyObject *self, State *state) {
     PyObject *object = attribute(self, state->tls.sslobj);
-    if (object && (PyObject *)Py_TYPE(object) == state->tls.ssl_object_class)
-        Py_SETREF(object, attribute(object, state->tls.sslobj));
+    if (object && (PyObject *)Py_TYPE(object) != state->tls.ssl_object_class) {
+        Py_DECREF(object);
+        return NULL;
+    }
+    if (object) Py_SETREF(object, attribute(object, state->tls.sslobj));
     return object;
 }
 
@@ -107,11 +111,10 @@ static int has_more(PyObject *incoming, PyObject *object, State *state) {
 }
 
 /* Decrypts into `place`: how much, *ret_ended at the peer's close_notify. */
-static Py_ssize_t decrypt(PyObject *self, State *state, char *place, int *ret_ended,
-                          int *ret_more) {
+static Py_ssize_t decrypt(PyObject *self, State *state, PyObject *object, char *place,
+                          int *ret_ended, int *ret_more) {
     Py_ssize_t total = 0;
-    PyObject *object = ssl_object(self, state);
-    PyObject *incoming = object ? attribute(self, state->tls.incoming) : NULL;
+    PyObject *incoming = attribute(self, state->tls.incoming);
     int more = incoming ? 1 : -1;
     while (more > 0 && total < READ_SIZE) {
         PyObject *room = PyMemoryView_FromMemory(place + total, READ_SIZE - total, PyBUF_WRITE);
@@ -136,32 +139,58 @@ static Py_ssize_t decrypt(PyObject *self, State *state, char *place, int *ret_en
         more = has_more(incoming, object, state);
     }
     Py_XDECREF(incoming);
-    Py_XDECREF(object);
     *ret_more = more > 0;
     return more < 0 ? -1 : total;
+}
+
+/* One chunk for the application: 0, or -1 with an exception. */
+static int deliver(PyObject *self, State *state, const char *place, Py_ssize_t count) {
+    PyObject *protocol = attribute(self, state->tls.app_protocol);
+    PyObject *data = protocol ? PyBytes_FromStringAndSize(place, count) : NULL;
+    PyObject *given[2] = {protocol, data};
+    PyObject *done =
+        data ? PyObject_VectorcallMethod(state->s_data_received, given, 2, NULL) : NULL;
+    Py_XDECREF(data);
+    Py_XDECREF(protocol);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* Between two chunks: does the application want the next one in the same way? It
+ * may have paused reading, aborted the connection, or set another protocol. */
+static int goes_on(PyObject *self, State *state) {
+    PyObject *now = attribute(self, state->tls.state);
+    Py_XDECREF(now);
+    if (!now || now == state->tls.unwrapped) return now ? 0 : -1;
+    int paused = truth_of(self, state->tls.app_reading_paused);
+    if (paused) return paused < 0 ? -1 : 0;
+    int buffered = truth_of(self, state->tls.app_protocol_is_buffer);
+    if (buffered <= 0) return buffered < 0 ? -1 : 1;
+    return call_ignoring(self, state->tls.do_read_buffered);
 }
 
 /* asyncio's _do_read__copied. */
 static int read_copied(PyObject *self, LoopObject *loop) {
     State *state = loop->state;
-    int ended = 0, more = 1;
+    PyObject *object = ssl_object(self, state);
+    if (!object) {
+        PyObject *done = PyErr_Occurred()
+            ? NULL
+            : PyObject_CallOneArg(state->tls.standard_read_copied, self);
+        Py_XDECREF(done);
+        return done ? 0 : -1;
+    }
+    int ended = 0, more = 1, code = 0;
     while (more) {
         char *place = read_buffer(loop);
-        Py_ssize_t count = place ? decrypt(self, state, place, &ended, &more) : -1;
-        if (count < 0) return -1;
-        if (count > 0) {
-            PyObject *protocol = attribute(self, state->tls.app_protocol);
-            PyObject *data = protocol ? PyBytes_FromStringAndSize(place, count) : NULL;
-            PyObject *given[2] = {protocol, data};
-            PyObject *done =
-                data ? PyObject_VectorcallMethod(state->s_data_received, given, 2, NULL) : NULL;
-            Py_XDECREF(data);
-            Py_XDECREF(protocol);
-            if (!done) return -1;
-            Py_DECREF(done);
-        }
+        Py_ssize_t count = place ? decrypt(self, state, object, place, &ended, &more) : -1;
+        code = count > 0 ? deliver(self, state, place, count) : (int)count;
+        if (code < 0) break;
+        if (more && (more = goes_on(self, state)) < 0) code = -1;
+        if (code < 0) break;
     }
-    if (!ended) return 0;
+    Py_DECREF(object);
+    if (code < 0 || !ended) return code;
     if (call_ignoring(self, state->tls.call_eof_received) < 0) return -1;
     return call_ignoring(self, state->tls.start_shutdown);
 }
@@ -250,9 +279,9 @@ static int encrypt(PyObject *self, State *state, PyObject *data) {
     Py_ssize_t length = PyObject_Size(data);
     if (length < 0) return -1;
     PyObject *object = ssl_object(self, state);
-    PyObject *count =
-        object ? PyObject_CallMethodOneArg(object, state->tls.write, data) : NULL;
-    Py_XDECREF(object);
+    if (!object) return PyErr_Occurred() ? -1 : 0;
+    PyObject *count = PyObject_CallMethodOneArg(object, state->tls.write, data);
+    Py_DECREF(object);
     if (!count) {
         if (!PyErr_Occurred() || !is_again(state)) return -1;
         return 0;
@@ -366,6 +395,7 @@ PyObject *make_tls_types(PyObject *module, PyObject *args) {
         {&state->tls.call_eof_received, "_call_eof_received"},
         {&state->tls.start_shutdown, "_start_shutdown"},
         {&state->tls.do_read, "_do_read"},
+        {&state->tls.do_read_buffered, "_do_read__buffered"},
         {&state->tls.do_write, "_do_write"},
         {&state->tls.do_handshake, "_do_handshake"},
         {&state->tls.do_flush, "_do_flush"},
@@ -378,10 +408,12 @@ PyObject *make_tls_types(PyObject *module, PyObject *args) {
     PyObject *protocol = member(sslproto, "SSLProtocol");
     PyObject *transport = member(sslproto, "_SSLProtocolTransport");
     state->tls.wrapped = member(states, "WRAPPED");
+    state->tls.unwrapped = member(states, "UNWRAPPED");
     state->tls.handshaking = member(states, "DO_HANDSHAKE");
     state->tls.flushing = member(states, "FLUSHING");
     state->tls.shutting_down = member(states, "SHUTDOWN");
     state->tls.again = member(sslproto, "SSLAgainErrors");
+    state->tls.standard_read_copied = member(protocol, "_do_read__copied");
     state->tls.standard_write = member(protocol, "_write_appdata");
     state->tls.standard_transport_write = member(transport, "write");
     state->tls.ssl_object_class = member(ssl, "SSLObject");
