@@ -147,8 +147,9 @@ static socklen_t numeric_address(LoopObject *loop, PyObject *given, Address *add
             return sizeof address->v4;
         }
     }
-    const char *text = PyUnicode_AsUTF8(host);
-    if (!text || number < 0 || number > 65535) {
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(host, &length);
+    if (!text || (size_t)length != strlen(text) || number < 0 || number > 65535) {
         PyErr_Clear();
         return 0;
     }
