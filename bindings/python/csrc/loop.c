@@ -265,7 +265,9 @@ static PyObject *loop_stats(LoopObject *self, PyObject *unused) {
 static PyObject *loop_stats_level(LoopObject *self, PyObject *level) {
     unsigned long value = PyLong_AsUnsignedLong(level);
     if (value == (unsigned long)-1 && PyErr_Occurred()) return NULL;
-    if (failed(self, loop_set_stats_level(self->loop, (uint32_t)value))) return NULL;
+    /* What does not fit is no level either. */
+    uint32_t known = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+    if (failed(self, loop_set_stats_level(self->loop, known))) return NULL;
     Py_RETURN_NONE;
 }
 
