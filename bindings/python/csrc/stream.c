@@ -9,8 +9,10 @@
 /* The system takes no more pieces in one call. */
 #define MOST_PIECES 1024
 #define INLINE_PIECES 16
-/* From so many bytes on a read goes to memory of its own. */
+/* From so many bytes on a read goes to memory of its own, up to so many: glibc maps
+ * what is 128 KiB or more, and cutting off the rest would be remapping. */
 #define LARGE_READ (16 * 1024)
+#define LARGEST_OWN (112 * 1024)
 
 /* What a read yielded beside bytes: the end, nothing yet, or an error. */
 static PyObject *received_nothing(PyObject *self, LoopObject *loop, ssize_t count) {
@@ -79,13 +81,13 @@ static PyObject *read_buffered(PyObject *self, LoopObject *loop, PyObject *proto
  * cost more than cutting off what was too much. */
 static ssize_t receive(Part *part, LoopObject *loop, PyObject **ret_data) {
     ssize_t count;
-    if (part->last_read < LARGE_READ) {
+    if (part->last_read < LARGE_READ || part->last_read >= LARGEST_OWN) {
         char *place = read_buffer(loop);
         if (!place) return 1;
         count = recv(part->fd, place, READ_SIZE, MSG_DONTWAIT);
         if (count > 0) *ret_data = PyBytes_FromStringAndSize(place, count);
     } else {
-        int room = part->last_read < READ_SIZE / 2 ? 2 * part->last_read : READ_SIZE;
+        int room = 2 * part->last_read < LARGEST_OWN ? 2 * part->last_read : LARGEST_OWN;
         PyObject *data = PyBytes_FromStringAndSize(NULL, room);
         if (!data) return 1;
         count = recv(part->fd, PyBytes_AS_STRING(data), (size_t)room, MSG_DONTWAIT);
