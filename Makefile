@@ -4,6 +4,7 @@
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
 # make bench-python   beside asyncio, uvloop and rloop, for the selected Python
+# make abi      records the ABI anew, after functions were added: see docs/abi.md
 # make header   include/coloop.h anew from src/ffi, and Python's modules from it
 # make model    the loom models alone
 
@@ -23,7 +24,7 @@ BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bind
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 
-.PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-cpython \
+.PHONY: all python demo test bench bench-python header abi model test-rust test-header test-abi test-c test-python test-cpython \
         test-asyncio test-asyncio-debug soak test-sharing \
         test-peers test-software test-contract test-samples test-examples
 
@@ -60,7 +61,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-abi test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -71,6 +72,14 @@ model:
 test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
 	$(PYTHON) scripts/raw_abi.py --check
+
+# Cargo's own tests leave a library with full debug information, which says what the
+# header promises; building it costs nothing after test-rust.
+test-abi: all
+	scripts/setup.sh abi
+	$(CARGO) test --locked --quiet --no-run --test header
+	$(PYTHON) scripts/abi.py check
+	$(PYTHON) -m unittest discover -s tests/abi -v
 
 target/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
@@ -172,3 +181,7 @@ bench-python: $(BENCH_VENV)/.coloop target/bench/load
 header:
 	COLOOP_UPDATE=1 $(CARGO) test --locked --test header
 	$(PYTHON) scripts/raw_abi.py
+
+abi: all
+	scripts/setup.sh abi
+	$(PYTHON) scripts/abi.py record
