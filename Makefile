@@ -4,7 +4,7 @@
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
 # make bench-python   beside asyncio, uvloop and rloop, for the selected Python
-# make header   include/coloop.h anew from src/ffi, and Python's modules from it
+# make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
 # make model    the loom models alone
 
 CARGO  ?= cargo
@@ -71,6 +71,7 @@ model:
 test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
 	$(PYTHON) scripts/raw_abi.py --check
+	$(PYTHON) scripts/dynamic_header.py --check
 
 target/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
@@ -172,3 +173,4 @@ bench-python: $(BENCH_VENV)/.coloop target/bench/load
 header:
 	COLOOP_UPDATE=1 $(CARGO) test --locked --test header
 	$(PYTHON) scripts/raw_abi.py
+	$(PYTHON) scripts/dynamic_header.py
