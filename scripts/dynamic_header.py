@@ -33,9 +33,11 @@ def answer(function):
             # A second destructor for the same data is for what the call makes of it.
             losses.append(f"coloop_not_loaded({data}, {parameter.name})")
             data = None
-    if function.result == "int" and losses:
-        return ", ".join(losses)
-    return ", ".join([*losses, value]) if function.result != "void" else ", ".join(losses) or "(void)0"
+    if function.result == "void":
+        parts = losses or ["(void)0"]
+    else:
+        parts = losses if function.result == "int" and losses else [*losses, value]
+    return f"({', '.join(parts)})" if len(parts) > 1 else parts[0]
 
 
 def declaration(parameter):
@@ -50,9 +52,7 @@ def entry(function):
     arguments = ", ".join(parameter.name for parameter in function.parameters)
     void = function.result == "void"
     start = f"V({function.name}" if void else f"F({function.result.replace(' ', GLUE)}, {function.name}"
-    value = answer(function)
-    value = f"({value})" if "," in value else value
-    text = f"{start}, ({parameters}), ({arguments}), {value})"
+    text = f"{start}, ({parameters}), ({arguments}), {answer(function)})"
     lines = textwrap.wrap(text, 92, initial_indent="    ", subsequent_indent="      ", break_long_words=False)
     return " \\\n".join(lines).replace(GLUE, " ")
 

@@ -110,33 +110,33 @@
     F(int, loop_get_running, (struct loop_t **ret_loop), (ret_loop), -ENOSYS) \
     F(int, loop_call_soon, (struct loop_t *loop, loop_callback_t callback, void *user_data, \
       loop_destroy_t destroy, loop_handle_t *ret_handle), (loop, callback, user_data, \
-      destroy, ret_handle), (coloop_not_loaded(user_data, destroy))) \
+      destroy, ret_handle), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_call_soon_context, (struct loop_t *loop, loop_callback_t callback, \
       void *user_data, loop_destroy_t destroy, void *context, loop_handle_t *ret_handle), \
       (loop, callback, user_data, destroy, context, ret_handle), \
-      (coloop_not_loaded(user_data, destroy))) \
+      coloop_not_loaded(user_data, destroy)) \
     F(int, loop_call_soon_threadsafe, (struct loop_t *loop, loop_callback_t callback, \
       void *user_data, loop_destroy_t destroy, loop_handle_t *ret_handle), (loop, callback, \
-      user_data, destroy, ret_handle), (coloop_not_loaded(user_data, destroy))) \
+      user_data, destroy, ret_handle), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_call_soon_threadsafe_context, (struct loop_t *loop, \
       loop_callback_t callback, void *user_data, loop_destroy_t destroy, void *context, \
       loop_handle_t *ret_handle), (loop, callback, user_data, destroy, context, ret_handle), \
-      (coloop_not_loaded(user_data, destroy))) \
+      coloop_not_loaded(user_data, destroy)) \
     F(int, loop_call_later, (struct loop_t *loop, int64_t delay_ns, \
       loop_callback_t callback, void *user_data, loop_destroy_t destroy, \
       loop_handle_t *ret_handle), (loop, delay_ns, callback, user_data, destroy, \
-      ret_handle), (coloop_not_loaded(user_data, destroy))) \
+      ret_handle), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_call_later_context, (struct loop_t *loop, int64_t delay_ns, \
       loop_callback_t callback, void *user_data, loop_destroy_t destroy, void *context, \
       loop_handle_t *ret_handle), (loop, delay_ns, callback, user_data, destroy, context, \
-      ret_handle), (coloop_not_loaded(user_data, destroy))) \
+      ret_handle), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_call_at, (struct loop_t *loop, uint64_t when_ns, loop_callback_t callback, \
       void *user_data, loop_destroy_t destroy, loop_handle_t *ret_handle), (loop, when_ns, \
-      callback, user_data, destroy, ret_handle), (coloop_not_loaded(user_data, destroy))) \
+      callback, user_data, destroy, ret_handle), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_call_at_context, (struct loop_t *loop, uint64_t when_ns, \
       loop_callback_t callback, void *user_data, loop_destroy_t destroy, void *context, \
       loop_handle_t *ret_handle), (loop, when_ns, callback, user_data, destroy, context, \
-      ret_handle), (coloop_not_loaded(user_data, destroy))) \
+      ret_handle), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_wakeup, (struct loop_t *loop), (loop), -ENOSYS) \
     F(int, loop_handle_cancel, (struct loop_t *loop, loop_handle_t handle), (loop, handle), \
       -ENOSYS) \
@@ -148,17 +148,17 @@
       uint64_t when_ns), (loop, handle, when_ns), -ENOSYS) \
     F(int, loop_add_reader, (struct loop_t *loop, int fd, loop_callback_t callback, \
       void *user_data, loop_destroy_t destroy), (loop, fd, callback, user_data, destroy), \
-      (coloop_not_loaded(user_data, destroy))) \
+      coloop_not_loaded(user_data, destroy)) \
     F(int, loop_add_reader_context, (struct loop_t *loop, int fd, loop_callback_t callback, \
       void *user_data, loop_destroy_t destroy, void *context), (loop, fd, callback, \
-      user_data, destroy, context), (coloop_not_loaded(user_data, destroy))) \
+      user_data, destroy, context), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_remove_reader, (struct loop_t *loop, int fd), (loop, fd), -ENOSYS) \
     F(int, loop_add_writer, (struct loop_t *loop, int fd, loop_callback_t callback, \
       void *user_data, loop_destroy_t destroy), (loop, fd, callback, user_data, destroy), \
-      (coloop_not_loaded(user_data, destroy))) \
+      coloop_not_loaded(user_data, destroy)) \
     F(int, loop_add_writer_context, (struct loop_t *loop, int fd, loop_callback_t callback, \
       void *user_data, loop_destroy_t destroy, void *context), (loop, fd, callback, \
-      user_data, destroy, context), (coloop_not_loaded(user_data, destroy))) \
+      user_data, destroy, context), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_remove_writer, (struct loop_t *loop, int fd), (loop, fd), -ENOSYS) \
     F(int, loop_run_once, (struct loop_t *loop, int64_t timeout_ns), (loop, timeout_ns), \
       -ENOSYS) \
@@ -172,16 +172,16 @@
     F(int, loop_dispatch, (struct loop_t *loop), (loop), -ENOSYS) \
     F(int, loop_set_wait_hooks, (struct loop_t *loop, loop_hook_t before_wait, \
       loop_hook_t after_wait, void *user_data, loop_destroy_t destroy), (loop, before_wait, \
-      after_wait, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      after_wait, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_set_wake_hook, (struct loop_t *loop, loop_hook_t hook, void *user_data, \
       loop_destroy_t destroy), (loop, hook, user_data, destroy), \
-      (coloop_not_loaded(user_data, destroy))) \
+      coloop_not_loaded(user_data, destroy)) \
     F(int, loop_set_context_hooks, (struct loop_t *loop, \
       const struct loop_context_hooks_t *hooks, void *user_data, loop_destroy_t destroy), \
-      (loop, hooks, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      (loop, hooks, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_set_exception_handler, (struct loop_t *loop, \
       loop_exception_handler_t handler, void *user_data, loop_destroy_t destroy), (loop, \
-      handler, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      handler, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_call_exception_handler, (struct loop_t *loop, \
       const struct loop_exception_context_t *context), (loop, context), -ENOSYS) \
     F(int, loop_default_exception_handler, (struct loop_t *loop, \
@@ -190,7 +190,7 @@
       (loop, code, exception), -ENOSYS) \
     F(int, loop_set_slow_callback_hook, (struct loop_t *loop, \
       loop_slow_callback_hook_t hook, void *user_data, loop_destroy_t destroy), (loop, hook, \
-      user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_set_slow_callback_duration, (struct loop_t *loop, uint64_t duration_ns), \
       (loop, duration_ns), -ENOSYS) \
     F(uint64_t, loop_get_slow_callback_duration, (const struct loop_t *loop), (loop), 0) \
@@ -201,7 +201,7 @@
     F(int, policy_get_mode, (void), (), -ENOSYS) \
     F(int, policy_new, (const struct policy_vtable_t *vtable, void *user_data, \
       loop_destroy_t destroy, struct policy_t **ret_policy), (vtable, user_data, destroy, \
-      ret_policy), (coloop_not_loaded(user_data, destroy))) \
+      ret_policy), coloop_not_loaded(user_data, destroy)) \
     F(struct policy_t *, policy_ref, (struct policy_t *policy), (policy), NULL) \
     V(policy_unref, (struct policy_t *policy), (policy), (void)0) \
     F(int, policy_set, (struct policy_t *policy), (policy), -ENOSYS) \
@@ -226,32 +226,32 @@
       const char **ret_message), (future, ret_code, ret_message), -ENOSYS) \
     F(void *, loop_future_exception_data, (struct loop_future_t *future), (future), NULL) \
     F(int, loop_future_set_result, (struct loop_future_t *future, void *result, \
-      loop_destroy_t destroy), (future, result, destroy), (coloop_not_loaded(result, \
-      destroy))) \
+      loop_destroy_t destroy), (future, result, destroy), coloop_not_loaded(result, \
+      destroy)) \
     F(int, loop_future_set_exception, (struct loop_future_t *future, int code, \
       const char *message), (future, code, message), -ENOSYS) \
     F(int, loop_future_set_exception_data, (struct loop_future_t *future, int code, \
       const char *message, void *data, loop_destroy_t destroy), (future, code, message, \
-      data, destroy), (coloop_not_loaded(data, destroy))) \
+      data, destroy), coloop_not_loaded(data, destroy)) \
     F(int, loop_future_cancel, (struct loop_future_t *future, const char *message), (future, \
       message), -ENOSYS) \
     F(int, loop_future_add_done_callback, (struct loop_future_t *future, \
       loop_future_callback_t callback, void *user_data, loop_destroy_t destroy), (future, \
-      callback, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      callback, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_future_add_done_callback_context, (struct loop_future_t *future, \
       loop_future_callback_t callback, void *user_data, loop_destroy_t destroy, \
       void *context), (future, callback, user_data, destroy, context), \
-      (coloop_not_loaded(user_data, destroy))) \
+      coloop_not_loaded(user_data, destroy)) \
     F(int, loop_future_remove_done_callback, (struct loop_future_t *future, \
       loop_future_callback_t callback, void *user_data), (future, callback, user_data), \
       -ENOSYS) \
     F(int, loop_create_task, (struct loop_t *loop, loop_task_step_t step, void *user_data, \
       loop_destroy_t destroy, struct loop_task_t **ret_task), (loop, step, user_data, \
-      destroy, ret_task), (coloop_not_loaded(user_data, destroy))) \
+      destroy, ret_task), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_create_task_with, (struct loop_t *loop, \
       const struct loop_task_options_t *options, loop_task_step_t step, void *user_data, \
       loop_destroy_t destroy, struct loop_task_t **ret_task), (loop, options, step, \
-      user_data, destroy, ret_task), (coloop_not_loaded(user_data, destroy))) \
+      user_data, destroy, ret_task), coloop_not_loaded(user_data, destroy)) \
     F(struct loop_task_t *, loop_task_ref, (struct loop_task_t *task), (task), NULL) \
     V(loop_task_unref, (struct loop_task_t *task), (task), (void)0) \
     F(struct loop_future_t *, loop_task_future, (struct loop_task_t *task), (task), NULL) \
@@ -259,8 +259,7 @@
       future), -ENOSYS) \
     F(struct loop_future_t *, loop_task_awaited, (struct loop_task_t *task), (task), NULL) \
     F(int, loop_task_return, (struct loop_task_t *task, void *result, \
-      loop_destroy_t destroy), (task, result, destroy), (coloop_not_loaded(result, \
-      destroy))) \
+      loop_destroy_t destroy), (task, result, destroy), coloop_not_loaded(result, destroy)) \
     F(int, loop_task_fail, (struct loop_task_t *task, int code, const char *message), (task, \
       code, message), -ENOSYS) \
     F(int, loop_task_cancel, (struct loop_task_t *task, const char *message), (task, \
@@ -276,7 +275,7 @@
       size_t capacity), (loop, tasks, capacity), -ENOSYS) \
     F(int, loop_sleep, (struct loop_t *loop, int64_t delay_ns, void *result, \
       loop_destroy_t destroy, struct loop_future_t **ret_future), (loop, delay_ns, result, \
-      destroy, ret_future), (coloop_not_loaded(result, destroy))) \
+      destroy, ret_future), coloop_not_loaded(result, destroy)) \
     F(int, loop_timeout_enter, (struct loop_task_t *task, int64_t delay_ns, \
       struct loop_timeout_t **ret_timeout), (task, delay_ns, ret_timeout), -ENOSYS) \
     F(int, loop_timeout_reschedule, (struct loop_timeout_t *timeout, int64_t delay_ns), \
@@ -291,7 +290,7 @@
     F(int, loop_task_group_create_task, (struct loop_task_group_t *group, \
       loop_task_step_t step, void *user_data, loop_destroy_t destroy, \
       struct loop_task_t **ret_task), (group, step, user_data, destroy, ret_task), \
-      (coloop_not_loaded(user_data, destroy))) \
+      coloop_not_loaded(user_data, destroy)) \
     F(int, loop_task_group_cancel, (struct loop_task_group_t *group), (group), -ENOSYS) \
     F(int, loop_task_group_exit, (struct loop_task_group_t *group, int outcome, \
       struct loop_future_t **ret_future), (group, outcome, ret_future), -ENOSYS) \
@@ -312,26 +311,26 @@
       void **ret_result), (loop, future, ret_result), -ENOSYS) \
     F(int, loop_add_finalizer, (struct loop_t *loop, loop_finalizer_t finalizer, \
       void *user_data, loop_destroy_t destroy, uint64_t *ret_id), (loop, finalizer, \
-      user_data, destroy, ret_id), (coloop_not_loaded(user_data, destroy))) \
+      user_data, destroy, ret_id), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_remove_finalizer, (struct loop_t *loop, uint64_t id), (loop, id), -ENOSYS) \
     F(int, loop_shutdown_asyncgens, (struct loop_t *loop, \
       struct loop_future_t **ret_future), (loop, ret_future), -ENOSYS) \
     F(int, loop_run, (const struct loop_runner_options_t *options, loop_task_step_t step, \
       void *user_data, loop_destroy_t destroy, struct loop_future_t **ret_future), (options, \
-      step, user_data, destroy, ret_future), (coloop_not_loaded(user_data, destroy))) \
+      step, user_data, destroy, ret_future), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_runner_new, (const struct loop_runner_options_t *options, \
       struct loop_runner_t **ret_runner), (options, ret_runner), -ENOSYS) \
     F(struct loop_t *, loop_runner_get_loop, (struct loop_runner_t *runner), (runner), NULL) \
     F(int, loop_runner_run, (struct loop_runner_t *runner, loop_task_step_t step, \
       void *user_data, loop_destroy_t destroy, struct loop_future_t **ret_future), (runner, \
-      step, user_data, destroy, ret_future), (coloop_not_loaded(user_data, destroy))) \
+      step, user_data, destroy, ret_future), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_runner_close, (struct loop_runner_t *runner), (runner), -ENOSYS) \
     F(int, loop_submit_threadsafe, (struct loop_t *loop, loop_submit_callback_t start, \
       void *user_data, loop_destroy_t destroy, struct loop_cfuture_t **ret_cfuture), (loop, \
-      start, user_data, destroy, ret_cfuture), (coloop_not_loaded(user_data, destroy))) \
+      start, user_data, destroy, ret_cfuture), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_create_task_threadsafe, (struct loop_t *loop, loop_task_step_t step, \
       void *user_data, loop_destroy_t destroy, struct loop_cfuture_t **ret_cfuture), (loop, \
-      step, user_data, destroy, ret_cfuture), (coloop_not_loaded(user_data, destroy))) \
+      step, user_data, destroy, ret_cfuture), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_cfuture_new, (struct loop_cfuture_t **ret_cfuture), (ret_cfuture), -ENOSYS) \
     F(struct loop_cfuture_t *, loop_cfuture_ref, (struct loop_cfuture_t *cfuture), \
       (cfuture), NULL) \
@@ -342,13 +341,13 @@
     F(int, loop_cfuture_cancel, (struct loop_cfuture_t *cfuture, const char *message), \
       (cfuture, message), -ENOSYS) \
     F(int, loop_cfuture_set_result, (struct loop_cfuture_t *cfuture, void *result, \
-      loop_destroy_t destroy), (cfuture, result, destroy), (coloop_not_loaded(result, \
-      destroy))) \
+      loop_destroy_t destroy), (cfuture, result, destroy), coloop_not_loaded(result, \
+      destroy)) \
     F(int, loop_cfuture_set_exception, (struct loop_cfuture_t *cfuture, int code, \
       const char *message), (cfuture, code, message), -ENOSYS) \
     F(int, loop_cfuture_add_done_callback, (struct loop_cfuture_t *cfuture, \
       loop_cfuture_callback_t callback, void *user_data, loop_destroy_t destroy), (cfuture, \
-      callback, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      callback, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_wrap_cfuture, (struct loop_t *loop, struct loop_cfuture_t *cfuture, \
       struct loop_future_t **ret_future), (loop, cfuture, ret_future), -ENOSYS) \
     F(int, loop_sock_recv, (struct loop_t *loop, int fd, size_t length, \
@@ -362,12 +361,12 @@
       ret_future), -ENOSYS) \
     F(int, loop_sock_sendall, (struct loop_t *loop, int fd, const void *data, size_t length, \
       void *user_data, loop_destroy_t destroy, struct loop_future_t **ret_future), (loop, \
-      fd, data, length, user_data, destroy, ret_future), (coloop_not_loaded(user_data, \
-      destroy))) \
+      fd, data, length, user_data, destroy, ret_future), coloop_not_loaded(user_data, \
+      destroy)) \
     F(int, loop_sock_sendto, (struct loop_t *loop, int fd, const void *data, size_t length, \
       void *user_data, loop_destroy_t destroy, const void *address, size_t address_length, \
       struct loop_future_t **ret_future), (loop, fd, data, length, user_data, destroy, \
-      address, address_length, ret_future), (coloop_not_loaded(user_data, destroy))) \
+      address, address_length, ret_future), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_sock_accept, (struct loop_t *loop, int fd, \
       struct loop_future_t **ret_future), (loop, fd, ret_future), -ENOSYS) \
     F(int, loop_accepted_take, (struct loop_accepted_t *accepted), (accepted), -ENOSYS) \
@@ -388,7 +387,7 @@
       const struct loop_iovec_t *pieces, size_t count), (transport, pieces, count), -ENOSYS) \
     F(int, loop_transport_write_owned, (struct loop_transport_t *transport, \
       const void *data, size_t length, void *user_data, loop_destroy_t destroy), (transport, \
-      data, length, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      data, length, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_transport_write_eof, (struct loop_transport_t *transport), (transport), \
       -ENOSYS) \
     F(int, loop_transport_can_write_eof, (struct loop_transport_t *transport), (transport), \
@@ -413,7 +412,7 @@
       size_t *ret_high, size_t *ret_low), (transport, ret_high, ret_low), -ENOSYS) \
     F(int, loop_transport_set_protocol, (struct loop_transport_t *transport, \
       const struct loop_protocol_t *protocol, void *user_data, loop_destroy_t destroy), \
-      (transport, protocol, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      (transport, protocol, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(void *, loop_transport_get_protocol, (struct loop_transport_t *transport), \
       (transport), NULL) \
     F(int, loop_transport_get_fd, (struct loop_transport_t *transport), (transport), \
@@ -430,13 +429,13 @@
     F(int, loop_create_server, (struct loop_t *loop, \
       const struct loop_server_options_t *options, loop_protocol_factory_t factory, \
       void *factory_data, loop_destroy_t destroy, struct loop_future_t **ret_future), (loop, \
-      options, factory, factory_data, destroy, ret_future), (coloop_not_loaded(factory_data, \
-      destroy))) \
+      options, factory, factory_data, destroy, ret_future), coloop_not_loaded(factory_data, \
+      destroy)) \
     F(int, loop_create_unix_server, (struct loop_t *loop, const char *path, int backlog, \
       uint32_t flags, loop_protocol_factory_t factory, void *factory_data, \
       loop_destroy_t destroy, struct loop_future_t **ret_future), (loop, path, backlog, \
-      flags, factory, factory_data, destroy, ret_future), (coloop_not_loaded(factory_data, \
-      destroy))) \
+      flags, factory, factory_data, destroy, ret_future), coloop_not_loaded(factory_data, \
+      destroy)) \
     F(struct loop_server_t *, loop_server_ref, (struct loop_server_t *server), (server), \
       NULL) \
     V(loop_server_unref, (struct loop_server_t *server), (server), (void)0) \
@@ -458,31 +457,31 @@
       const struct loop_connection_options_t *options, \
       const struct loop_protocol_t *protocol, void *user_data, loop_destroy_t destroy, \
       struct loop_future_t **ret_future), (loop, options, protocol, user_data, destroy, \
-      ret_future), (coloop_not_loaded(user_data, destroy))) \
+      ret_future), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_create_unix_connection, (struct loop_t *loop, const char *path, \
       const struct loop_protocol_t *protocol, void *user_data, loop_destroy_t destroy, \
       struct loop_future_t **ret_future), (loop, path, protocol, user_data, destroy, \
-      ret_future), (coloop_not_loaded(user_data, destroy))) \
+      ret_future), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_create_datagram_endpoint, (struct loop_t *loop, \
       const struct loop_datagram_options_t *options, \
       const struct loop_datagram_protocol_t *protocol, void *user_data, \
       loop_destroy_t destroy, struct loop_future_t **ret_future), (loop, options, protocol, \
-      user_data, destroy, ret_future), (coloop_not_loaded(user_data, destroy))) \
+      user_data, destroy, ret_future), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_transport_sendto, (struct loop_transport_t *transport, const void *data, \
       size_t data_length, const void *address, size_t address_length), (transport, data, \
       data_length, address, address_length), -ENOSYS) \
     F(int, loop_connect_accepted_socket, (struct loop_t *loop, int fd, \
       const struct loop_protocol_t *protocol, void *user_data, loop_destroy_t destroy, \
       struct loop_transport_t **ret_transport), (loop, fd, protocol, user_data, destroy, \
-      ret_transport), (coloop_not_loaded(user_data, destroy))) \
+      ret_transport), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_connect_read_pipe, (struct loop_t *loop, int fd, \
       const struct loop_protocol_t *protocol, void *user_data, loop_destroy_t destroy, \
       struct loop_transport_t **ret_transport), (loop, fd, protocol, user_data, destroy, \
-      ret_transport), (coloop_not_loaded(user_data, destroy))) \
+      ret_transport), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_connect_write_pipe, (struct loop_t *loop, int fd, \
       const struct loop_protocol_t *protocol, void *user_data, loop_destroy_t destroy, \
       struct loop_transport_t **ret_transport), (loop, fd, protocol, user_data, destroy, \
-      ret_transport), (coloop_not_loaded(user_data, destroy))) \
+      ret_transport), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_transport_new_layer, (struct loop_t *loop, const struct loop_layer_t *layer, \
       void *layer_data, loop_destroy_t layer_destroy, \
       const struct loop_protocol_t *protocol, void *protocol_data, \
@@ -504,18 +503,18 @@
       const char *message), (transport, code, message), -ENOSYS) \
     F(int, loop_add_signal_handler, (struct loop_t *loop, int signum, \
       loop_callback_t callback, void *user_data, loop_destroy_t destroy), (loop, signum, \
-      callback, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      callback, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_add_signal_handler_context, (struct loop_t *loop, int signum, \
       loop_callback_t callback, void *user_data, loop_destroy_t destroy, void *context), \
-      (loop, signum, callback, user_data, destroy, context), (coloop_not_loaded(user_data, \
-      destroy))) \
+      (loop, signum, callback, user_data, destroy, context), coloop_not_loaded(user_data, \
+      destroy)) \
     F(int, loop_remove_signal_handler, (struct loop_t *loop, int signum), (loop, signum), \
       -ENOSYS) \
     F(int, loop_executor_new, (uint32_t workers, struct loop_executor_t **ret_executor), \
       (workers, ret_executor), -ENOSYS) \
     F(int, loop_executor_create, (const struct loop_executor_vtable_t *vtable, \
       void *user_data, loop_destroy_t destroy, struct loop_executor_t **ret_executor), \
-      (vtable, user_data, destroy, ret_executor), (coloop_not_loaded(user_data, destroy))) \
+      (vtable, user_data, destroy, ret_executor), coloop_not_loaded(user_data, destroy)) \
     F(struct loop_executor_t *, loop_executor_ref, (struct loop_executor_t *executor), \
       (executor), NULL) \
     V(loop_executor_unref, (struct loop_executor_t *executor), (executor), (void)0) \
@@ -525,7 +524,7 @@
     F(int, loop_executor_queued, (struct loop_executor_t *executor), (executor), -ENOSYS) \
     F(int, loop_executor_submit, (struct loop_executor_t *executor, \
       loop_callback_t callback, void *user_data, loop_destroy_t destroy), (executor, \
-      callback, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      callback, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_executor_shutdown, (struct loop_executor_t *executor, uint32_t flags, \
       int64_t timeout_ns), (executor, flags, timeout_ns), -ENOSYS) \
     F(int, loop_executor_reinit_after_fork, (struct loop_executor_t *executor), (executor), \
@@ -535,13 +534,13 @@
     F(int, loop_run_in_executor, (struct loop_t *loop, struct loop_executor_t *executor, \
       loop_job_t job, void *user_data, loop_destroy_t destroy, \
       loop_destroy_t result_destroy, struct loop_future_t **ret_future), (loop, executor, \
-      job, user_data, destroy, result_destroy, ret_future), (coloop_not_loaded(user_data, \
-      destroy))) \
+      job, user_data, destroy, result_destroy, ret_future), coloop_not_loaded(user_data, \
+      destroy)) \
     F(int, loop_job_fail, (int code, const char *message), (code, message), -ENOSYS) \
     F(int, loop_call_in_executor, (struct loop_t *loop, struct loop_executor_t *executor, \
       loop_callback_t work, loop_callback_t done, void *user_data, loop_destroy_t destroy), \
-      (loop, executor, work, done, user_data, destroy), (coloop_not_loaded(user_data, \
-      destroy))) \
+      (loop, executor, work, done, user_data, destroy), coloop_not_loaded(user_data, \
+      destroy)) \
     F(int, loop_set_default_executor, (struct loop_t *loop, \
       struct loop_executor_t *executor), (loop, executor), -ENOSYS) \
     F(int, loop_shutdown_default_executor, (struct loop_t *loop, int64_t timeout_ns, \
@@ -561,7 +560,7 @@
       const char **ret_service), (future, ret_host, ret_service), -ENOSYS) \
     F(int, loop_watch_child, (struct loop_t *loop, int pid, loop_child_callback_t callback, \
       void *user_data, loop_destroy_t destroy), (loop, pid, callback, user_data, destroy), \
-      (coloop_not_loaded(user_data, destroy))) \
+      coloop_not_loaded(user_data, destroy)) \
     F(int, loop_unwatch_child, (struct loop_t *loop, int pid), (loop, pid), -ENOSYS) \
     F(const struct loop_child_watcher_t *, loop_child_watcher_get, (int kind), (kind), NULL) \
     F(const char *, loop_child_watcher_name, (const struct loop_child_watcher_t *watcher), \
@@ -573,7 +572,7 @@
     F(int, loop_child_watcher_add_child_handler, \
       (const struct loop_child_watcher_t *watcher, int pid, loop_child_callback_t callback, \
       void *user_data, loop_destroy_t destroy), (watcher, pid, callback, user_data, \
-      destroy), (coloop_not_loaded(user_data, destroy))) \
+      destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_child_watcher_remove_child_handler, \
       (const struct loop_child_watcher_t *watcher, int pid), (watcher, pid), -ENOSYS) \
     F(int, policy_get_child_watcher, (const struct loop_child_watcher_t **ret_watcher), \
@@ -594,12 +593,12 @@
       const struct loop_subprocess_options_t *options, \
       const struct loop_process_protocol_t *protocol, void *user_data, \
       loop_destroy_t destroy, struct loop_process_t **ret_process), (loop, options, \
-      protocol, user_data, destroy, ret_process), (coloop_not_loaded(user_data, destroy))) \
+      protocol, user_data, destroy, ret_process), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_subprocess_shell_protocol, (struct loop_t *loop, const char *command, \
       const struct loop_subprocess_options_t *options, \
       const struct loop_process_protocol_t *protocol, void *user_data, \
       loop_destroy_t destroy, struct loop_process_t **ret_process), (loop, command, options, \
-      protocol, user_data, destroy, ret_process), (coloop_not_loaded(user_data, destroy))) \
+      protocol, user_data, destroy, ret_process), coloop_not_loaded(user_data, destroy)) \
     F(struct loop_process_t *, loop_process_ref, (struct loop_process_t *process), \
       (process), NULL) \
     V(loop_process_unref, (struct loop_process_t *process), (process), (void)0) \
@@ -623,7 +622,7 @@
       (struct loop_process_t *process, int stream), (process, stream), NULL) \
     F(int, loop_watchdog_start, (struct loop_t *loop, uint64_t threshold_ns, \
       loop_watchdog_callback_t callback, void *user_data, loop_destroy_t destroy), (loop, \
-      threshold_ns, callback, user_data, destroy), (coloop_not_loaded(user_data, destroy))) \
+      threshold_ns, callback, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
     F(int, loop_watchdog_stop, (struct loop_t *loop), (loop), -ENOSYS) \
     F(const char *, loop_strerror, (int code), (code), COLOOP_NOT_LOADED_TEXT) \
     F(const char *, loop_last_error, (void), (), COLOOP_NOT_LOADED_TEXT)
