@@ -32,6 +32,12 @@ def nodes():
     return set(re.findall(r"(\w+) \{", text))
 
 
+def loaded_at_run_time():
+    """The functions in the table of coloop/dynamic.h."""
+    text = (ROOT / "include/coloop/dynamic.h").read_text()
+    return re.findall(r"^ *(?:F\([^(,]+, |V\()(\w+),[ \\]", text, re.M)
+
+
 def archived():
     """The public names that the static library defines."""
     command = ["nm", "--extern-only", "--defined-only", "--format=just-symbols", ROOT / "target/lib/libcoloop.a"]
@@ -65,6 +71,9 @@ class Symbols(unittest.TestCase):
 
     def test_the_static_library(self):
         self.same(archived(), "the static library")
+
+    def test_the_library_loaded_at_run_time(self):
+        self.same(loaded_at_run_time(), "coloop/dynamic.h")
 
     def test_ctypes(self):
         self.same(ctypes_abi.FUNCTIONS, "coloop.ctypes_abi")
