@@ -6,6 +6,7 @@
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
 # make bench-python   beside asyncio, uvloop and rloop, for the selected Python
+# make wheels   source distribution and wheels, into target/wheels; PYTHONS="python3.11 ..." are the versions
 # make abi      records the ABI anew, after functions were added: see docs/abi.md
 # make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
 # make model    the loom models alone
@@ -22,7 +23,7 @@ WARN   := -std=c11 -Wall -Wextra -pedantic -Werror
 LINK   := -Iinclude -L$(LIB) -lcoloop -Wl,-rpath,$(abspath $(LIB)) -pthread
 BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bindings/python/csrc/*) \
            $(wildcard bindings/python/coloop/*.py bindings/python/coloop/*.pyi) \
-           bindings/python/coloop/cmake/coloopConfig.cmake
+           $(wildcard packaging/*.cmake.in) $(shell find include -type f)
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -33,16 +34,20 @@ STRIP      ?= strip
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 
-.PHONY: all python install uninstall demo test bench bench-python header abi model test-rust test-header test-abi test-c test-python test-cpython \
+.PHONY: all python install uninstall demo test bench bench-python header abi wheels model test-rust test-header test-abi test-wheels test-c test-python test-cpython \
         test-asyncio test-asyncio-debug soak test-sharing \
         test-peers test-software test-contract test-samples test-examples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
+# The libraries name no directory of the machine that they were built on.
+CRATES := $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
+BUILD  := $(CARGO) --config 'build.rustflags=["--remap-path-prefix=$(CRATES)=crates"]' rustc --locked --release --lib
+
 # The Linux library has versioned symbols, which only the shared library may
 # link; so each kind is built by itself.
 $(LIB)/libcoloop.so: $(SOURCES)
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib --features symbol-versions
+	$(BUILD) --crate-type cdylib --features symbol-versions
 	mkdir -p $(LIB)
 	install target/release/libcoloop.so $(LIB)/libcoloop.so.0
 	ln -sf libcoloop.so.0 $@
@@ -50,7 +55,7 @@ $(LIB)/libcoloop.so: $(SOURCES)
 # With it, what a program that links to it statically must name as well.
 $(LIB)/libcoloop.a $(LIB)/native-static-libs &: $(SOURCES)
 	mkdir -p $(LIB)
-	$(CARGO) rustc --locked --release --lib --crate-type staticlib -- \
+	$(BUILD) --crate-type staticlib -- \
 	    --print native-static-libs=$(LIB)/native-static-libs
 	install -m 644 target/release/libcoloop.a $(LIB)/libcoloop.a
 
@@ -80,7 +85,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-abi test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-abi test-c test-python test-cpython test-asyncio test-sharing test-wheels test-peers test-types test-software test-contract test-samples test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -172,6 +177,25 @@ $(VENV)/.coloop-$(TAG): $(VENV)/.installed-$(TAG) $(BINDING) $(LIB)/libcoloop.so
 	rm -rf bindings/python/build
 	COLOOP_LIBRARY=$(abspath $(LIB)/libcoloop.so.0) $(VENV)/bin/pip install --quiet ./bindings/python
 	touch $@
+
+# What links for old C libraries, and what checks the result.
+TOOLS := target/wheels-tools
+
+$(TOOLS)/.installed: scripts/setup.sh scripts/requirements-wheels.txt
+	scripts/setup.sh wheels
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --requirement scripts/requirements-wheels.txt
+	touch $@
+
+# Each wheel is tested by the Python that it is for.
+wheels: $(TOOLS)/.installed all
+	$(TOOLS)/bin/python scripts/wheels.py target/wheels $(PYTHONS)
+	$(TOOLS)/bin/python scripts/wheels.py --test target/wheels $(PYTHONS)
+
+# The same for one Python.
+test-wheels: $(TOOLS)/.installed all
+	$(TOOLS)/bin/python scripts/wheels.py target/tests/wheels $(PYTHON)
+	COLOOP_WHEELS=target/tests/wheels $(PYTHON) -m unittest discover -s tests/wheels -v
 
 bench: all
 	scripts/setup.sh bench

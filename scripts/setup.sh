@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | abi | software | bench | bench-python
+# are not there yet: setup.sh test | abi | wheels | software | bench | bench-python
 set -eu
 
 packages=""
@@ -33,6 +33,12 @@ abi)
     need binutils nm --version
     need abigail-tools abidiff --version
     ;;
+wheels)
+    need gcc gcc --version
+    need g++ g++ --version
+    need binutils nm --version
+    need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
+    ;;
 software)
     need wrk command -v wrk
     need redis-server command -v redis-server
@@ -52,7 +58,7 @@ bench-python)
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 *)
-    echo "usage: $0 test|abi|software|bench|bench-python" >&2
+    echo "usage: $0 test|abi|wheels|software|bench|bench-python" >&2
     exit 2
     ;;
 esac
