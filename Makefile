@@ -22,10 +22,9 @@ BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bind
            bindings/python/coloop/cmake/coloopConfig.cmake
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-
 .PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-cpython \
         test-asyncio test-asyncio-debug soak test-sharing \
-        test-peers test-software test-contract test-samples test-examples
+        test-peers test-types test-software test-contract test-samples test-examples
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
