@@ -4,6 +4,7 @@
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
 # make bench-python   beside asyncio, uvloop and rloop, for the selected Python
+# make docs     the documentation as a site, into target/docs/site
 # make header   include/coloop.h anew from src/ffi, and Python's modules from it
 # make model    the loom models alone
 
@@ -25,7 +26,7 @@ SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-cpython \
         test-asyncio test-asyncio-debug soak test-sharing \
-        test-peers test-software test-contract test-samples test-examples
+        test-peers test-software test-contract test-samples test-examples docs test-docs
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -60,7 +61,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-docs test-examples demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -114,7 +115,22 @@ test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
 test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
-	$(VENV)/bin/python tests/samples.py $(LIB) README.md docs/guide.md docs/services.md docs/python.md
+	$(VENV)/bin/python tests/samples.py $(LIB)
+
+# All about the site that needs no mdBook, which takes minutes to build.
+test-docs: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
+	COLOOP_LIBRARIES=$(LIB) $(VENV)/bin/python -m unittest discover -s tests/docs
+
+MDBOOK := target/tools/bin/mdbook
+
+docs: $(VENV)/.coloop-$(TAG) $(MDBOOK)
+	$(VENV)/bin/python scripts/docs/build.py --mdbook $(MDBOOK)
+	$(PYTHON) tests/docs/links.py target/docs/site
+
+$(MDBOOK):
+	$(CARGO) install --locked --root target/tools --target-dir target/tools/build \
+	    --version 0.4.52 --no-default-features --features search mdbook
+	rm -rf target/tools/build
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
