@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import c_reference
+import cpp_reference
 import pages
 import plots
 import python_reference
@@ -29,6 +30,10 @@ def references(out):
     lines.append("- [C reference](reference/c/index.md)")
     lines += [f"  - [{title}](reference/c/{file})" for file, title in found]
     names |= {name: f"reference/c/{target}" for name, target in links.items()}
+    found = cpp_reference.write(ROOT, out / "reference/cpp", {name: f"../c/{target}" for name, target in links.items()})
+    if found:
+        lines.append("- [C++ reference](reference/cpp/index.md)")
+        lines += [f"  - [{title}](reference/cpp/{file})" for file, title in found]
     python_reference.write(ROOT, out / "reference/python.md")
     lines.append("- [Python reference](reference/python.md)")
     return lines, names

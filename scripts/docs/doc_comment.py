@@ -9,23 +9,25 @@ _TOKEN = re.compile(
     r"(?P<place>" + PLACES.pattern + r")"
     r"|(?P<code>`[^`]+`)"
     r"|(?P<call>[A-Za-z_][\w.:]*\([\w.,=* ]*\))"
+    r"|(?P<errno>-E[A-Z]\w+)"
+    r"|(?P<file>\w+\.h(?:pp)?\b)"
     r"|(?P<name>[A-Za-z_][\w:]*\w)"
     r"|(?P<other>.)",
     re.S,
 )
 
 
-def _escape(text):
+def escape(text):
     return re.sub(r"([\\*_\[\]#|~])", r"\\\1", html.escape(text, quote=False))
 
 
 def _link(name, links, page):
     """`name` as code, linked to where it is described unless that is nowhere."""
     target = links.get(name.partition("(")[0])
-    if target is None:
+    if target is None or target == f"{page}#":
         return None
     file, _, anchor = target.partition("#")
-    return f"[`{name}`]({'' if file == page else file}#{anchor})"
+    return f"[`{name}`]({'' if file == page else file}{'#' + anchor if anchor else ''})"
 
 
 def inline(text, links, page=""):
@@ -39,21 +41,26 @@ def inline(text, links, page=""):
             parts.append(_link(token.strip("`"), links, page) or token)
         elif match["call"]:
             parts.append(_link(token, links, page) or f"`{token}`")
+        elif kind in ("errno", "file"):
+            parts.append(_link(token, links, page) or f"`{token}`")
         elif kind == "name":
             linked = _link(token, links, page)
             # What looks like a name of C is shown as one.
             named = re.fullmatch(r"[A-Z]+_[A-Z_0-9]+|\w+_t", token)
-            parts.append(linked or (f"`{token}`" if named else _escape(token)))
+            parts.append(linked or (f"`{token}`" if named else escape(token)))
         else:
-            parts.append(_escape(token))
+            parts.append(escape(token))
     return "".join(parts)
 
 
 def markdown(text, links, page=""):
     """A whole comment."""
     blocks = []
-    for block in re.split(r"\n\s*\n", text.strip()):
+    for block in re.split(r"\n[ \t]*\n", text.strip("\n")):
         lines = block.splitlines()
+        if all(line.startswith("    ") for line in lines):
+            blocks.append("\n".join(["```c", *(line[4:] for line in lines), "```"]))
+            continue
         items, rest = [], []
         for line in lines:
             if re.match(r"\s*- ", line):
@@ -76,5 +83,5 @@ def strip(comment):
         comment = re.sub(r"^/\*[*!]?|\*/$", "", comment)
         lines = [re.sub(r"^\s*\* ?", "", line) for line in comment.splitlines()]
     else:
-        lines = [re.sub(r"^\s*//[/!]<? ?", "", line) for line in comment.splitlines()]
+        lines = [re.sub(r"^\s*//[/!]?<? ?", "", line) for line in comment.splitlines()]
     return "\n".join(lines).strip()
