@@ -22,6 +22,9 @@ def write(root, out, shown):
     for path, target in sorted(shown.items()):
         text = [f"# {path}", ""]
         files = _files(root / path)
+        others = sorted({file for file in (root / path).rglob("*") if file.is_file()} - set(files))
+        if others:
+            text += [f"- `{file.relative_to(root / path)}`" for file in others] + [""]
         for file in files:
             if len(files) > 1:
                 text += [f"## {file.relative_to(root / path)}", ""]
