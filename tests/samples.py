@@ -71,7 +71,9 @@ def samples_of(document, folder, link):
                             f"-I{sysconfig.get_path('include')}", f"-I{coloop.get_include()}"]
         elif language in COMPILERS:
             program = folder / f"program{number}"
-            sample.build = [*COMPILERS[language], name, "-o", str(program), *link]
+            # A program that loads the library does not link to it.
+            libraries = [flag for flag in link if flag != "-lcoloop" or "<coloop/dynamic.h>" not in source]
+            sample.build = [*COMPILERS[language], name, "-o", str(program), *libraries]
             sample.run = [str(program)]
         else:
             sample.run = [sys.executable, name] if language == "python" else ["sh", "-eu", name]

@@ -6,8 +6,9 @@ import re
 import cpp_scan
 import doc_comment
 
-# Generated tables of the C functions, for programs that do not link.
+# A table of the C functions, made of macros: only what is marked so is for users.
 LOADED = "dynamic.h"
+_LOADER = re.compile(r"^/\*((?:(?!\*/).)*)\*/\nCOLOOP_MODULE_FUNCTION ([^{]*) \{", re.S | re.M)
 
 
 def headers(root):
@@ -77,9 +78,13 @@ def page(root, header, links):
         return doc_comment.markdown(comment, links, file)
 
     title = header.removeprefix("coloop/")
-    declarations = [item for item in cpp_scan.scan(rest) if item.kind != "note"]
     if title == LOADED:
-        declarations = [item for item in declarations if item.comment and item.kind == "function"]
+        declarations = [
+            cpp_scan.Declaration("function", re.search(r"(\w+)\(", head)[1], head, doc_comment.strip(f"/*{comment}*/"))
+            for comment, head in _LOADER.findall(rest)
+        ]
+    else:
+        declarations = [item for item in cpp_scan.scan(rest) if item.kind != "note"]
     lines = [f"# {title}", "", "```cpp", f"#include <{header}>", "```", "", text(about), ""]
     return "\n".join(lines + _describe(declarations, 2, "", text)), declarations
 

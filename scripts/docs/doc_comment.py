@@ -59,7 +59,11 @@ def markdown(text, links, page=""):
     for block in re.split(r"\n[ \t]*\n", text.strip("\n")):
         lines = block.splitlines()
         if all(line.startswith("    ") for line in lines):
-            blocks.append("\n".join(["```c", *(line[4:] for line in lines), "```"]))
+            code = "\n".join(line[4:] for line in lines)
+            if blocks and blocks[-1].endswith("\n```"):
+                blocks[-1] = f"{blocks[-1][:-4]}\n\n{code}\n```"
+            else:
+                blocks.append(f"```c\n{code}\n```")
             continue
         items, rest = [], []
         for line in lines:
