@@ -10,6 +10,7 @@ import pathlib
 import sys
 
 import c_header
+import generated
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bindings/python/coloop"
@@ -111,20 +112,8 @@ def ctypes_abi(header):
 
 def main(arguments):
     header = c_header.read((ROOT / "include/coloop.h").read_text())
-    stale = []
-    for name, text in {"cdef.py": cdef(header), "ctypes_abi.py": ctypes_abi(header)}.items():
-        path = PACKAGE / name
-        if path.exists() and path.read_text() == text:
-            continue
-        stale.append(name)
-        if arguments != ["--check"]:
-            path.write_text(text)
-    if arguments == ["--check"]:
-        for name in stale:
-            print(f"{PACKAGE / name} is out of date: run `make header`", file=sys.stderr)
-        return 1 if stale else 0
-    print(f"{len(header.functions)} functions, {len(header.structs)} structs, {len(header.constants)} constants")
-    return 0
+    files = {PACKAGE / "cdef.py": cdef(header), PACKAGE / "ctypes_abi.py": ctypes_abi(header)}
+    return generated.write(files, arguments)
 
 
 if __name__ == "__main__":

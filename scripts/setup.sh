@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | software | bench | bench-python
+# are not there yet: setup.sh test | abi | software | bench | bench-python
 set -eu
 
 packages=""
@@ -28,6 +28,11 @@ test)
     need redis-server command -v redis-server
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
+abi)
+    need gcc gcc --version
+    need binutils nm --version
+    need abigail-tools abidiff --version
+    ;;
 software)
     need wrk command -v wrk
     need redis-server command -v redis-server
@@ -47,7 +52,7 @@ bench-python)
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 *)
-    echo "usage: $0 test|software|bench|bench-python" >&2
+    echo "usage: $0 test|abi|software|bench|bench-python" >&2
     exit 2
     ;;
 esac
