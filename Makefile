@@ -60,7 +60,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples test-embedding demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -118,6 +118,22 @@ test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
+
+# The adapters that put a loop into GLib's and libuv's: as headers, then at work,
+# with gcc's sanitizers.
+EMBEDDING := $(wildcard tests/embedding/*.c) tests/c/main.c tests/c/child.c
+
+target/tests/embedding: $(EMBEDDING) $(wildcard tests/embedding/*.h tests/c/*.h) include/coloop.h \
+                        $(addprefix include/coloop/adapters/,host.h glib.h uv.h) $(LIB)/libcoloop.so
+	scripts/setup.sh embedding
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=all $(EMBEDDING) -o $@ \
+		$$(pkg-config --cflags glib-2.0 libuv) $(LINK) $$(pkg-config --libs glib-2.0 libuv)
+
+test-embedding: target/tests/embedding
+	tests/embedding/headers.sh
+	$(PYTHON) tests/c/run.py target/tests/embedding
+	$(PYTHON) tests/examples.py $(LIB) examples/embedding glib-2.0 libuv
 
 $(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 	scripts/setup.sh test
