@@ -60,7 +60,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples test-embedding demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples test-embedding test-languages demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -134,6 +134,18 @@ test-embedding: target/tests/embedding
 	tests/embedding/headers.sh
 	$(PYTHON) tests/c/run.py target/tests/embedding
 	$(PYTHON) tests/examples.py $(LIB) examples/embedding glib-2.0 libuv
+
+# The C ABI from LuaJIT, Ruby and Node.
+test-languages: target/node/.installed $(LIB)/libcoloop.so
+	$(PYTHON) -m unittest discover -s tests/languages -v
+
+# npm wants its packages beside the program.
+target/node/.installed: $(wildcard bindings/node/*.js*) scripts/setup.sh
+	scripts/setup.sh languages
+	@mkdir -p $(@D)
+	cp bindings/node/*.js* $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
 
 $(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 	scripts/setup.sh test

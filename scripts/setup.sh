@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | embedding | software | bench | bench-python
+# are not there yet: setup.sh test | embedding | languages | software | bench | bench-python
 set -eu
 
 packages=""
@@ -37,6 +37,12 @@ embedding)
     need libuv1-dev pkg-config --exists libuv
     need valgrind valgrind --version
     ;;
+languages)
+    need luajit luajit -v
+    need ruby ruby -rfiddle -e ""
+    need nodejs node --version
+    need npm npm --version
+    ;;
 software)
     need wrk command -v wrk
     need redis-server command -v redis-server
@@ -56,7 +62,7 @@ bench-python)
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 *)
-    echo "usage: $0 test|embedding|software|bench|bench-python" >&2
+    echo "usage: $0 test|embedding|languages|software|bench|bench-python" >&2
     exit 2
     ;;
 esac
