@@ -37,3 +37,15 @@ int arguments_by_name(const char *method, const char *const *parameters, Py_ssiz
     }
     return 0;
 }
+
+void *given_pointer(PyObject *given, const char *capsule_name) {
+    if (PyCapsule_CheckExact(given)) return PyCapsule_GetPointer(given, capsule_name);
+    if (!PyLong_Check(given)) {
+        PyErr_Format(PyExc_TypeError, "an int or a capsule \"%s\" is needed, not '%s'",
+                     capsule_name, Py_TYPE(given)->tp_name);
+        return NULL;
+    }
+    void *pointer = PyLong_AsVoidPtr(given);
+    if (!pointer && !PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the pointer is NULL");
+    return pointer;
+}
