@@ -9,7 +9,8 @@
 # make wheels   source distribution and wheels, into target/wheels; PYTHONS="python3.11 ..." are the versions
 # make docs     the documentation as a site, into target/docs/site
 # make abi      records the ABI anew, after functions were added: see docs/abi.md
-# make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
+# make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules;
+#               LICENSE-DEPENDENCIES from Cargo.lock
 # make model    the loom models alone
 
 CARGO  ?= cargo
@@ -251,11 +252,11 @@ $(TOOLS)/.installed: scripts/setup.sh scripts/requirements-wheels.txt
 
 # Each wheel is tested by the Python that it is for.
 wheels: $(TOOLS)/.installed all
-	$(TOOLS)/bin/python scripts/wheels.py target/wheels $(PYTHONS)
-	$(TOOLS)/bin/python scripts/wheels.py --test target/wheels $(PYTHONS)
+	$(TOOLS)/bin/python scripts/wheels.py --verify target/wheels $(PYTHONS)
 
-# The same for one Python.
+# The same for one Python, built once.
 test-wheels: $(TOOLS)/.installed all
+	$(PYTHON) scripts/licenses.py --check
 	$(TOOLS)/bin/python scripts/wheels.py target/tests/wheels $(PYTHON)
 	COLOOP_WHEELS=target/tests/wheels $(PYTHON) -m unittest discover -s tests/wheels -v
 
@@ -287,6 +288,7 @@ bench-python: $(BENCH_VENV)/.coloop target/bench/load
 header:
 	COLOOP_UPDATE=1 $(CARGO) test --locked --test header
 	$(PYTHON) scripts/raw_abi.py
+	$(PYTHON) scripts/licenses.py
 	$(PYTHON) scripts/dynamic_header.py
 
 abi: all

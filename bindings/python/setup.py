@@ -23,7 +23,7 @@ from setuptools.command.sdist import sdist
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE / "rust" if (HERE / "rust").exists() else HERE.parent.parent
 LIBRARY = "libcoloop.so.0"
-LICENSES = ["LICENSE-APACHE", "LICENSE-MIT"]
+LICENSES = ["LICENSE-APACHE", "LICENSE-MIT", "LICENSE-DEPENDENCIES"]
 # What building the library and this package needs of the repository.
 SOURCES = [
     "Cargo.toml", "Cargo.lock", "build.rs", "README.md", *LICENSES, "src", "include",
