@@ -247,7 +247,7 @@ TOOLS := target/wheels-tools
 $(TOOLS)/.installed: scripts/setup.sh scripts/requirements-wheels.txt
 	scripts/setup.sh wheels
 	$(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install --quiet --requirement scripts/requirements-wheels.txt
+	$(TOOLS)/bin/pip install --quiet --no-compile --requirement scripts/requirements-wheels.txt
 	touch $@
 
 # Each wheel is tested by the Python that it is for.

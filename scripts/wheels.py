@@ -24,11 +24,16 @@ import sys
 import tempfile
 
 import abi
+import ziglang
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ARCHIVE = ROOT / "target/lib/libcoloop.a"
 PLATFORM = f"manylinux_2_17_{platform.machine()}"
-ZIG = [sys.executable, "-m", "ziglang", "cc", "-target", f"{platform.machine()}-linux-gnu.2.17"]
+# Its program and not its module, which the Python that pip builds with does not have.
+ZIG = [
+    str(pathlib.Path(ziglang.__file__).parent / "zig"), "cc",
+    "-target", f"{platform.machine()}-linux-gnu.2.17",
+]
 
 
 def run(*command, **options):
@@ -130,6 +135,8 @@ def main():
     versions = options.pythons or list(pythons())
     if not versions:
         sys.exit("no CPython 3.11 or later is on PATH: name one")
+    # The steps have this environment's programs on their PATH.
+    versions = [shutil.which(name) or sys.exit(f"{name} was not found") for name in versions]
     build(output, versions)
     if options.verify:
         verify(output, versions)
