@@ -34,7 +34,7 @@ SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .PHONY: all python install uninstall demo test bench bench-python header model test-rust test-header test-c test-python test-cpython \
         test-asyncio test-asyncio-debug soak test-sharing \
-        test-peers test-software test-contract test-samples test-examples
+        test-peers test-software test-contract test-samples test-examples test-install
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -79,7 +79,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples demo
+test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples test-install demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -135,6 +135,11 @@ test-contract: target/tests/c
 
 test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python tests/samples.py $(LIB) README.md docs/guide.md docs/services.md docs/python.md
+
+# Programs of every kind against an installed package.
+test-install: all $(LIB)/native-static-libs
+	scripts/setup.sh install
+	$(PYTHON) -m unittest discover -s tests/install
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | software | bench | bench-python
+# are not there yet: setup.sh test | install | software | bench | bench-python
 set -eu
 
 packages=""
@@ -28,6 +28,15 @@ test)
     need redis-server command -v redis-server
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
+install)
+    need gcc gcc --version
+    need g++ g++ --version
+    need clang clang --version
+    need cmake cmake --version
+    need binutils readelf --version
+    need pkg-config pkg-config --version
+    need util-linux setarch --version
+    ;;
 software)
     need wrk command -v wrk
     need redis-server command -v redis-server
@@ -47,7 +56,7 @@ bench-python)
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 *)
-    echo "usage: $0 test|software|bench|bench-python" >&2
+    echo "usage: $0 test|install|software|bench|bench-python" >&2
     exit 2
     ;;
 esac
