@@ -2,6 +2,7 @@
 # make python   the Python package, into .venv (PYTHON= selects the version)
 # make install  into PREFIX (/usr/local), below DESTDIR; also LIBDIR, INCLUDEDIR, DATADIR, DOCDIR
 # make uninstall   exactly what was installed
+# make deb      Debian packages, in target/deb
 # make demo     builds everything and runs the main job
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
@@ -32,7 +33,7 @@ STRIP      ?= strip
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 
-.PHONY: all python install uninstall demo test bench bench-python header model test-rust test-header test-c test-python test-cpython \
+.PHONY: all python install uninstall deb demo test bench bench-python header model test-rust test-header test-c test-python test-cpython \
         test-asyncio test-asyncio-debug soak test-sharing \
         test-peers test-software test-contract test-samples test-examples test-install
 
@@ -60,6 +61,10 @@ install: all $(LIB)/native-static-libs
 
 uninstall:
 	$(INSTALL) uninstall
+
+deb: all $(LIB)/native-static-libs
+	scripts/setup.sh deb
+	packaging/deb.sh
 
 MIXED := target/mixed-$(TAG)
 
@@ -91,6 +96,7 @@ test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
 	$(PYTHON) scripts/raw_abi.py --check
 	$(PYTHON) scripts/dynamic_header.py --check
+	$(PYTHON) scripts/debian_symbols.py --check
 
 target/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
@@ -139,6 +145,7 @@ test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
 # Programs of every kind against an installed package.
 test-install: all $(LIB)/native-static-libs
 	scripts/setup.sh install
+	scripts/setup.sh deb
 	$(PYTHON) -m unittest discover -s tests/install
 
 test-examples: $(LIB)/libcoloop.so
@@ -198,3 +205,4 @@ header:
 	COLOOP_UPDATE=1 $(CARGO) test --locked --test header
 	$(PYTHON) scripts/raw_abi.py
 	$(PYTHON) scripts/dynamic_header.py
+	$(PYTHON) scripts/debian_symbols.py

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | install | software | bench | bench-python
+# are not there yet: setup.sh test | install | deb | software | bench | bench-python
 set -eu
 
 packages=""
@@ -37,6 +37,14 @@ install)
     need pkg-config pkg-config --version
     need util-linux setarch --version
     ;;
+deb)
+    need gcc gcc --version
+    need dpkg-dev dpkg-buildpackage --version
+    need debhelper command -v dh
+    need dh-python command -v dh_python3
+    need python3-dev command -v /usr/bin/python3-config
+    need python3-setuptools /usr/bin/python3 -c "import setuptools"
+    ;;
 software)
     need wrk command -v wrk
     need redis-server command -v redis-server
@@ -56,7 +64,7 @@ bench-python)
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 *)
-    echo "usage: $0 test|install|software|bench|bench-python" >&2
+    echo "usage: $0 test|install|deb|software|bench|bench-python" >&2
     exit 2
     ;;
 esac
