@@ -7,6 +7,8 @@
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
 # make bench-python   beside asyncio, uvloop and rloop, for the selected Python
+# make docs     the documentation as a site, into target/docs/site
+# make abi      records the ABI anew, after functions were added: see docs/abi.md
 # make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
 # make model    the loom models alone
 
@@ -30,12 +32,30 @@ DATADIR    ?= $(PREFIX)/share
 DOCDIR     ?= $(DATADIR)/doc/coloop
 # Without debug information; STRIP= keeps it.
 STRIP      ?= strip
+# In the order in which `make test` runs them.
+TESTS := \
+    test-rust \
+    model \
+    test-header \
+    test-abi \
+    test-c \
+    test-python \
+    test-cpython \
+    test-asyncio test-asyncio-debug \
+    test-sharing \
+    test-peers \
+    test-types \
+    test-software \
+    test-contract \
+    test-samples \
+    test-docs \
+    test-examples \
+    test-embedding \
+    test-languages \
+    test-install
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-
-.PHONY: all python install uninstall deb demo test bench bench-python header model test-rust test-header test-c test-python test-cpython \
-        test-asyncio test-asyncio-debug soak test-sharing \
-        test-peers test-software test-contract test-samples test-examples test-install
+.PHONY: all python install uninstall deb demo test bench bench-python header abi docs soak $(TESTS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -84,7 +104,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples test-install demo
+test: $(VENV)/.installed-$(TAG) $(TESTS) demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -97,6 +117,14 @@ test-header: $(VENV)/.installed-$(TAG) all
 	$(PYTHON) scripts/raw_abi.py --check
 	$(PYTHON) scripts/dynamic_header.py --check
 	$(PYTHON) scripts/debian_symbols.py --check
+
+# Cargo's own tests leave a library with full debug information, which says what the
+# header promises; building it costs nothing after test-rust.
+test-abi: all
+	scripts/setup.sh abi
+	$(CARGO) test --locked --quiet --no-run --test header
+	$(PYTHON) scripts/abi.py check
+	$(PYTHON) -m unittest discover -s tests/abi -v
 
 target/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
@@ -140,7 +168,22 @@ test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
 test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
-	$(VENV)/bin/python tests/samples.py $(LIB) README.md docs/guide.md docs/services.md docs/python.md
+	$(VENV)/bin/python tests/samples.py $(LIB)
+
+# All about the site that needs no mdBook, which takes minutes to build.
+test-docs: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
+	COLOOP_LIBRARIES=$(LIB) $(VENV)/bin/python -m unittest discover -s tests/docs
+
+MDBOOK := target/tools/bin/mdbook
+
+docs: $(VENV)/.coloop-$(TAG) $(MDBOOK)
+	$(VENV)/bin/python scripts/docs/build.py --mdbook $(MDBOOK)
+	$(PYTHON) tests/docs/links.py target/docs/site
+
+$(MDBOOK):
+	$(CARGO) install --locked --root target/tools --target-dir target/tools/build \
+	    --version 0.4.52 --no-default-features --features search mdbook
+	rm -rf target/tools/build
 
 # Programs of every kind against an installed package.
 test-install: all $(LIB)/native-static-libs
@@ -150,6 +193,34 @@ test-install: all $(LIB)/native-static-libs
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
+
+# The adapters that put a loop into GLib's and libuv's: as headers, then at work,
+# with gcc's sanitizers.
+EMBEDDING := $(wildcard tests/embedding/*.c) tests/c/main.c tests/c/child.c
+
+target/tests/embedding: $(EMBEDDING) $(wildcard tests/embedding/*.h tests/c/*.h) include/coloop.h \
+                        $(addprefix include/coloop/adapters/,host.h glib.h uv.h) $(LIB)/libcoloop.so
+	scripts/setup.sh embedding
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=all $(EMBEDDING) -o $@ \
+		$$(pkg-config --cflags glib-2.0 libuv) $(LINK) $$(pkg-config --libs glib-2.0 libuv)
+
+test-embedding: target/tests/embedding
+	tests/embedding/headers.sh
+	$(PYTHON) tests/c/run.py target/tests/embedding
+	$(PYTHON) tests/examples.py $(LIB) examples/embedding glib-2.0 libuv
+
+# The C ABI from LuaJIT, Ruby and Node.
+test-languages: target/node/.installed $(LIB)/libcoloop.so
+	$(PYTHON) -m unittest discover -s tests/languages -v
+
+# npm wants its packages beside the program.
+target/node/.installed: $(wildcard bindings/node/*.js*) scripts/setup.sh
+	scripts/setup.sh languages
+	@mkdir -p $(@D)
+	cp bindings/node/*.js* $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
 
 $(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 	scripts/setup.sh test
@@ -206,3 +277,7 @@ header:
 	$(PYTHON) scripts/raw_abi.py
 	$(PYTHON) scripts/dynamic_header.py
 	$(PYTHON) scripts/debian_symbols.py
+
+abi: all
+	scripts/setup.sh abi
+	$(PYTHON) scripts/abi.py record

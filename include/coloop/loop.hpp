@@ -9,12 +9,15 @@
 
 #include "callback.hpp"
 #include "handle.hpp"
+#include "result.hpp"
 #include "time.hpp"
 
 #include <optional>
 #include <string>
 
 namespace coloop {
+
+template <class T> class future;
 
 // A loop that somebody else owns: as cheap to copy as a pointer, and as short-lived.
 // Every method may be given a std::error_code as its last argument: see error.hpp.
@@ -188,6 +191,13 @@ public:
     void reinit_after_fork(std::uint32_t flags, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
         detail::check(loop_reinit_after_fork(loop_, flags), sink...);
     }
+
+    // Futures: future.hpp. Include the header, or coloop.hpp, for what stands there.
+    template <class T, class... Sink> future<T> create_future(Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class T> typename result_traits<T, void>::reference run_until_complete(const future<T> &awaited) const;
+    template <class T>
+    typename result_traits<T, void>::pointer run_until_complete(const future<T> &awaited, std::error_code &sink) const;
+    template <class T> T run_until_complete(future<T> &&awaited) const;
 
 private:
     template <class Callback, class Call, class... Sink>
