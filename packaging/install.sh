@@ -53,7 +53,7 @@ files() {
     find include -type f \( -name '*.h' -o -name '*.hpp' \) | LC_ALL=C sort | while IFS= read -r header; do
         row "$header" "$INCLUDEDIR/${header#include/}" 644
     done
-    for name in README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT; do
+    for name in README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT LICENSE-THIRD-PARTY; do
         row "$name" "$DOCDIR/$name" 644
     done
 }

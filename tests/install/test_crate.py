@@ -17,8 +17,20 @@ class Crate(Case):
         self.assertLessEqual({*sources, *headers}, set(names))
         others = [name for name in names if not re.match(
             r"(src/.*|tests/\w+)\.rs$|include/|build\.rs$|cbindgen\.toml$|Cargo\.(toml|toml\.orig|lock)$"
-            r"|README\.md$|CHANGELOG\.md$|LICENSE-\w+$|\.cargo_vcs_info\.json$", name)]
+            r"|README\.md$|CHANGELOG\.md$|LICENSE-[\w-]+$|\.cargo_vcs_info\.json$", name)]
         self.assertEqual(others, [])
+
+    def test_the_licences_of_others(self):
+        lines = run("cargo", "tree", "--locked", "--edges", "normal", "--target", "x86_64-unknown-linux-gnu",
+                    "--prefix", "none", "--format", "{p} {l}").splitlines()
+        crates = dict(re.match(r"(\S+) \S+ (?:\([^)]*\) )?(.*?)(?: \(\*\))?$", line).groups() for line in lines)
+        del crates["coloop"]
+        text = (ROOT / "LICENSE-THIRD-PARTY").read_text()
+        listed = re.findall(r"^  (\S+)  .*(?:MIT|Apache)", text, re.M)
+        self.assertEqual(sorted(listed), sorted(crates))
+        for crate, license in crates.items():
+            with self.subTest(crate=crate, license=license):
+                self.assertTrue("Apache-2.0" in license or f"\n{crate}:\n" in text)
 
     def test_its_documentation_has_no_warnings(self):
         run("cargo", "doc", "--locked", "--no-deps", RUSTDOCFLAGS="-D warnings")

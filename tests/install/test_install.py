@@ -19,7 +19,8 @@ class Install(Case):
             *self.headers(),
             "lib/libcoloop.a", "lib/libcoloop.so", "lib/libcoloop.so.0", f"lib/libcoloop.so.{VERSION}",
             "lib/pkgconfig/coloop.pc", "lib/cmake/coloop/coloopConfig.cmake", "lib/cmake/coloop/coloopConfigVersion.cmake",
-            *(f"share/doc/coloop/{name}" for name in ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"]),
+            *(f"share/doc/coloop/{name}" for name in [
+                "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY", "README.md"]),
             "share/coloop/installed-files",
         ])
 
