@@ -42,6 +42,7 @@ CDEF = """
 #define LOOP_TASK_DONE 0
 #define LOOP_TASK_AWAIT 1
 #define LOOP_TASK_YIELD 2
+#define LOOP_TASK_PARK 3
 #define LOOP_TASK_EAGER 1
 #define LOOP_RETURN_EXCEPTIONS 1
 #define LOOP_ALL_COMPLETED 0
@@ -251,8 +252,11 @@ void loop_task_unref(struct loop_task_t *task);
 struct loop_future_t *loop_task_future(struct loop_task_t *task);
 int loop_task_await(struct loop_task_t *task, struct loop_future_t *future);
 struct loop_future_t *loop_task_awaited(struct loop_task_t *task);
+int loop_task_park(struct loop_task_t *task, loop_callback_t cancelled, void *user_data);
+int loop_task_wake(struct loop_task_t *task);
 int loop_task_return(struct loop_task_t *task, void *result, loop_destroy_t destroy);
 int loop_task_fail(struct loop_task_t *task, int code, const char *message);
+int loop_task_fail_data(struct loop_task_t *task, int code, const char *message, void *data, loop_destroy_t destroy);
 int loop_task_cancel(struct loop_task_t *task, const char *message);
 int loop_task_uncancel(struct loop_task_t *task);
 int loop_task_cancelling(struct loop_task_t *task);

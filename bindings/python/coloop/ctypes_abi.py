@@ -78,6 +78,7 @@ POLICY_STRICT = 1
 LOOP_TASK_DONE = 0
 LOOP_TASK_AWAIT = 1
 LOOP_TASK_YIELD = 2
+LOOP_TASK_PARK = 3
 LOOP_TASK_EAGER = 1
 LOOP_RETURN_EXCEPTIONS = 1
 LOOP_ALL_COMPLETED = 0
@@ -402,8 +403,11 @@ FUNCTIONS = {
     "loop_task_future": (loop_future_t, [loop_task_t]),
     "loop_task_await": (c_int, [loop_task_t, loop_future_t]),
     "loop_task_awaited": (loop_future_t, [loop_task_t]),
+    "loop_task_park": (c_int, [loop_task_t, loop_callback_t, c_void_p]),
+    "loop_task_wake": (c_int, [loop_task_t]),
     "loop_task_return": (c_int, [loop_task_t, c_void_p, loop_destroy_t]),
     "loop_task_fail": (c_int, [loop_task_t, c_int, c_char_p]),
+    "loop_task_fail_data": (c_int, [loop_task_t, c_int, c_char_p, c_void_p, loop_destroy_t]),
     "loop_task_cancel": (c_int, [loop_task_t, c_char_p]),
     "loop_task_uncancel": (c_int, [loop_task_t]),
     "loop_task_cancelling": (c_int, [loop_task_t]),
