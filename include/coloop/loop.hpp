@@ -18,6 +18,8 @@
 namespace coloop {
 
 template <class T> class future;
+template <class T> class task;
+template <class T> class task_handle;
 
 // A loop that somebody else owns: as cheap to copy as a pointer, and as short-lived.
 // Every method may be given a std::error_code as its last argument: see error.hpp.
@@ -198,6 +200,11 @@ public:
     template <class T>
     typename result_traits<T, void>::pointer run_until_complete(const future<T> &awaited, std::error_code &sink) const;
     template <class T> T run_until_complete(future<T> &&awaited) const;
+
+    // Coroutines, see task/run.hpp.
+
+    template <class T> task_handle<T> create_task(task<T> &&coroutine, const char *name = nullptr) const;
+    template <class T> T run_until_complete(task<T> &&main) const;
 
 private:
     template <class Callback, class Call, class... Sink>
