@@ -11,5 +11,8 @@
 #include "task/create_task.hpp"
 #include "task/driver.hpp"
 #include "task/frame_memory.hpp"
+#include "task/gather.hpp"
 #include "task/run.hpp"
 #include "task/sleep.hpp"
+#include "task/task_group.hpp"
+#include "task/timeout.hpp"

@@ -312,14 +312,15 @@ TEST(a_deadline_ends_the_wait_of_a_parked_task) {
 }
 
 struct family {
+    int attached;
     struct parker members[2];
     loop_task_t *tasks[2];
     loop_task_group_t *group;
 };
 
 static int fail_step(loop_task_t *task, int outcome, void *data) {
-    (void)outcome, (void)data;
-    return loop_task_fail(task, -EIO, "a sibling failed");
+    (void)outcome;
+    return loop_task_fail_data(task, -EIO, "a sibling failed", data, count);
 }
 
 static int family_step(loop_task_t *task, int outcome, void *data) {
@@ -331,7 +332,7 @@ static int family_step(loop_task_t *task, int outcome, void *data) {
     for (int i = 0; i < 2; i++)
         CHECK_INT(loop_task_group_create_task(self->group, park_step, &self->members[i], destroyed,
                                               &self->tasks[i]), 0);
-    CHECK_INT(loop_task_group_create_task(self->group, fail_step, NULL, NULL, NULL), 0);
+    CHECK_INT(loop_task_group_create_task(self->group, fail_step, &self->attached, NULL, NULL), 0);
     CHECK_INT(loop_task_group_exit(self->group, 0, &left), 0);
     return loop_task_await(task, left);
 }
@@ -347,7 +348,13 @@ TEST(a_group_cancels_its_parked_tasks) {
         CHECK_INT(loop_future_cancelled(loop_task_future(self.tasks[i])), 1);
         loop_task_unref(self.tasks[i]);
     }
+    CHECK_INT(loop_task_group_errors(self.group, 0, NULL, NULL, 0), 1);
+    CHECK(loop_task_group_error_data(self.group, 0) == &self.attached);
+    CHECK(loop_task_group_error_data(self.group, 1) == NULL);
+    CHECK(loop_task_group_error_data(NULL, 0) == NULL);
+    CHECK_INT(self.attached, 0);
     loop_task_group_unref(self.group);
+    CHECK_INT(self.attached, 1);
     loop_task_unref(task);
     close_loop(loop);
 }
