@@ -214,6 +214,9 @@
       struct loop_t **ret_loop), (policy, ret_loop), -ENOSYS) \
     F(int, loop_future_new, (struct loop_t *loop, struct loop_future_t **ret_future), (loop, \
       ret_future), -ENOSYS) \
+    F(int, loop_future_new_cancellable, (struct loop_t *loop, loop_future_cancel_t cancel, \
+      void *user_data, loop_destroy_t destroy, struct loop_future_t **ret_future), (loop, \
+      cancel, user_data, destroy, ret_future), coloop_not_loaded(user_data, destroy)) \
     F(struct loop_future_t *, loop_future_ref, (struct loop_future_t *future), (future), \
       NULL) \
     V(loop_future_unref, (struct loop_future_t *future), (future), (void)0) \
@@ -225,6 +228,8 @@
     F(int, loop_future_exception, (struct loop_future_t *future, int *ret_code, \
       const char **ret_message), (future, ret_code, ret_message), -ENOSYS) \
     F(void *, loop_future_exception_data, (struct loop_future_t *future), (future), NULL) \
+    F(loop_destroy_t, loop_future_get_destroy, (struct loop_future_t *future), (future), 0) \
+    F(size_t, loop_future_use_count, (struct loop_future_t *future), (future), 0) \
     F(int, loop_future_set_result, (struct loop_future_t *future, void *result, \
       loop_destroy_t destroy), (future, result, destroy), coloop_not_loaded(result, \
       destroy)) \

@@ -69,9 +69,9 @@ template <class Use> auto describe(const std::exception_ptr &exception, Use use)
     } catch (const std::bad_alloc &error) {
         return use(described{-ENOMEM, error.what()});
     } catch (const std::exception &error) {
-        return use(described{LOOP_EINTERNAL, error.what()});
+        return use(described{other_exception, error.what()});
     } catch (...) {
-        return use(described{LOOP_EINTERNAL, "a C++ exception of unknown type"});
+        return use(described{other_exception, "a C++ exception of unknown type"});
     }
 }
 
