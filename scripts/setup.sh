@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | software | bench | bench-python
+# are not there yet: setup.sh test | software | adapters | bench | bench-python
 set -eu
 
 packages=""
@@ -34,6 +34,17 @@ software)
     need postgresql ls /usr/lib/postgresql/*/bin/initdb
     need openssl openssl version
     ;;
+adapters)
+    need libhiredis-dev header hiredis/async.h
+    need redis-server command -v redis-server
+    need libcurl4-openssl-dev header curl/curl.h
+    need libpq-dev pg_config --includedir
+    need postgresql ls /usr/lib/postgresql/*/bin/initdb
+    need libc-ares-dev header ares.h
+    need dnsmasq-base test -x /usr/sbin/dnsmasq
+    need openssl openssl version
+    need valgrind valgrind --version
+    ;;
 bench)
     need libuv1-dev header uv.h
     need libev-dev header ev.h
@@ -47,7 +58,7 @@ bench-python)
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 *)
-    echo "usage: $0 test|software|bench|bench-python" >&2
+    echo "usage: $0 test|software|adapters|bench|bench-python" >&2
     exit 2
     ;;
 esac
