@@ -1,10 +1,14 @@
 # make          the shared and the static library, into target/lib
 # make python   the Python package, into .venv (PYTHON= selects the version)
+# make install  into PREFIX (/usr/local), below DESTDIR; also LIBDIR, INCLUDEDIR, DATADIR, DOCDIR
+# make uninstall   exactly what was installed
 # make demo     builds everything and runs the main job
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
 # make bench-python   beside asyncio, uvloop and rloop, for the selected Python
-# make header   include/coloop.h anew from src/ffi, and Python's modules from it
+# make docs     the documentation as a site, into target/docs/site
+# make abi      records the ABI anew, after functions were added: see docs/abi.md
+# make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
 # make model    the loom models alone
 
 CARGO  ?= cargo
@@ -20,12 +24,37 @@ LINK   := -Iinclude -L$(LIB) -lcoloop -Wl,-rpath,$(abspath $(LIB)) -pthread
 BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bindings/python/csrc/*) \
            $(wildcard bindings/python/coloop/*.py bindings/python/coloop/*.pyi) \
            bindings/python/coloop/cmake/coloopConfig.cmake
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR    ?= $(PREFIX)/share
+DOCDIR     ?= $(DATADIR)/doc/coloop
+# Without debug information; STRIP= keeps it.
+STRIP      ?= strip
+# In the order in which `make test` runs them.
+TESTS := \
+    test-rust \
+    model \
+    test-header \
+    test-abi \
+    test-c \
+    test-python \
+    test-cpython \
+    test-asyncio test-asyncio-debug \
+    test-sharing \
+    test-peers \
+    test-types \
+    test-software \
+    test-contract \
+    test-samples \
+    test-docs \
+    test-examples \
+    test-embedding \
+    test-adapters \
+    test-languages
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-
-.PHONY: all python demo test bench bench-python header model test-rust test-header test-c test-python test-cpython \
-        test-asyncio test-asyncio-debug soak test-sharing \
-        test-peers test-software test-contract test-samples test-examples
+.PHONY: all python install uninstall demo test bench bench-python header abi docs soak $(TESTS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -37,10 +66,20 @@ $(LIB)/libcoloop.so: $(SOURCES)
 	install target/release/libcoloop.so $(LIB)/libcoloop.so.0
 	ln -sf libcoloop.so.0 $@
 
-$(LIB)/libcoloop.a: $(SOURCES)
-	$(CARGO) rustc --locked --release --lib --crate-type staticlib
+# With it, what a program that links to it statically must name as well.
+$(LIB)/libcoloop.a $(LIB)/native-static-libs &: $(SOURCES)
 	mkdir -p $(LIB)
-	install -m 644 target/release/libcoloop.a $@
+	$(CARGO) rustc --locked --release --lib --crate-type staticlib -- \
+	    --print native-static-libs=$(LIB)/native-static-libs
+	install -m 644 target/release/libcoloop.a $(LIB)/libcoloop.a
+
+INSTALL = $(foreach name,DESTDIR PREFIX LIBDIR INCLUDEDIR DATADIR DOCDIR STRIP LIB,$(name)='$($(name))') packaging/install.sh
+
+install: all $(LIB)/native-static-libs
+	$(INSTALL) install
+
+uninstall:
+	$(INSTALL) uninstall
 
 MIXED := target/mixed-$(TAG)
 
@@ -60,7 +99,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-examples test-adapters demo
+test: $(VENV)/.installed-$(TAG) $(TESTS) demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -71,6 +110,15 @@ model:
 test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
 	$(PYTHON) scripts/raw_abi.py --check
+	$(PYTHON) scripts/dynamic_header.py --check
+
+# Cargo's own tests leave a library with full debug information, which says what the
+# header promises; building it costs nothing after test-rust.
+test-abi: all
+	scripts/setup.sh abi
+	$(CARGO) test --locked --quiet --no-run --test header
+	$(PYTHON) scripts/abi.py check
+	$(PYTHON) -m unittest discover -s tests/abi -v
 
 target/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
@@ -136,10 +184,53 @@ test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
 test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
-	$(VENV)/bin/python tests/samples.py $(LIB) README.md docs/guide.md docs/services.md docs/python.md
+	$(VENV)/bin/python tests/samples.py $(LIB)
+
+# All about the site that needs no mdBook, which takes minutes to build.
+test-docs: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
+	COLOOP_LIBRARIES=$(LIB) $(VENV)/bin/python -m unittest discover -s tests/docs
+
+MDBOOK := target/tools/bin/mdbook
+
+docs: $(VENV)/.coloop-$(TAG) $(MDBOOK)
+	$(VENV)/bin/python scripts/docs/build.py --mdbook $(MDBOOK)
+	$(PYTHON) tests/docs/links.py target/docs/site
+
+$(MDBOOK):
+	$(CARGO) install --locked --root target/tools --target-dir target/tools/build \
+	    --version 0.4.52 --no-default-features --features search mdbook
+	rm -rf target/tools/build
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
+
+# The adapters that put a loop into GLib's and libuv's: as headers, then at work,
+# with gcc's sanitizers.
+EMBEDDING := $(wildcard tests/embedding/*.c) tests/c/main.c tests/c/child.c
+
+target/tests/embedding: $(EMBEDDING) $(wildcard tests/embedding/*.h tests/c/*.h) include/coloop.h \
+                        $(addprefix include/coloop/adapters/,host.h glib.h uv.h) $(LIB)/libcoloop.so
+	scripts/setup.sh embedding
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=all $(EMBEDDING) -o $@ \
+		$$(pkg-config --cflags glib-2.0 libuv) $(LINK) $$(pkg-config --libs glib-2.0 libuv)
+
+test-embedding: target/tests/embedding
+	tests/embedding/headers.sh
+	$(PYTHON) tests/c/run.py target/tests/embedding
+	$(PYTHON) tests/examples.py $(LIB) examples/embedding glib-2.0 libuv
+
+# The C ABI from LuaJIT, Ruby and Node.
+test-languages: target/node/.installed $(LIB)/libcoloop.so
+	$(PYTHON) -m unittest discover -s tests/languages -v
+
+# npm wants its packages beside the program.
+target/node/.installed: $(wildcard bindings/node/*.js*) scripts/setup.sh
+	scripts/setup.sh languages
+	@mkdir -p $(@D)
+	cp bindings/node/*.js* $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
 
 $(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 	scripts/setup.sh test
@@ -194,3 +285,8 @@ bench-python: $(BENCH_VENV)/.coloop target/bench/load
 header:
 	COLOOP_UPDATE=1 $(CARGO) test --locked --test header
 	$(PYTHON) scripts/raw_abi.py
+	$(PYTHON) scripts/dynamic_header.py
+
+abi: all
+	scripts/setup.sh abi
+	$(PYTHON) scripts/abi.py record

@@ -206,18 +206,20 @@ TEST(curl_cancelling_closes_the_connection) {
     wait_hanging(curl, loop, name, 3);
     CHECK_INT(loop_future_cancel(transfers[0].future, NULL), 1);
     wait_hanging(curl, loop, name, 2);
-    /* At once: the handle may be used again, or cleaned up. */
-    CHECK_INT(coloop_curl_cancel(curl, transfers[1].easy), 1);
+    clean(&transfers[0]);
+    /* At once: the handle may be cleaned up, or used again. */
+    CHECK_INT(loop_future_cancel(transfers[1].future, NULL), 1);
     CHECK_INT(loop_future_cancelled(transfers[1].future), 1);
-    CHECK_INT(coloop_curl_cancel(curl, transfers[1].easy), 0);
+    CHECK_INT(loop_future_cancel(transfers[1].future, NULL), 0);
     clean(&transfers[1]);
     wait_hanging(curl, loop, name, 1);
-    /* Cancelled, and then cancelled again before the loop has seen it. */
     CHECK_INT(loop_future_cancel(transfers[2].future, NULL), 1);
-    CHECK_INT(coloop_curl_cancel(curl, transfers[2].easy), 1);
+    loop_future_unref(transfers[2].future);
+    perform(curl, &transfers[2]);
+    wait_hanging(curl, loop, name, 1);
+    CHECK_INT(loop_future_cancel(transfers[2].future, NULL), 1);
     clean(&transfers[2]);
     wait_hanging(curl, loop, name, 0);
-    clean(&transfers[0]);
     CHECK_INT(coloop_curl_free(curl), 0);
     close_clean(loop);
 }
@@ -250,7 +252,7 @@ static void begin_another(struct transfer *transfer) {
 
 static void cancel_itself(struct transfer *transfer) {
     transfer->on_data = NULL;
-    CHECK_INT(coloop_curl_cancel(transfer->curl, transfer->easy), 1);
+    CHECK_INT(loop_future_cancel(transfer->future, NULL), 1);
 }
 
 static void free_all(struct transfer *transfer) { CHECK_INT(coloop_curl_free(transfer->curl), 0); }
@@ -326,7 +328,6 @@ TEST(curl_may_outlive_its_loop) {
     loop_unref(loop);
     prepare(&later, "COLOOP_HTTP", "/");
     CHECK_INT(coloop_curl_perform(curl, later.easy, &later.future), LOOP_ECLOSED);
-    CHECK_INT(coloop_curl_cancel(curl, transfer.easy), 1);
     curl_easy_cleanup(later.easy);
     CHECK_INT(coloop_curl_free(curl), 0);
     clean(&transfer);
@@ -353,7 +354,7 @@ static void *use_elsewhere(void *given) {
     struct transfer *transfer = given;
     loop_future_t *future = NULL;
     CHECK_INT(coloop_curl_perform(transfer->curl, transfer->easy, &future), LOOP_EWRONG_THREAD);
-    CHECK_INT(coloop_curl_cancel(transfer->curl, transfer->easy), LOOP_EWRONG_THREAD);
+    CHECK_INT(loop_future_cancel(transfer->future, NULL), LOOP_EWRONG_THREAD);
     CHECK_INT(coloop_curl_free(transfer->curl), LOOP_EWRONG_THREAD);
     return NULL;
 }
@@ -405,8 +406,6 @@ TEST(curl_says_what_is_wrong) {
     CHECK_INT(coloop_curl_perform(NULL, easy, &future), LOOP_EINVAL);
     CHECK_INT(coloop_curl_perform(curl, NULL, &future), LOOP_EINVAL);
     CHECK_INT(coloop_curl_perform(curl, easy, NULL), LOOP_EINVAL);
-    CHECK_INT(coloop_curl_cancel(curl, NULL), LOOP_EINVAL);
-    CHECK_INT(coloop_curl_cancel(curl, easy), 0);
     CHECK(coloop_curl_multi(curl) != NULL && coloop_curl_multi(NULL) == NULL);
     CHECK_INT(coloop_curl_perform(curl, easy, &future), 0); /* no URL: libcurl's error */
     CHECK_INT(loop_run_until_complete(loop, future, NULL), COLOOP_CURL_CODE(CURLE_URL_MALFORMAT));

@@ -61,7 +61,7 @@ TEST(libpq_queries) {
 TEST(libpq_queries_with_parameters) {
     loop_t *loop = loop_new();
     coloop_pq_t *pq = connected(loop);
-    loop_future_t *futures[4];
+    loop_future_t *futures[4] = {NULL};
     char value[64], text[16] = "ten", number[16] = "10";
     unsigned char binary[4] = {0, 0, 1, 0};
     const char *values[2] = {text, number};
@@ -367,18 +367,14 @@ TEST(libpq_hears_of_a_killed_server_and_connects_again) {
     CHECK_INT(kill(PQbackendPID(coloop_pq_connection(pq)), SIGKILL), 0);
     CHECK_INT(outcome(loop, sleeping, value), COLOOP_PQ_ECONNECTION);
     CHECK_INT(coloop_pq_free(pq), 0);
-    for (int made = 0; !made;) { /* it starts again */
-        loop_future_t *future;
-        CHECK_INT(coloop_pq_connect(loop, environment("COLOOP_PG_KILLED"), &pq, &future), 0);
-        made = outcome(loop, future, NULL) == 0;
-        if (!made) {
-            CHECK_INT(coloop_pq_free(pq), 0);
-            run_for(loop, 20 * MS);
-        }
+    for (int again = 0; !again;) { /* it ends the other connections, and starts anew */
+        CHECK_INT(coloop_pq_connect(loop, environment("COLOOP_PG_KILLED"), &pq, NULL), 0);
+        again = outcome(loop, query(pq, "SELECT 'again'"), value) == 0;
+        CHECK_INT(coloop_pq_free(pq), 0);
+        run_for(loop, 20 * MS);
     }
-    CHECK_INT(outcome(loop, query(pq, "SELECT 'again'"), value), 0);
     CHECK_STR(value, "again");
-    finish(loop, pq);
+    finish(loop, NULL);
 }
 
 static void free_in_done(loop_future_t *future, void *pq) {

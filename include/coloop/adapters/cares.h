@@ -17,8 +17,8 @@
 #include <sys/select.h> /* before ares.h, which needs it in strict C */
 
 #include <ares.h>
-#include <coloop/adapters/operation.h>
-#include <coloop/adapters/watch.h>
+#include "operation.h"
+#include "watch.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,7 +218,10 @@ static inline void coloop_cares_set_socket(void *data, ares_socket_t fd, int rea
         loop_call_later(cares->loop, 0, coloop_cares_on_timer, cares, NULL, &cares->timer);
 }
 
-static inline void coloop_cares_free_addrinfo(void *found) { ares_freeaddrinfo((struct ares_addrinfo *)found); }
+static inline void coloop_cares_free_addrinfo(void *found) {
+    if (found != NULL) /* older versions look into it */
+        ares_freeaddrinfo((struct ares_addrinfo *)found);
+}
 
 static inline void coloop_cares_on_answer(void *data, int status, int timeouts, struct ares_addrinfo *found) {
     coloop_cares_lookup_t *lookup = (coloop_cares_lookup_t *)data;
@@ -226,11 +229,13 @@ static inline void coloop_cares_on_answer(void *data, int status, int timeouts, 
     (void)timeouts;
     cares->lookups--;
     cares->abandoned -= lookup->abandoned;
-    if (status == ARES_SUCCESS) {
+    if (lookup->abandoned) {
+        coloop_cares_free_addrinfo(found);
+        coloop_operation_end(&lookup->operation);
+    } else if (status == ARES_SUCCESS) {
         coloop_operation_succeed(&lookup->operation, found, coloop_cares_free_addrinfo);
     } else {
-        if (found != NULL)
-            ares_freeaddrinfo(found);
+        coloop_cares_free_addrinfo(found);
         coloop_operation_fail(&lookup->operation, COLOOP_CARES_CODE(status), ares_strerror(status), NULL, NULL);
     }
 }
@@ -240,7 +245,7 @@ static inline void coloop_cares_on_cancelled(coloop_operation_t *operation) {
     coloop_cares_t *cares = lookup->cares;
     lookup->abandoned = 1;
     cares->abandoned++;
-    if (coloop_cares_usable(cares) == 0)
+    if (!cares->inside && coloop_cares_usable(cares) == 0)
         coloop_cares_settle(cares);
 }
 

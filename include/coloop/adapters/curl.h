@@ -15,8 +15,8 @@
 #ifndef COLOOP_ADAPTERS_CURL_H
 #define COLOOP_ADAPTERS_CURL_H
 
-#include <coloop/adapters/operation.h>
-#include <coloop/adapters/watch.h>
+#include "operation.h"
+#include "watch.h"
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -72,8 +72,9 @@ static inline CURLM *coloop_curl_multi(coloop_curl_t *curl);
  * COLOOP_CURL_CODE(code) and the text of curl_easy_strerror; more is in the
  * CURLOPT_ERRORBUFFER, if you have set one.
  *
- * Cancelling the future removes the easy handle, in the loop's next turn: until
- * then it may not be used. coloop_curl_cancel does it at once.
+ * Cancelling the future removes the easy handle: it may be used again or cleaned
+ * up when loop_future_cancel returns (in one of libcurl's callbacks: when that
+ * has returned).
  *
  * `easy` stays yours, and has to live until the transfer has ended. May be
  * called in libcurl's callbacks. 0, LOOP_EINVAL (NULL), LOOP_EINVALID_STATE
@@ -81,15 +82,6 @@ static inline CURLM *coloop_curl_multi(coloop_curl_t *curl);
  * -ENOMEM. [loop thread]
  */
 static inline int coloop_curl_perform(coloop_curl_t *curl, CURL *easy, loop_future_t **ret_future);
-
-/**
- * Cancels the transfer of `easy` and its future. When it returns, `easy` may be
- * used again or cleaned up (but in one of libcurl's callbacks: when that has
- * returned). 1; 0 if there is no such transfer; LOOP_EINVAL (NULL),
- * LOOP_EINVALID_STATE (coloop_curl_free was called), LOOP_EFORKED,
- * LOOP_EWRONG_THREAD. On a closed loop the future stays as it is. [loop thread]
- */
-static inline int coloop_curl_cancel(coloop_curl_t *curl, CURL *easy);
 
 typedef enum coloop_curl_state_t {
     COLOOP_CURL_NEW,     /* not added to the multi handle yet */
@@ -389,27 +381,6 @@ static inline int coloop_curl_perform(coloop_curl_t *curl, CURL *easy, loop_futu
     if (!curl->inside)
         coloop_curl_settle(curl, CURLM_OK);
     return 0;
-}
-
-static inline int coloop_curl_cancel(coloop_curl_t *curl, CURL *easy) {
-    coloop_curl_transfer_t *transfer;
-    loop_future_t *future;
-    int failed;
-    if (curl == NULL || easy == NULL)
-        return LOOP_EINVAL;
-    failed = coloop_curl_usable(curl);
-    if (failed != 0 && failed != LOOP_ECLOSED)
-        return failed;
-    transfer = curl->transfers;
-    while (transfer != NULL && (transfer->easy != easy || transfer->state == COLOOP_CURL_GIVEN_UP))
-        transfer = transfer->next;
-    if (transfer == NULL)
-        return 0;
-    future = loop_future_ref(transfer->operation.future);
-    coloop_curl_on_cancelled(&transfer->operation);
-    loop_future_cancel(future, NULL);
-    loop_future_unref(future);
-    return 1;
 }
 
 #ifdef __cplusplus

@@ -12,8 +12,8 @@
 #ifndef COLOOP_ADAPTERS_HIREDIS_H
 #define COLOOP_ADAPTERS_HIREDIS_H
 
-#include <coloop/adapters/operation.h>
-#include <coloop/adapters/watch.h>
+#include "operation.h"
+#include "watch.h"
 #include <errno.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>

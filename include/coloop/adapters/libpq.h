@@ -16,7 +16,7 @@
 #ifndef COLOOP_ADAPTERS_LIBPQ_H
 #define COLOOP_ADAPTERS_LIBPQ_H
 
-#include <coloop/adapters/libpq_connection.h>
+#include "libpq_connection.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,9 +24,10 @@ extern "C" {
 
 /**
  * Begins to connect, by a connection string or URI: the connection in *ret_pq,
- * for coloop_pq_free, and in *ret_future (one reference; may be NULL) a future
- * that ends with the coloop_pq_t * once it is made. Commands may be queued at
- * once; they fail if it is not made. Failures have COLOOP_PQ_ECONNECTION.
+ * for coloop_pq_free, and in *ret_future (one reference) a future that ends with
+ * the coloop_pq_t * once it is made; may be NULL: a failure goes to the exception
+ * handler. Commands may be queued at once; they fail if it is not made. Failures
+ * have COLOOP_PQ_ECONNECTION.
  *
  * There is no time limit (libpq's connect_timeout is for blocking calls only):
  * use loop_wait_for. Cancelling the future ends the attempt, and the connection

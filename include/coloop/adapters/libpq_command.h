@@ -4,7 +4,7 @@
 #ifndef COLOOP_ADAPTERS_LIBPQ_COMMAND_H
 #define COLOOP_ADAPTERS_LIBPQ_COMMAND_H
 
-#include <coloop/adapters/operation.h>
+#include "operation.h"
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>

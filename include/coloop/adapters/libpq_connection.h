@@ -5,9 +5,9 @@
 #ifndef COLOOP_ADAPTERS_LIBPQ_CONNECTION_H
 #define COLOOP_ADAPTERS_LIBPQ_CONNECTION_H
 
-#include <coloop/adapters/libpq_command.h>
-#include <coloop/adapters/operation.h>
-#include <coloop/adapters/watch.h>
+#include "libpq_command.h"
+#include "operation.h"
+#include "watch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libpq-fe.h>
@@ -328,34 +328,40 @@ static inline void coloop_pq_stop_first(coloop_pq_t *pq) {
     }
 }
 
+static inline void coloop_pq_unlink(coloop_pq_t *pq, coloop_pq_command_t *command) {
+    coloop_pq_command_t *before = pq->first;
+    while (before != command && before->next != command)
+        before = before->next;
+    if (before == command)
+        pq->first = command->next;
+    else
+        before->next = command->next;
+    if (pq->last == command)
+        pq->last = before == command ? NULL : before;
+}
+
 static inline void coloop_pq_on_cancelled(coloop_operation_t *operation) {
-    coloop_pq_command_t *command = (coloop_pq_command_t *)operation, *before;
+    coloop_pq_command_t *command = (coloop_pq_command_t *)operation;
     coloop_pq_t *pq = command->pq;
+    int inside = pq->inside;
     if (coloop_pq_usable(pq) != 0)
         return; /* coloop_pq_free will end it */
     pq->inside = 1;
-    if (command == pq->first && pq->running) {
-        pq->abandoned = 1;
-        if (command->kind != COLOOP_PQ_CONNECT) {
-            coloop_pq_stop_first(pq);
-        } else {
-            coloop_watch_end(&pq->watch);
-            PQfinish(pq->connection);
-            pq->connection = NULL;
-            coloop_pq_lose(pq);
-        }
-    } else {
-        for (before = pq->first; before != command && before->next != command;)
-            before = before->next;
-        if (before == command)
-            pq->first = command->next;
-        else
-            before->next = command->next;
-        if (pq->last == command)
-            pq->last = before == command ? NULL : before;
+    if (command != pq->first || !pq->running) {
+        coloop_pq_unlink(pq, command);
         coloop_operation_end(operation);
+    } else if (command->kind != COLOOP_PQ_CONNECT) {
+        pq->abandoned = 1;
+        coloop_pq_stop_first(pq);
+    } else {
+        pq->abandoned = 1;
+        coloop_watch_end(&pq->watch);
+        PQfinish(pq->connection);
+        pq->connection = NULL;
+        coloop_pq_lose(pq);
     }
-    coloop_pq_settle(pq);
+    if (!inside)
+        coloop_pq_settle(pq);
 }
 
 /* Takes a command into the queue. `given` is copied; its pq need not be usable. */

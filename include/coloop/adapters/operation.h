@@ -5,7 +5,7 @@
 #ifndef COLOOP_ADAPTERS_OPERATION_H
 #define COLOOP_ADAPTERS_OPERATION_H
 
-#include <coloop.h>
+#include "../../coloop.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -13,10 +13,11 @@ extern "C" {
 
 /* Stands first in an adapter's own struct. It has two holders: the library that
  * works, until one of coloop_operation_succeed, _fail and _end, and the future,
- * which tells it that it was cancelled. */
+ * which asks it to stop. */
 typedef struct coloop_operation_t {
     loop_future_t *future; /* NULL once the work has ended */
-    /* The future was cancelled: stop the work, and then coloop_operation_end. */
+    /* The future is being cancelled: stop the work, and then, now or later,
+     * coloop_operation_end. */
     void (*cancelled)(struct coloop_operation_t *operation);
     loop_destroy_t release; /* frees the adapter's struct */
     int holders;
@@ -36,31 +37,28 @@ static inline void coloop_operation_drop(void *data) {
         operation->release(operation);
 }
 
-static inline void coloop_operation_on_done(loop_future_t *future, void *data) {
+/* -1: the future is cancelled at once, when this has returned. */
+static inline int coloop_operation_on_cancel(loop_future_t *future, const char *message, void *data) {
     coloop_operation_t *operation = (coloop_operation_t *)data;
-    if (operation->future != NULL && loop_future_cancelled(future) == 1)
+    (void)future;
+    (void)message;
+    if (operation->future != NULL)
         operation->cancelled(operation);
+    return -1;
 }
 
 /* Makes the future. On failure the struct is released. */
 static inline int coloop_operation_begin(coloop_operation_t *operation, loop_t *loop,
                                          void (*cancelled)(coloop_operation_t *operation), loop_destroy_t release) {
-    int failed = coloop_usable(loop);
+    int failed;
     operation->future = NULL;
     operation->cancelled = cancelled;
     operation->release = release;
-    operation->holders = 1;
-    if (failed == 0)
-        failed = loop_future_new(loop, &operation->future);
-    if (failed == 0) {
-        operation->holders++;
-        failed = loop_future_add_done_callback(operation->future, coloop_operation_on_done, operation,
-                                               coloop_operation_drop);
-    }
-    if (failed != 0) {
-        loop_future_unref(operation->future);
+    operation->holders = 2;
+    failed = loop_future_new_cancellable(loop, coloop_operation_on_cancel, operation, coloop_operation_drop,
+                                         &operation->future);
+    if (failed != 0)
         coloop_operation_drop(operation);
-    }
     return failed;
 }
 
@@ -68,7 +66,6 @@ static inline int coloop_operation_begin(coloop_operation_t *operation, loop_t *
 static inline loop_future_t *coloop_operation_take(coloop_operation_t *operation) {
     loop_future_t *future = operation->future;
     operation->future = NULL;
-    loop_future_remove_done_callback(future, coloop_operation_on_done, operation);
     coloop_operation_drop(operation);
     return future;
 }

@@ -5,7 +5,7 @@
 #ifndef COLOOP_ADAPTERS_WATCH_H
 #define COLOOP_ADAPTERS_WATCH_H
 
-#include <coloop.h>
+#include "../../coloop.h"
 
 #ifdef __cplusplus
 extern "C" {
