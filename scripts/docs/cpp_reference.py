@@ -22,7 +22,7 @@ def page_of(header):
     return header.removeprefix("coloop/").replace("/", "-").rpartition(".")[0] + ".md"
 
 
-def _wrap(signature, limit=96):
+def _wrap(signature, limit=84):
     """A signature on lines of a readable length, broken behind commas and templates' heads."""
     lines = []
     if len(signature) > limit and (template := re.match(r"template <.*?> (?=[\w\[~])", signature)):
@@ -54,7 +54,7 @@ def _describe(declarations, level, scope, text):
     for group in _entries(declarations):
         first = group[0]
         if first.kind == "note":
-            lines += [text(first.comment), ""]
+            lines += ["---", "", text(first.comment), ""]
             continue
         name = f"{scope}{first.name}"
         seen[name] = seen.get(name, 0) + 1

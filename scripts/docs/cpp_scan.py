@@ -107,6 +107,8 @@ def _name(signature):
     text = re.sub(r"^requires\s.*?(?=\b(?:auto|void|bool|int)\b)", "", text)
     if match := re.match(r"using (\w+) =|concept (\w+)", text):
         return match[1] or match[2], "alias"
+    if match := re.match(r"[\w:<>*&, ]*?(\w+)(?:\[\w*\])? =", text):
+        return match[1], "variable"
     if match := re.search(r"operator\s*(\(\)|[^\s\w(]+|[\w:<> ]+(?=\())", text):
         return "operator" + (" " if match[1][0].isalpha() else "") + match[1].strip(), "function"
     if match := re.search(r"((?:\w+(?:<[^<>]*>)?::)*~?\w+)\s*\(", text):
