@@ -31,12 +31,29 @@ DATADIR    ?= $(PREFIX)/share
 DOCDIR     ?= $(DATADIR)/doc/coloop
 # Without debug information; STRIP= keeps it.
 STRIP      ?= strip
+# In the order in which `make test` runs them.
+TESTS := \
+    test-rust \
+    model \
+    test-header \
+    test-abi \
+    test-c \
+    test-python \
+    test-cpython \
+    test-asyncio test-asyncio-debug \
+    test-sharing \
+    test-peers \
+    test-types \
+    test-software \
+    test-contract \
+    test-samples \
+    test-docs \
+    test-examples \
+    test-embedding \
+    test-languages
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-
-.PHONY: all python install uninstall demo test bench bench-python header abi model test-rust test-header test-abi test-c test-python test-cpython \
-        test-asyncio test-asyncio-debug soak test-sharing \
-        test-peers test-software test-contract test-samples test-examples docs test-docs
+.PHONY: all python install uninstall demo test bench bench-python header abi docs soak $(TESTS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -81,7 +98,7 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	CC="$(CC)" CXX="$(CXX)" CFLAGS="$(CFLAGS)" examples/mixed/build.sh $(VENV)/bin/python $(@D)
 	touch $@
 
-test: $(VENV)/.installed-$(TAG) test-rust model test-header test-abi test-c test-python test-cpython test-asyncio test-sharing test-peers test-types test-software test-contract test-samples test-docs test-examples demo
+test: $(VENV)/.installed-$(TAG) $(TESTS) demo
 
 test-rust:
 	$(CARGO) test --locked
@@ -163,6 +180,34 @@ $(MDBOOK):
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
+
+# The adapters that put a loop into GLib's and libuv's: as headers, then at work,
+# with gcc's sanitizers.
+EMBEDDING := $(wildcard tests/embedding/*.c) tests/c/main.c tests/c/child.c
+
+target/tests/embedding: $(EMBEDDING) $(wildcard tests/embedding/*.h tests/c/*.h) include/coloop.h \
+                        $(addprefix include/coloop/adapters/,host.h glib.h uv.h) $(LIB)/libcoloop.so
+	scripts/setup.sh embedding
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE -fsanitize=address,undefined -fno-sanitize-recover=all $(EMBEDDING) -o $@ \
+		$$(pkg-config --cflags glib-2.0 libuv) $(LINK) $$(pkg-config --libs glib-2.0 libuv)
+
+test-embedding: target/tests/embedding
+	tests/embedding/headers.sh
+	$(PYTHON) tests/c/run.py target/tests/embedding
+	$(PYTHON) tests/examples.py $(LIB) examples/embedding glib-2.0 libuv
+
+# The C ABI from LuaJIT, Ruby and Node.
+test-languages: target/node/.installed $(LIB)/libcoloop.so
+	$(PYTHON) -m unittest discover -s tests/languages -v
+
+# npm wants its packages beside the program.
+target/node/.installed: $(wildcard bindings/node/*.js*) scripts/setup.sh
+	scripts/setup.sh languages
+	@mkdir -p $(@D)
+	cp bindings/node/*.js* $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
 
 $(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 	scripts/setup.sh test

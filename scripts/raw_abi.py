@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Writes what Python needs to call the C ABI as it is: raw_abi.py [--check]
+"""Writes what other languages need to call the C ABI as it is: raw_abi.py [--check]
 
-From include/coloop.h it makes bindings/python/coloop/cdef.py, for cffi, and
-bindings/python/coloop/ctypes_abi.py, for ctypes. --check writes nothing, and its
-status is 1 if one of them is out of date.
+From include/coloop.h it makes bindings/python/coloop/cdef.py, for cffi,
+bindings/python/coloop/ctypes_abi.py, for ctypes, and bindings/coloop.cdef, for
+foreign function interfaces that read C. --check writes nothing, and its status is
+1 if one of them is out of date.
 """
 
 import pathlib
@@ -13,7 +14,8 @@ import c_header
 import generated
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "bindings/python/coloop"
+BINDINGS = ROOT / "bindings"
+PACKAGE = BINDINGS / "python/coloop"
 GENERATED = "# Generated from include/coloop.h by scripts/raw_abi.py: do not edit.\n"
 NUMBERS = {
     "int": "c_int", "size_t": "c_size_t", "int32_t": "c_int32", "int64_t": "c_int64",
@@ -60,6 +62,14 @@ def cdef(header):
     """The module for cffi."""
     template = (ROOT / "scripts/cdef.py.in").read_text()
     return GENERATED + template.replace("@DECLARATIONS@\n", "\n".join(header.lines) + "\n")
+
+
+def plain(header):
+    """C without a preprocessor, each declaration on a line of its own."""
+    constants = "".join(f"    {name} = {value},\n" for name, value in header.constants.items())
+    declarations = "".join(f"{line}\n" for line in header.lines if not line.startswith("#"))
+    comment = GENERATED.replace("# ", "/* ").replace(".\n", ". */\n")
+    return f"{comment}enum {{\n{constants}}};\n{declarations}"
 
 
 def layouts(header, names):
@@ -112,8 +122,11 @@ def ctypes_abi(header):
 
 def main(arguments):
     header = c_header.read((ROOT / "include/coloop.h").read_text())
-    files = {PACKAGE / "cdef.py": cdef(header), PACKAGE / "ctypes_abi.py": ctypes_abi(header)}
-    return generated.write(files, arguments)
+    return generated.write({
+        PACKAGE / "cdef.py": cdef(header),
+        PACKAGE / "ctypes_abi.py": ctypes_abi(header),
+        BINDINGS / "coloop.cdef": plain(header),
+    }, arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | abi | software | bench | bench-python
+# are not there yet: setup.sh GROUP, one of the cases below.
 set -eu
 
 packages=""
@@ -33,6 +33,21 @@ abi)
     need binutils nm --version
     need abigail-tools abidiff --version
     ;;
+embedding)
+    need gcc gcc --version
+    need g++ g++ --version
+    need clang clang --version
+    need pkg-config pkg-config --version
+    need libglib2.0-dev pkg-config --exists glib-2.0
+    need libuv1-dev pkg-config --exists libuv
+    need valgrind valgrind --version
+    ;;
+languages)
+    need luajit luajit -v
+    need ruby ruby -rfiddle -e ""
+    need nodejs node --version
+    need npm npm --version
+    ;;
 software)
     need wrk command -v wrk
     need redis-server command -v redis-server
@@ -52,7 +67,7 @@ bench-python)
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 *)
-    echo "usage: $0 test|abi|software|bench|bench-python" >&2
+    echo "usage: $0 GROUP; see $0" >&2
     exit 2
     ;;
 esac
@@ -69,6 +84,7 @@ if [ ! -e $policy ]; then
 fi
 # shellcheck disable=SC2086
 {
-    $sudo apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $packages
+    $sudo apt-get update -qq -o DPkg::Lock::Timeout=600
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends \
+        -o DPkg::Lock::Timeout=600 $packages
 }

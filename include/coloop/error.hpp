@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <string>
 #include <system_error>
+#include <type_traits>
 
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
 #define COLOOP_EXCEPTIONS 1
@@ -103,6 +104,8 @@ namespace detail {
 
 // Was a std::error_code given? The arguments of every call end with a pack for it.
 template <class... Sink> inline constexpr bool quiet = sizeof...(Sink) != 0;
+// Where something else might stand in its place.
+template <class... Sink> inline constexpr bool are_sinks = (std::is_same_v<Sink, std::error_code> && ...);
 
 #if COLOOP_EXCEPTIONS
 

@@ -74,6 +74,12 @@ template <class Use> auto describe(const std::exception_ptr &exception, Use use)
     }
 }
 
+// What is left where nobody else can be told of the exception that is being handled.
+inline void print_exception(const char *what) noexcept {
+    describe(std::current_exception(),
+             [what](described failure) { std::fprintf(stderr, "coloop: %s: %s\n", what, failure.text); });
+}
+
 // Tells of the exception that is being handled. `loop` may be NULL inside a run.
 inline void report_exception(loop_t *loop) noexcept {
     describe(std::current_exception(), [loop](described failure) {
@@ -85,7 +91,7 @@ inline void report_exception(loop_t *loop) noexcept {
         context.fd = -1;
         if (loop && loop_call_exception_handler(loop, &context) == 0) return;
         if (loop && loop_default_exception_handler(loop, &context) == 0) return;
-        std::fprintf(stderr, "coloop: unhandled exception: %s\n", failure.text);
+        print_exception("unhandled exception");
     });
 }
 

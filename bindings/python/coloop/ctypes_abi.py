@@ -78,6 +78,7 @@ POLICY_STRICT = 1
 LOOP_TASK_DONE = 0
 LOOP_TASK_AWAIT = 1
 LOOP_TASK_YIELD = 2
+LOOP_TASK_PARK = 3
 LOOP_TASK_EAGER = 1
 LOOP_RETURN_EXCEPTIONS = 1
 LOOP_ALL_COMPLETED = 0
@@ -402,8 +403,11 @@ FUNCTIONS = {
     "loop_task_future": (loop_future_t, [loop_task_t]),
     "loop_task_await": (c_int, [loop_task_t, loop_future_t]),
     "loop_task_awaited": (loop_future_t, [loop_task_t]),
+    "loop_task_park": (c_int, [loop_task_t, loop_callback_t, c_void_p]),
+    "loop_task_wake": (c_int, [loop_task_t]),
     "loop_task_return": (c_int, [loop_task_t, c_void_p, loop_destroy_t]),
     "loop_task_fail": (c_int, [loop_task_t, c_int, c_char_p]),
+    "loop_task_fail_data": (c_int, [loop_task_t, c_int, c_char_p, c_void_p, loop_destroy_t]),
     "loop_task_cancel": (c_int, [loop_task_t, c_char_p]),
     "loop_task_uncancel": (c_int, [loop_task_t]),
     "loop_task_cancelling": (c_int, [loop_task_t]),
@@ -445,6 +449,8 @@ FUNCTIONS = {
     "loop_cfuture_cancel": (c_int, [loop_cfuture_t, c_char_p]),
     "loop_cfuture_set_result": (c_int, [loop_cfuture_t, c_void_p, loop_destroy_t]),
     "loop_cfuture_set_exception": (c_int, [loop_cfuture_t, c_int, c_char_p]),
+    "loop_cfuture_set_exception_data": (c_int, [loop_cfuture_t, c_int, c_char_p, c_void_p, loop_destroy_t]),
+    "loop_cfuture_exception_data": (c_void_p, [loop_cfuture_t]),
     "loop_cfuture_add_done_callback": (c_int, [loop_cfuture_t, loop_cfuture_callback_t, c_void_p, loop_destroy_t]),
     "loop_wrap_cfuture": (c_int, [loop_t, loop_cfuture_t, POINTER(loop_future_t)]),
     "loop_sock_recv": (c_int, [loop_t, c_int, c_size_t, POINTER(loop_future_t)]),
@@ -527,6 +533,7 @@ FUNCTIONS = {
     "loop_executor_job_discard": (None, [loop_executor_job_t]),
     "loop_run_in_executor": (c_int, [loop_t, loop_executor_t, loop_job_t, c_void_p, loop_destroy_t, loop_destroy_t, POINTER(loop_future_t)]),
     "loop_job_fail": (c_int, [c_int, c_char_p]),
+    "loop_job_fail_data": (c_int, [c_int, c_char_p, c_void_p, loop_destroy_t]),
     "loop_call_in_executor": (c_int, [loop_t, loop_executor_t, loop_callback_t, loop_callback_t, c_void_p, loop_destroy_t]),
     "loop_set_default_executor": (c_int, [loop_t, loop_executor_t]),
     "loop_shutdown_default_executor": (c_int, [loop_t, c_int64, POINTER(loop_future_t)]),

@@ -81,7 +81,6 @@ typedef struct {
         *s_set_result, *s_set_exception, *s_ensure_free, *s_transports;
     PyObject *kw_loop;         /* ('loop',) */
     PyObject *kw_task;         /* ('loop', 'name', 'context') */
-    PyObject *kw_task_plain;   /* ('loop',) */
 
     Tls tls;
 
@@ -177,6 +176,10 @@ extern struct PyModuleDef coloop_module;
 int arguments_by_name(const char *method, const char *const *parameters, Py_ssize_t count,
                       PyObject *const *args, Py_ssize_t nargs, PyObject *names, PyObject **values);
 
+/* function(first, ...): the arguments of a call as they came. */
+PyObject *call_forward(PyObject *function, PyObject *first, PyObject *const *args,
+                       Py_ssize_t nargs, PyObject *names);
+
 /* A method of one argument that may be given by name: named(self, data). */
 #define NAMED_ARGUMENT(named, function, method, parameter)                                      \
     static PyObject *named(PyObject *self, PyObject *const *args, Py_ssize_t nargs,              \
@@ -191,9 +194,9 @@ int arguments_by_name(const char *method, const char *const *parameters, Py_ssiz
 #define NAMED(method) (PyCFunction)(void (*)(void))method, METH_FASTCALL | METH_KEYWORDS
 
 /* errors.c: sets the exception that asyncio would raise; returns NULL. */
-PyObject *raise_code(LoopObject *loop, int code);
+PyObject *raise_code(int code);
 /* Checks an argument of a library call: true if it failed (exception set). */
-int failed(LoopObject *loop, int code);
+int failed(int code);
 
 /* The exception that is raised, which is not raised any more; a new reference. */
 PyObject *exception_take(void);
@@ -261,8 +264,8 @@ int remove_hooks(LoopObject *loop);
 
 /* stream.c, datagram.c */
 void addresses_clear(LoopObject *loop);
-PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base);
-PyTypeObject *make_datagram_type(PyObject *module, State *state, PyObject *base);
+PyTypeObject *make_stream_type(PyObject *module, PyObject *base);
+PyTypeObject *make_datagram_type(PyObject *module, PyObject *base);
 
 /* tls.c */
 PyObject *make_tls_types(PyObject *module, PyObject *args);
