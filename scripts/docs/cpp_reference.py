@@ -75,17 +75,23 @@ def page(root, header, links):
     file = page_of(header)
 
     def text(comment):
-        return doc_comment.markdown(comment, links, file)
+        return doc_comment.markdown(doc_comment.strip(comment), links, file)
 
     title = header.removeprefix("coloop/")
     if title == LOADED:
         declarations = [
-            cpp_scan.Declaration("function", re.search(r"(\w+)\(", head)[1], head, doc_comment.strip(f"/*{comment}*/"))
+            cpp_scan.Declaration("function", re.search(r"(\w+)\(", head)[1], head, f"/*{comment}*/")
             for comment, head in _LOADER.findall(rest)
         ]
     else:
         declarations = [item for item in cpp_scan.scan(rest) if item.kind != "note"]
-    lines = [f"# {title}", "", "```cpp", f"#include <{header}>", "```", "", text(about), ""]
+        if header.endswith(".h"):
+            # C has nothing like `private`: what is for users has a comment that begins with two stars.
+            declarations = [item for item in declarations if item.comment.startswith("/**")]
+            for item in declarations:
+                is_opaque = re.search(r"\bopaque\b", item.comment, re.I)
+                item.members = [member for member in item.members if member.comment and not is_opaque]
+    lines = [f"# {title}", "", "```cpp", f"#include <{header}>", "```", "", doc_comment.markdown(about, links, file), ""]
     return "\n".join(lines + _describe(declarations, 2, "", text)), declarations
 
 
