@@ -118,7 +118,7 @@ class Site(unittest.TestCase):
         tutorial = self.texts["tutorial.md"]
         marked = (ROOT / "docs/tutorial.md").read_text().count("<!-- tabs -->")
         self.assertGreaterEqual(marked, 5)
-        for language in ("c", "python"):
+        for language in pages.LANGUAGES:
             self.assertEqual(tutorial.count(f'<div class="panel panel-{language}">'), marked)
             self.assertEqual(tutorial.count(f'id="language-{language}"'), 1)
 
