@@ -414,6 +414,12 @@
 #define LOOP_ESHUTDOWN -1016
 
 /**
+ * The host's own code raised an exception of its language, for which there is no
+ * other code: its text and loop_future_exception_data say more.
+ */
+#define LOOP_EEXCEPTION -1017
+
+/**
  * A future that any thread may wait for: asyncio's concurrent.futures.Future,
  * what run_coroutine_threadsafe returns. Opaque, reference-counted. In a forked
  * child every function but loop_cfuture_unref answers LOOP_EFORKED.
@@ -758,6 +764,17 @@ typedef struct policy_vtable_t {
      */
     int (*new_event_loop)(void *user_data, struct loop_t **ret_loop);
 } policy_vtable_t;
+
+/**
+ * Is asked, on the loop's thread, when somebody cancels a pending future of
+ * loop_future_new_cancellable. `future` and `message` (may be NULL) are borrowed
+ * for the call. A positive answer: the request is taken, and whoever made the
+ * future ends it, now or later, in whatever way; 0: it is refused; negative: the
+ * future is cancelled at once.
+ */
+typedef int (*loop_future_cancel_t)(struct loop_future_t *future,
+                                    const char *message,
+                                    void *user_data);
 
 /**
  * Is told that a future is done, on the loop's thread. `future` is borrowed
@@ -2303,6 +2320,20 @@ int policy_object_new_event_loop(struct policy_t *policy, struct loop_t **ret_lo
 int loop_future_new(struct loop_t *loop, struct loop_future_t **ret_future);
 
 /**
+ * A pending future of `loop` for work that goes on elsewhere and may need time
+ * to end, as a task does: as long as it is pending, loop_future_cancel asks
+ * `cancel`, and whoever awaits the future goes on when its maker has ended it. The
+ * maker ends it as cancelled by loop_future_cancel, and answers -1. `destroy` runs exactly once, when the future is done or freed, also when this
+ * call fails. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
+ * -ENOMEM. [loop thread]
+ */
+int loop_future_new_cancellable(struct loop_t *loop,
+                                loop_future_cancel_t cancel,
+                                void *user_data,
+                                loop_destroy_t destroy,
+                                struct loop_future_t **ret_future);
+
+/**
  * Takes one more reference; returns `future`. NULL is allowed. [any thread]
  */
 struct loop_future_t *loop_future_ref(struct loop_future_t *future);
@@ -2358,6 +2389,22 @@ int loop_future_exception(struct loop_future_t *future,
  * Borrowed: valid as long as the future. [loop thread]
  */
 void *loop_future_exception_data(struct loop_future_t *future);
+
+/**
+ * The destructor that came with the result, or with what is attached to the
+ * failure; NULL if there is none, and before the future is done. By it a host
+ * knows what is its own, of a type that it may look into, such as an object of
+ * its language. Does not count as retrieved. [loop thread]
+ */
+loop_destroy_t loop_future_get_destroy(struct loop_future_t *future);
+
+/**
+ * How many references there are, those of the library included, such as the one
+ * of a task that awaits the future. If the caller has the only one, nobody else
+ * can end the future any more: for garbage collectors. Others may change the
+ * number at any time. 0 for NULL. [any thread]
+ */
+size_t loop_future_use_count(struct loop_future_t *future);
 
 /**
  * Finishes the future with a result, which it destroys with its last

@@ -214,6 +214,9 @@
       struct loop_t **ret_loop), (policy, ret_loop), -ENOSYS) \
     F(int, loop_future_new, (struct loop_t *loop, struct loop_future_t **ret_future), (loop, \
       ret_future), -ENOSYS) \
+    F(int, loop_future_new_cancellable, (struct loop_t *loop, loop_future_cancel_t cancel, \
+      void *user_data, loop_destroy_t destroy, struct loop_future_t **ret_future), (loop, \
+      cancel, user_data, destroy, ret_future), coloop_not_loaded(user_data, destroy)) \
     F(struct loop_future_t *, loop_future_ref, (struct loop_future_t *future), (future), \
       NULL) \
     V(loop_future_unref, (struct loop_future_t *future), (future), (void)0) \
@@ -225,6 +228,8 @@
     F(int, loop_future_exception, (struct loop_future_t *future, int *ret_code, \
       const char **ret_message), (future, ret_code, ret_message), -ENOSYS) \
     F(void *, loop_future_exception_data, (struct loop_future_t *future), (future), NULL) \
+    F(loop_destroy_t, loop_future_get_destroy, (struct loop_future_t *future), (future), 0) \
+    F(size_t, loop_future_use_count, (struct loop_future_t *future), (future), 0) \
     F(int, loop_future_set_result, (struct loop_future_t *future, void *result, \
       loop_destroy_t destroy), (future, result, destroy), coloop_not_loaded(result, \
       destroy)) \
@@ -258,10 +263,16 @@
     F(int, loop_task_await, (struct loop_task_t *task, struct loop_future_t *future), (task, \
       future), -ENOSYS) \
     F(struct loop_future_t *, loop_task_awaited, (struct loop_task_t *task), (task), NULL) \
+    F(int, loop_task_park, (struct loop_task_t *task, loop_callback_t cancelled, \
+      void *user_data), (task, cancelled, user_data), -ENOSYS) \
+    F(int, loop_task_wake, (struct loop_task_t *task), (task), -ENOSYS) \
     F(int, loop_task_return, (struct loop_task_t *task, void *result, \
       loop_destroy_t destroy), (task, result, destroy), coloop_not_loaded(result, destroy)) \
     F(int, loop_task_fail, (struct loop_task_t *task, int code, const char *message), (task, \
       code, message), -ENOSYS) \
+    F(int, loop_task_fail_data, (struct loop_task_t *task, int code, const char *message, \
+      void *data, loop_destroy_t destroy), (task, code, message, data, destroy), \
+      coloop_not_loaded(data, destroy)) \
     F(int, loop_task_cancel, (struct loop_task_t *task, const char *message), (task, \
       message), -ENOSYS) \
     F(int, loop_task_uncancel, (struct loop_task_t *task), (task), -ENOSYS) \

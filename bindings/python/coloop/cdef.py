@@ -103,6 +103,7 @@ CDEF = """
 #define LOOP_ECANCELLED -1014
 #define LOOP_ESTOPPED -1015
 #define LOOP_ESHUTDOWN -1016
+#define LOOP_EEXCEPTION -1017
 typedef struct loop_cfuture_t loop_cfuture_t;
 typedef struct loop_child_watcher_t loop_child_watcher_t;
 typedef struct loop_executor_job_t loop_executor_job_t;
@@ -129,6 +130,7 @@ typedef void (*loop_exception_handler_t)(struct loop_t *loop, const struct loop_
 typedef struct loop_slow_callback_t { size_t size; loop_callback_t callback; void *user_data; loop_handle_t handle; int fd; uint64_t duration_ns; } loop_slow_callback_t;
 typedef void (*loop_slow_callback_hook_t)(struct loop_t *loop, const struct loop_slow_callback_t *report, void *user_data);
 typedef struct policy_vtable_t { size_t size; int (*get_event_loop)(void *user_data, struct loop_t **ret_loop); int (*set_event_loop)(void *user_data, struct loop_t *loop); int (*new_event_loop)(void *user_data, struct loop_t **ret_loop); } policy_vtable_t;
+typedef int (*loop_future_cancel_t)(struct loop_future_t *future, const char *message, void *user_data);
 typedef void (*loop_future_callback_t)(struct loop_future_t *future, void *user_data);
 typedef int (*loop_task_step_t)(struct loop_task_t *task, int outcome, void *user_data);
 typedef struct loop_task_options_t { size_t size; uint32_t flags; uint32_t has_context; void *context; const char *name; } loop_task_options_t;
@@ -230,6 +232,7 @@ int policy_object_get_event_loop(struct policy_t *policy, struct loop_t **ret_lo
 int policy_object_set_event_loop(struct policy_t *policy, struct loop_t *loop);
 int policy_object_new_event_loop(struct policy_t *policy, struct loop_t **ret_loop);
 int loop_future_new(struct loop_t *loop, struct loop_future_t **ret_future);
+int loop_future_new_cancellable(struct loop_t *loop, loop_future_cancel_t cancel, void *user_data, loop_destroy_t destroy, struct loop_future_t **ret_future);
 struct loop_future_t *loop_future_ref(struct loop_future_t *future);
 void loop_future_unref(struct loop_future_t *future);
 struct loop_t *loop_future_get_loop(struct loop_future_t *future);
@@ -238,6 +241,8 @@ int loop_future_cancelled(struct loop_future_t *future);
 int loop_future_result(struct loop_future_t *future, void **ret_result);
 int loop_future_exception(struct loop_future_t *future, int *ret_code, const char **ret_message);
 void *loop_future_exception_data(struct loop_future_t *future);
+loop_destroy_t loop_future_get_destroy(struct loop_future_t *future);
+size_t loop_future_use_count(struct loop_future_t *future);
 int loop_future_set_result(struct loop_future_t *future, void *result, loop_destroy_t destroy);
 int loop_future_set_exception(struct loop_future_t *future, int code, const char *message);
 int loop_future_set_exception_data(struct loop_future_t *future, int code, const char *message, void *data, loop_destroy_t destroy);

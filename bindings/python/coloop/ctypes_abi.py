@@ -139,6 +139,7 @@ LOOP_EINVALID_STATE = -1013
 LOOP_ECANCELLED = -1014
 LOOP_ESTOPPED = -1015
 LOOP_ESHUTDOWN = -1016
+LOOP_EEXCEPTION = -1017
 
 class loop_cfuture_t(c_void_p): ...
 class loop_child_watcher_t(c_void_p): ...
@@ -189,6 +190,7 @@ loop_handle_t = c_uint64
 loop_hook_t = _function(None, loop_t, c_void_p)
 loop_exception_handler_t = _function(None, loop_t, POINTER(loop_exception_context_t), c_void_p)
 loop_slow_callback_hook_t = _function(None, loop_t, POINTER(loop_slow_callback_t), c_void_p)
+loop_future_cancel_t = _function(c_int, loop_future_t, c_char_p, c_void_p)
 loop_future_callback_t = _function(None, loop_future_t, c_void_p)
 loop_task_step_t = _function(c_int, loop_task_t, c_int, c_void_p)
 loop_finalizer_t = _function(c_int, loop_t, POINTER(loop_future_t), c_void_p)
@@ -381,6 +383,7 @@ FUNCTIONS = {
     "policy_object_set_event_loop": (c_int, [policy_t, loop_t]),
     "policy_object_new_event_loop": (c_int, [policy_t, POINTER(loop_t)]),
     "loop_future_new": (c_int, [loop_t, POINTER(loop_future_t)]),
+    "loop_future_new_cancellable": (c_int, [loop_t, loop_future_cancel_t, c_void_p, loop_destroy_t, POINTER(loop_future_t)]),
     "loop_future_ref": (loop_future_t, [loop_future_t]),
     "loop_future_unref": (None, [loop_future_t]),
     "loop_future_get_loop": (loop_t, [loop_future_t]),
@@ -389,6 +392,8 @@ FUNCTIONS = {
     "loop_future_result": (c_int, [loop_future_t, POINTER(c_void_p)]),
     "loop_future_exception": (c_int, [loop_future_t, POINTER(c_int), POINTER(c_char_p)]),
     "loop_future_exception_data": (c_void_p, [loop_future_t]),
+    "loop_future_get_destroy": (loop_destroy_t, [loop_future_t]),
+    "loop_future_use_count": (c_size_t, [loop_future_t]),
     "loop_future_set_result": (c_int, [loop_future_t, c_void_p, loop_destroy_t]),
     "loop_future_set_exception": (c_int, [loop_future_t, c_int, c_char_p]),
     "loop_future_set_exception_data": (c_int, [loop_future_t, c_int, c_char_p, c_void_p, loop_destroy_t]),

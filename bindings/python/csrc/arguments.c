@@ -55,3 +55,15 @@ PyObject *call_forward(PyObject *function, PyObject *first, PyObject *const *arg
     if (given != few) PyMem_Free(given);
     return done;
 }
+
+void *given_pointer(PyObject *given, const char *capsule_name) {
+    if (PyCapsule_CheckExact(given)) return PyCapsule_GetPointer(given, capsule_name);
+    if (!PyLong_Check(given)) {
+        PyErr_Format(PyExc_TypeError, "an int or a capsule \"%s\" is needed, not '%s'",
+                     capsule_name, Py_TYPE(given)->tp_name);
+        return NULL;
+    }
+    void *pointer = PyLong_AsVoidPtr(given);
+    if (!pointer && !PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the pointer is NULL");
+    return pointer;
+}

@@ -17,24 +17,6 @@ static PyObject *loop_new_object(PyTypeObject *type, PyObject *args, PyObject *k
     return (PyObject *)self;
 }
 
-static int capsule_pointer(PyObject *given, loop_t **ret_loop) {
-    if (PyCapsule_CheckExact(given)) {
-        *ret_loop = PyCapsule_GetPointer(given, "coloop.loop_t");
-        return *ret_loop ? 0 : -1;
-    }
-    if (!PyLong_Check(given)) {
-        PyErr_Format(PyExc_TypeError, "an int or a capsule \"coloop.loop_t\" is needed, not '%s'",
-                     Py_TYPE(given)->tp_name);
-        return -1;
-    }
-    *ret_loop = PyLong_AsVoidPtr(given);
-    if (!*ret_loop) {
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the pointer is NULL");
-        return -1;
-    }
-    return 0;
-}
-
 /* _open(pointer, fork): makes the library's loop, or takes a reference to one
  * that C code made. */
 static PyObject *loop_open(LoopObject *self, PyObject *args) {
@@ -49,8 +31,8 @@ static PyObject *loop_open(LoopObject *self, PyObject *args) {
     if (pointer == Py_None) {
         if (failed(loop_create(NULL, &self->loop))) return NULL;
     } else {
-        loop_t *loop;
-        if (capsule_pointer(pointer, &loop) < 0) return NULL;
+        loop_t *loop = given_pointer(pointer, LOOP_CAPSULE);
+        if (!loop) return NULL;
         self->loop = loop_ref(loop);
         self->closed = loop_is_closed(loop) == 1;
         self->foreign = 1;
@@ -69,8 +51,8 @@ static void leave_list(LoopObject *self) {
 
 /* _find_loop(pointer): (the int, the Python loop that has it or None). */
 PyObject *find_loop(PyObject *module, PyObject *given) {
-    loop_t *loop;
-    if (capsule_pointer(given, &loop) < 0) return NULL;
+    loop_t *loop = given_pointer(given, LOOP_CAPSULE);
+    if (!loop) return NULL;
     LoopObject *known = state_of(module)->loops;
     while (known && known->loop != loop) known = known->next_loop;
     return Py_BuildValue("(NO)", PyLong_FromVoidPtr(loop), known ? (PyObject *)known : Py_None);
@@ -190,12 +172,12 @@ static PyObject *loop_get_pointer(LoopObject *self, void *unused) {
 }
 
 static void release_capsule(PyObject *capsule) {
-    loop_unref(PyCapsule_GetPointer(capsule, "coloop.loop_t"));
+    loop_unref(PyCapsule_GetPointer(capsule, LOOP_CAPSULE));
 }
 
 static PyObject *loop_get_capsule(LoopObject *self, void *unused) {
     (void)unused;
-    PyObject *capsule = PyCapsule_New(self->loop, "coloop.loop_t", release_capsule);
+    PyObject *capsule = PyCapsule_New(self->loop, LOOP_CAPSULE, release_capsule);
     if (capsule) loop_ref(self->loop);
     return capsule;
 }
