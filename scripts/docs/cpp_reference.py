@@ -99,8 +99,6 @@ def write(root, folder, c_names):
     """Writes a page for each header into `folder`; returns [(file, title)]. `c_names`: where
     the C reference has its names, relative to `folder`."""
     listed = headers(root)
-    if not listed:
-        return []
     folder.mkdir(parents=True, exist_ok=True)
     links = {**c_names, **{os.path.basename(header): page_of(header) + "#" for header in listed}}
     entries, names = [], []
