@@ -2,6 +2,7 @@
 # make python   the Python package, into .venv (PYTHON= selects the version)
 # make install  into PREFIX (/usr/local), below DESTDIR; also LIBDIR, INCLUDEDIR, DATADIR, DOCDIR
 # make uninstall   exactly what was installed
+# make deb      Debian packages, in target/deb
 # make demo     builds everything and runs the main job
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
@@ -50,10 +51,11 @@ TESTS := \
     test-docs \
     test-examples \
     test-embedding \
-    test-languages
+    test-languages \
+    test-install
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all python install uninstall demo test bench bench-python header abi docs soak $(TESTS)
+.PHONY: all python install uninstall deb demo test bench bench-python header abi docs soak $(TESTS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -79,6 +81,10 @@ install: all $(LIB)/native-static-libs
 
 uninstall:
 	$(INSTALL) uninstall
+
+deb: all $(LIB)/native-static-libs
+	scripts/setup.sh deb
+	packaging/deb.sh
 
 MIXED := target/mixed-$(TAG)
 
@@ -110,6 +116,7 @@ test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
 	$(PYTHON) scripts/raw_abi.py --check
 	$(PYTHON) scripts/dynamic_header.py --check
+	$(PYTHON) scripts/debian_symbols.py --check
 
 # Cargo's own tests leave a library with full debug information, which says what the
 # header promises; building it costs nothing after test-rust.
@@ -177,6 +184,12 @@ $(MDBOOK):
 	$(CARGO) install --locked --root target/tools --target-dir target/tools/build \
 	    --version 0.4.52 --no-default-features --features search mdbook
 	rm -rf target/tools/build
+
+# Programs of every kind against an installed package.
+test-install: all $(LIB)/native-static-libs
+	scripts/setup.sh install
+	scripts/setup.sh deb
+	$(PYTHON) -m unittest discover -s tests/install
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
@@ -263,6 +276,7 @@ header:
 	COLOOP_UPDATE=1 $(CARGO) test --locked --test header
 	$(PYTHON) scripts/raw_abi.py
 	$(PYTHON) scripts/dynamic_header.py
+	$(PYTHON) scripts/debian_symbols.py
 
 abi: all
 	scripts/setup.sh abi
