@@ -2,6 +2,7 @@
 # make python   the Python package, into .venv (PYTHON= selects the version)
 # make install  into PREFIX (/usr/local), below DESTDIR; also LIBDIR, INCLUDEDIR, DATADIR, DOCDIR
 # make uninstall   exactly what was installed
+# make deb      Debian packages, in target/deb
 # make demo     builds everything and runs the main job
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
@@ -53,10 +54,12 @@ TESTS := \
     test-docs \
     test-examples \
     test-embedding \
-    test-languages
+    test-adapters \
+    test-languages \
+    test-install
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all python install uninstall demo test bench bench-python header abi wheels docs soak $(TESTS)
+.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak $(TESTS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -86,6 +89,10 @@ install: all $(LIB)/native-static-libs
 
 uninstall:
 	$(INSTALL) uninstall
+
+deb: all $(LIB)/native-static-libs
+	scripts/setup.sh deb
+	packaging/deb.sh
 
 MIXED := target/mixed-$(TAG)
 
@@ -117,6 +124,7 @@ test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
 	$(PYTHON) scripts/raw_abi.py --check
 	$(PYTHON) scripts/dynamic_header.py --check
+	$(PYTHON) scripts/debian_symbols.py --check
 
 # Cargo's own tests leave a library with full debug information, which says what the
 # header promises; building it costs nothing after test-rust.
@@ -164,6 +172,28 @@ target/tests/peer: tests/peers/peer.c include/coloop.h $(LIB)/libcoloop.so
 test-peers: $(VENV)/.installed-$(TAG) target/tests/peer
 	COLOOP_PEER=target/tests/peer $(VENV)/bin/python -m unittest discover -s tests/peers -v
 
+# The adapters for other libraries, against real servers.
+ADAPTERS := hiredis curl libpq cares
+ADAPTER_LINK = -I$(shell pg_config --includedir) $(LINK) -l$(patsubst lib%,%,$*)
+ADAPTER_HEADERS := $(wildcard include/coloop/adapters/*.h) include/coloop.h
+
+target/tests/adapters/%: tests/adapters/%.c $(wildcard tests/adapters/*.h) tests/c/main.c tests/c/test.h \
+        $(ADAPTER_HEADERS) $(VENV)/.adapters $(LIB)/libcoloop.so
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $< tests/c/main.c -o $@ $(ADAPTER_LINK)
+
+target/tests/adapters/example-%: examples/adapters/%.c $(ADAPTER_HEADERS) $(VENV)/.adapters $(LIB)/libcoloop.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(ADAPTER_LINK)
+
+test-adapters: $(addprefix target/tests/adapters/,$(ADAPTERS) $(ADAPTERS:%=example-%))
+	tests/adapters/check_headers.sh
+	$(PYTHON) tests/adapters/with_servers.py target/tests/adapters
+
+$(VENV)/.adapters: scripts/setup.sh | $(VENV)/.installed-$(TAG)
+	scripts/setup.sh adapters
+	touch $@
+
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
@@ -184,6 +214,12 @@ $(MDBOOK):
 	$(CARGO) install --locked --root target/tools --target-dir target/tools/build \
 	    --version 0.4.52 --no-default-features --features search mdbook
 	rm -rf target/tools/build
+
+# Programs of every kind against an installed package.
+test-install: all $(LIB)/native-static-libs
+	scripts/setup.sh install
+	scripts/setup.sh deb
+	$(PYTHON) -m unittest discover -s tests/install
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
@@ -290,6 +326,7 @@ header:
 	$(PYTHON) scripts/raw_abi.py
 	$(PYTHON) scripts/licenses.py
 	$(PYTHON) scripts/dynamic_header.py
+	$(PYTHON) scripts/debian_symbols.py
 
 abi: all
 	scripts/setup.sh abi
