@@ -10,8 +10,7 @@
 # make wheels   source distribution and wheels, into target/wheels; PYTHONS="python3.11 ..." are the versions
 # make docs     the documentation as a site, into target/docs/site
 # make abi      records the ABI anew, after functions were added: see docs/abi.md
-# make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules;
-#               LICENSE-DEPENDENCIES from Cargo.lock
+# make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
 # make model    the loom models alone
 
 CARGO  ?= cargo
@@ -292,7 +291,6 @@ wheels: $(TOOLS)/.installed all
 
 # The same for one Python, built once.
 test-wheels: $(TOOLS)/.installed all
-	$(PYTHON) scripts/licenses.py --check
 	$(TOOLS)/bin/python scripts/wheels.py target/tests/wheels $(PYTHON)
 	COLOOP_WHEELS=target/tests/wheels $(PYTHON) -m unittest discover -s tests/wheels -v
 
@@ -324,7 +322,6 @@ bench-python: $(BENCH_VENV)/.coloop target/bench/load
 header:
 	COLOOP_UPDATE=1 $(CARGO) test --locked --test header
 	$(PYTHON) scripts/raw_abi.py
-	$(PYTHON) scripts/licenses.py
 	$(PYTHON) scripts/dynamic_header.py
 	$(PYTHON) scripts/debian_symbols.py
 
