@@ -14,6 +14,7 @@
  * through a table that coloop_load fills. So nothing else changes: other files
  * of the program may include coloop.h or the C++ headers alone, in any order,
  * and need not know. It may be included in any number of files; one is enough.
+ * (In C++ with Microsoft's compiler, each file that calls coloop includes it.)
  *
  * The table belongs to one module, which is a program or a shared library: each
  * module that includes this file loads for itself, and all get the same
@@ -775,7 +776,7 @@ static inline int coloop_load_functions(void *library, const char *path) {
     /* A pointer to a function has no conversion from void * in C. */
     memcpy(&functions, symbols, sizeof functions);
     if (!functions.coloop_version || !functions.coloop_version_number) {
-        snprintf(coloop_load_text, sizeof coloop_load_text, "%s is no coloop library: it has no %s",
+        snprintf(coloop_load_text, sizeof coloop_load_text, "%s is no library of coloop: it has no %s",
                  path, functions.coloop_version ? "coloop_version_number" : "coloop_version");
         return -ENOSYS;
     }
@@ -828,7 +829,7 @@ COLOOP_MODULE_FUNCTION int coloop_load(const char *path) {
     }
     library = coloop_library_loaded();
     if (library) {
-        path = COLOOP_LIBRARY_NAME;
+        path = COLOOP_LIBRARY_NAME ", which this process has loaded already,";
     } else {
         path = path ? path : COLOOP_LIBRARY_NAME;
         library = coloop_library_open(path);

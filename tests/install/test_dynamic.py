@@ -44,7 +44,7 @@ class Dynamic(Installed):
         text.write_text("no library\n")
         self.assertRegex(run(self.program, "tell", text), f"^-2 {text}: ")
         other = self.pretender("other")
-        self.assertEqual(self.tell(other), [f"-38 {other} is no coloop library: it has no coloop_version"])
+        self.assertEqual(self.tell(other), [f"-38 {other} is no library of coloop: it has no coloop_version"])
 
     def test_other_versions(self):
         for name, version, number, what in [("old", "0.0.9", 9, "older"), ("new", "0.99.0", 99 << 8, "newer"),
@@ -53,6 +53,13 @@ class Dynamic(Installed):
                 library = self.pretender(name, f'-DVERSION="{version}"', f"-DNUMBER={number}")
                 self.assertEqual(self.tell(library), [
                     f"-38 {library} is version {version}, {what} than the headers of this program, version {VERSION}"])
+
+    def test_another_version_that_is_loaded_already(self):
+        # The right one would be a second copy.
+        library = self.pretender("libcoloop", '-DVERSION="0.0.9"', "-DNUMBER=9")
+        told = run(self.program, "tell", self.real, LD_PRELOAD=library)
+        self.assertEqual(told, "-38 libcoloop.so.0, which this process has loaded already, is version 0.0.9, older "
+                               f"than the headers of this program, version {VERSION}\n")
 
     def test_a_function_that_is_missing(self):
         major, minor, patch = map(int, VERSION.split("."))
