@@ -50,6 +50,12 @@ abi)
     need binutils nm --version
     need abigail-tools abidiff --version
     ;;
+wheels)
+    need gcc gcc --version
+    need g++ g++ --version
+    need binutils nm --version
+    need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
+    ;;
 embedding)
     need gcc gcc --version
     need g++ g++ --version
@@ -70,6 +76,17 @@ software)
     need redis-server command -v redis-server
     need postgresql ls /usr/lib/postgresql/*/bin/initdb
     need openssl openssl version
+    ;;
+adapters)
+    need libhiredis-dev header hiredis/async.h
+    need redis-server command -v redis-server
+    need libcurl4-openssl-dev header curl/curl.h
+    need libpq-dev pg_config --includedir
+    need postgresql ls /usr/lib/postgresql/*/bin/initdb
+    need libc-ares-dev header ares.h
+    need dnsmasq-base test -x /usr/sbin/dnsmasq
+    need openssl openssl version
+    need valgrind valgrind --version
     ;;
 bench)
     need libuv1-dev header uv.h
