@@ -802,7 +802,7 @@ static inline int coloop_load_functions(void *library, const char *path) {
     }
     if (missing) {
         snprintf(coloop_load_text, sizeof coloop_load_text,
-                 "%s, version %s, has no %s, which the headers of this program, version %s, have",
+                 "%s is version %s and has no %s, which the headers of this program, version %s, have",
                  path, version, missing, COLOOP_HEADER_VERSION);
         return -ENOSYS;
     }
@@ -820,8 +820,9 @@ static inline int coloop_load_functions(void *library, const char *path) {
  *
  * -ENOENT when there is no such library or it cannot be loaded; -ENOSYS when it
  * is of another version (before 1.0: another minor version) or lacks a function.
- * coloop_load_error() has the text, and a later call tries again. [any thread],
- * also several at once, and in forked children.
+ * coloop_load_error() has the text, and a later call tries again; but a coloop of
+ * another version cannot be unloaded, and is what the process has from then on.
+ * [any thread], also several at once, and in forked children.
  */
 COLOOP_MODULE_FUNCTION int coloop_load(const char *path) {
     void *library;
@@ -839,7 +840,7 @@ COLOOP_MODULE_FUNCTION int coloop_load(const char *path) {
     }
     library = coloop_library_loaded();
     if (library) {
-        path = COLOOP_LIBRARY_NAME ", which this process has loaded already,";
+        path = COLOOP_LIBRARY_NAME ", which this process has already,";
     } else {
         path = path ? path : COLOOP_LIBRARY_NAME;
         library = coloop_library_open(path);

@@ -57,15 +57,17 @@ class Dynamic(Installed):
     def test_another_version_that_is_loaded_already(self):
         # The right one would be a second copy.
         library = self.pretender("libcoloop", '-DVERSION="0.0.9"', "-DNUMBER=9")
-        told = run(self.program, "tell", self.real, LD_PRELOAD=library)
-        self.assertEqual(told, "-38 libcoloop.so.0, which this process has loaded already, is version 0.0.9, older "
-                               f"than the headers of this program, version {VERSION}\n")
+        refused = ("-38 libcoloop.so.0, which this process has already, is version 0.0.9, older than the headers of "
+                   f"this program, version {VERSION}\n")
+        self.assertEqual(run(self.program, "tell", self.real, LD_PRELOAD=library), refused)
+        lasting = self.pretender("lasting", '-DVERSION="0.0.9"', "-DNUMBER=9", "-Wl,-soname,libcoloop.so.0,-z,nodelete")
+        self.assertEqual(self.tell(lasting, self.real)[1] + "\n", refused)
 
     def test_a_function_that_is_missing(self):
         major, minor, patch = map(int, VERSION.split("."))
         library = self.pretender("lacking", f'-DVERSION="{VERSION}"', f"-DNUMBER={major << 16 | minor << 8 | patch}")
         self.assertEqual(self.tell(library), [
-            f"-38 {library}, version {VERSION}, has no coloop_instance_id, which the headers of this program, "
+            f"-38 {library} is version {VERSION} and has no coloop_instance_id, which the headers of this program, "
             f"version {VERSION}, have"])
 
     def test_after_a_failure_another_file_may_do(self):
