@@ -9,7 +9,7 @@
 int HELLO_MAIN();
 #endif
 
-static coloop::task<const char *> hello() {
+static coloop::task<const char *> greet() {
     using namespace std::chrono_literals;
     std::puts("soon");
     co_await coloop::sleep(1ms);
@@ -20,7 +20,7 @@ static coloop::task<const char *> hello() {
 
 int HELLO_MAIN() {
     try {
-        std::puts(coloop::run(hello()));
+        std::puts(coloop::run(greet()));
     } catch (const coloop::error &error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;
