@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
-"""Writes what Python needs to call the C ABI as it is: raw_abi.py [--check]
+"""Writes what other languages need to call the C ABI as it is: raw_abi.py [--check]
 
-From include/coloop.h it makes bindings/python/coloop/cdef.py, for cffi, and
-bindings/python/coloop/ctypes_abi.py, for ctypes. --check writes nothing, and its
-status is 1 if one of them is out of date.
+From include/coloop.h it makes bindings/python/coloop/cdef.py, for cffi,
+bindings/python/coloop/ctypes_abi.py, for ctypes, and bindings/coloop.cdef, for
+foreign function interfaces that read C. --check writes nothing, and its status is
+1 if one of them is out of date.
 """
 
 import pathlib
 import sys
 
 import c_header
+import generated
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "bindings/python/coloop"
+BINDINGS = ROOT / "bindings"
+PACKAGE = BINDINGS / "python/coloop"
 GENERATED = "# Generated from include/coloop.h by scripts/raw_abi.py: do not edit.\n"
 NUMBERS = {
     "int": "c_int", "size_t": "c_size_t", "int32_t": "c_int32", "int64_t": "c_int64",
@@ -61,6 +64,14 @@ def cdef(header):
     return GENERATED + template.replace("@DECLARATIONS@\n", "\n".join(header.lines) + "\n")
 
 
+def plain(header):
+    """C without a preprocessor, each declaration on a line of its own."""
+    constants = "".join(f"    {name} = {value},\n" for name, value in header.constants.items())
+    declarations = "".join(f"{line}\n" for line in header.lines if not line.startswith("#"))
+    comment = GENERATED.replace("# ", "/* ").replace(".\n", ". */\n")
+    return f"{comment}enum {{\n{constants}}};\n{declarations}"
+
+
 def layouts(header, names):
     """The aliases and the fields of the structs; all classes exist before."""
     for alias in header.aliases:
@@ -91,9 +102,9 @@ def ctypes_abi(header):
     """The module for ctypes."""
     names = Names(header)
     constants = "".join(f"{name} = {value}\n" for name, value in header.constants.items())
-    functions = "".join(
-        f'    "{function.name}": ({names.of(function.result)}, '
-        f"[{', '.join(map(names.typed, function.parameters))}]),\n"
+    functions = wrap(
+        f'"{function.name}": ({names.of(function.result)}, '
+        f"[{', '.join(map(names.typed, function.parameters))}]),"
         for function in header.functions
     )
     template = (ROOT / "scripts/ctypes_abi.py.in").read_text()
@@ -102,7 +113,7 @@ def ctypes_abi(header):
         "@OPAQUE@\n": "".join(f"class {name}(c_void_p): ...\n" for name in header.opaque),
         "@STRUCTS@\n": "".join(f"class {name}(_Struct): ...\n" for name in header.structs),
         "@TYPES@\n": "".join(layouts(header, names)),
-        "@FUNCTIONS@\n": functions,
+        "@FUNCTIONS@\n": functions + ",\n",
     }
     for mark, text in parts.items():
         template = template.replace(mark, text)
@@ -111,20 +122,11 @@ def ctypes_abi(header):
 
 def main(arguments):
     header = c_header.read((ROOT / "include/coloop.h").read_text())
-    stale = []
-    for name, text in {"cdef.py": cdef(header), "ctypes_abi.py": ctypes_abi(header)}.items():
-        path = PACKAGE / name
-        if path.exists() and path.read_text() == text:
-            continue
-        stale.append(name)
-        if arguments != ["--check"]:
-            path.write_text(text)
-    if arguments == ["--check"]:
-        for name in stale:
-            print(f"{PACKAGE / name} is out of date: run `make header`", file=sys.stderr)
-        return 1 if stale else 0
-    print(f"{len(header.functions)} functions, {len(header.structs)} structs, {len(header.constants)} constants")
-    return 0
+    return generated.write({
+        PACKAGE / "cdef.py": cdef(header),
+        PACKAGE / "ctypes_abi.py": ctypes_abi(header),
+        BINDINGS / "coloop.cdef": plain(header),
+    }, arguments)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compiles and runs the examples that say what they print: examples.py LIBRARY-DIRECTORY
+"""Compiles and runs the examples that say what they print:
+examples.py LIBRARY-DIRECTORY [EXAMPLES-DIRECTORY PKG-CONFIG-NAME...]
 
 The expected output stands in the example's first comment, after a line "Output:".
 """
@@ -18,13 +19,16 @@ def expected_output(source):
     return "".join(line[3:] + "\n" for line in output.splitlines() if line.startswith(" * ")) if found else None
 
 
-def main(library):
+def main(library, examples="examples/c", *packages):
     root = pathlib.Path(__file__).resolve().parent.parent
     flags = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-pedantic", "-Werror", "-g"]
     link = [f"-I{root}/include", f"-L{library}", "-lcoloop", f"-Wl,-rpath,{os.path.abspath(library)}", "-pthread"]
+    if packages:
+        link += subprocess.run(["pkg-config", "--cflags", "--libs", *packages],
+                               check=True, capture_output=True, text=True).stdout.split()
     failed = count = 0
     with tempfile.TemporaryDirectory() as scratch:
-        for path in sorted(root.glob("examples/c/*.c")):
+        for path in sorted(root.joinpath(examples).glob("*.c")):
             expected = expected_output(path.read_text())
             if expected is None:
                 continue

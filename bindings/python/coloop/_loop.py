@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import selectors
 import signal
 import sys
 import threading
@@ -46,8 +47,6 @@ class _Selector:
 
     def get_key(self, fileobj):
         """A selectors.SelectorKey, as BaseSelector.get_key. KeyError."""
-        import selectors
-
         loop = self._loop()
         fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
         reader, writer = loop._watched(fd) if loop is not None else (None, None)

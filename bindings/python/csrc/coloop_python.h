@@ -85,7 +85,6 @@ typedef struct {
         *s_exception, *s_result, *s_add_done_callback, *s_cancel, *s_convert;
     PyObject *kw_loop;         /* ('loop',) */
     PyObject *kw_task;         /* ('loop', 'name', 'context') */
-    PyObject *kw_task_plain;   /* ('loop',) */
 
     /* _futures.py's: an exception's (code, text), and the exception of both. */
     PyObject *failure_of, *exception_of;
@@ -185,6 +184,10 @@ extern struct PyModuleDef coloop_module;
 int arguments_by_name(const char *method, const char *const *parameters, Py_ssize_t count,
                       PyObject *const *args, Py_ssize_t nargs, PyObject *names, PyObject **values);
 
+/* function(first, ...): the arguments of a call as they came. */
+PyObject *call_forward(PyObject *function, PyObject *first, PyObject *const *args,
+                       Py_ssize_t nargs, PyObject *names);
+
 /* The address in an int or in a capsule of this name; NULL with an exception. */
 #define LOOP_CAPSULE "coloop.loop_t"
 #define FUTURE_CAPSULE "coloop.loop_future_t"
@@ -204,9 +207,9 @@ void *given_pointer(PyObject *given, const char *capsule_name);
 #define NAMED(method) (PyCFunction)(void (*)(void))method, METH_FASTCALL | METH_KEYWORDS
 
 /* errors.c: sets the exception that asyncio would raise; returns NULL. */
-PyObject *raise_code(LoopObject *loop, int code);
+PyObject *raise_code(int code);
 /* Checks an argument of a library call: true if it failed (exception set). */
-int failed(LoopObject *loop, int code);
+int failed(int code);
 
 /* The exception that is raised, which is not raised any more; a new reference. */
 PyObject *exception_take(void);
@@ -274,8 +277,8 @@ int remove_hooks(LoopObject *loop);
 
 /* stream.c, datagram.c */
 void addresses_clear(LoopObject *loop);
-PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base);
-PyTypeObject *make_datagram_type(PyObject *module, State *state, PyObject *base);
+PyTypeObject *make_stream_type(PyObject *module, PyObject *base);
+PyTypeObject *make_datagram_type(PyObject *module, PyObject *base);
 
 /* tls.c */
 PyObject *make_tls_types(PyObject *module, PyObject *args);

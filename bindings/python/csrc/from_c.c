@@ -130,7 +130,7 @@ int set_wait_hooks(LoopObject *self) {
         code = loop_call_soon_threadsafe(self->loop, set_hooks_late, self, set_hooks_late_end,
                                          NULL);
     }
-    return failed(self, code) ? -1 : 0;
+    return failed(code) ? -1 : 0;
 }
 
 /* The object ends, maybe while C code runs the loop: true if the loop has

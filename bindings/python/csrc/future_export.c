@@ -172,7 +172,7 @@ static PyObject *export_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     int code = loop_future_new_cancellable(loop->loop, export_cancel, tie, tie_release,
                                            &self->shared);
     self->tie = tie;
-    if (failed(loop, code)) Py_CLEAR(self);
+    if (failed(code)) Py_CLEAR(self);
     return (PyObject *)self;
 }
 

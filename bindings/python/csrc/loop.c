@@ -29,7 +29,7 @@ static PyObject *loop_open(LoopObject *self, PyObject *args) {
     }
     self->fork_mode = (char)fork_mode;
     if (pointer == Py_None) {
-        if (failed(self, loop_create(NULL, &self->loop))) return NULL;
+        if (failed(loop_create(NULL, &self->loop))) return NULL;
     } else {
         loop_t *loop = given_pointer(pointer, LOOP_CAPSULE);
         if (!loop) return NULL;
@@ -68,7 +68,7 @@ char *read_buffer(LoopObject *self) {
 
 int loop_check_open(LoopObject *self) {
     if (!self->closed && self->loop) return 0;
-    raise_code(self, LOOP_ECLOSED);
+    raise_code(LOOP_ECLOSED);
     return -1;
 }
 
@@ -94,7 +94,7 @@ static PyObject *loop_close_native(LoopObject *self, PyObject *unused) {
         int code = loop_close(self->loop);
         if (code < 0) {
             self->closed = 0;
-            return raise_code(self, code);
+            return raise_code(code);
         }
     }
     drop_scheduled(self);
@@ -194,12 +194,12 @@ static int set_flag(LoopObject *self, PyObject *value, void *place) {
 }
 
 static int set_stopping(LoopObject *self, PyObject *value, void *unused) {
-    if (set_flag(self, value, (void *)offsetof(LoopObject, stopping)) < 0) return -1;
     (void)unused;
+    if (set_flag(self, value, (void *)offsetof(LoopObject, stopping)) < 0) return -1;
     if (self->stopping && self->loop) {
         int code = loop_stop(self->loop);
         if (code < 0 && (code = recover_from_fork(self, code)) < 0) {
-            raise_code(self, code);
+            raise_code(code);
             return -1;
         }
     }
@@ -235,7 +235,7 @@ static int ignore(LoopObject *self, PyObject *value, void *unused) {
 static PyObject *loop_stats(LoopObject *self, PyObject *unused) {
     (void)unused;
     loop_stats_t stats = {.size = sizeof stats};
-    if (failed(self, loop_get_stats(self->loop, &stats))) return NULL;
+    if (failed(loop_get_stats(self->loop, &stats))) return NULL;
     return Py_BuildValue(
         "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "turns", stats.turns, "waits",
         stats.waits, "callbacks", stats.callbacks, "io_events", stats.io_events, "timers",
@@ -249,7 +249,7 @@ static PyObject *loop_stats_level(LoopObject *self, PyObject *level) {
     if (value == (unsigned long)-1 && PyErr_Occurred()) return NULL;
     /* What does not fit is no level either. */
     uint32_t known = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
-    if (failed(self, loop_set_stats_level(self->loop, known))) return NULL;
+    if (failed(loop_set_stats_level(self->loop, known))) return NULL;
     Py_RETURN_NONE;
 }
 

@@ -175,7 +175,7 @@ static PyObject *loop_run_once_method(LoopObject *self, PyObject *unused) {
     if (self->runs) {
         uint64_t when;
         if (loop_next_deadline(self->loop, &when) != LOOP_EFORKED)
-            return raise_code(self, LOOP_ERUNNING);
+            return raise_code(LOOP_ERUNNING);
     }
     char outer = self->runs;
     self->runs = 1;
@@ -189,7 +189,7 @@ static PyObject *loop_run_once_method(LoopObject *self, PyObject *unused) {
         exception_give(raised);
         return NULL;
     }
-    if (failed(self, code)) return NULL;
+    if (failed(code)) return NULL;
     if (!single) self->stopping = 1;
     Py_RETURN_NONE;
 }

@@ -84,7 +84,6 @@ static int find_library(State *state) {
     if (!(state->selector_loop = attribute(selector, "BaseSelectorEventLoop"))) return -1;
     if (!(state->socket_class = attribute("socket", "socket"))) return -1;
     if (!(state->kw_loop = Py_BuildValue("(s)", "loop"))) return -1;
-    if (!(state->kw_task_plain = Py_BuildValue("(s)", "loop"))) return -1;
     if (!(state->kw_task = Py_BuildValue("(sss)", "loop", "name", "context"))) return -1;
     return 0;
 }
@@ -108,8 +107,8 @@ static int module_exec(PyObject *module) {
     if (!(state->imports = PyDict_New())) return -1;
     PyObject *mixin = attribute("asyncio.transports", "_FlowControlMixin");
     if (!mixin) return -1;
-    state->stream_type = make_stream_type(module, state, mixin);
-    state->datagram_type = state->stream_type ? make_datagram_type(module, state, mixin) : NULL;
+    state->stream_type = make_stream_type(module, mixin);
+    state->datagram_type = state->stream_type ? make_datagram_type(module, mixin) : NULL;
     Py_DECREF(mixin);
     if (!state->datagram_type || PyModule_AddType(module, state->stream_type) < 0
         || PyModule_AddType(module, state->datagram_type) < 0)
@@ -134,7 +133,7 @@ static PyObject *set_current(PyObject *module, PyObject *given) {
     PyTypeObject *type = state_of(module)->loop_type;
     loop_t *loop = PyObject_TypeCheck(given, type) ? ((LoopObject *)given)->loop : NULL;
     int code = policy_set_event_loop(loop);
-    if (code < 0) return raise_code(NULL, code);
+    if (code < 0) return raise_code(code);
     Py_RETURN_NONE;
 }
 
