@@ -282,15 +282,14 @@ TOOLS := target/wheels-tools
 $(TOOLS)/.installed: scripts/setup.sh scripts/requirements-wheels.txt
 	scripts/setup.sh wheels
 	$(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install --quiet --requirement scripts/requirements-wheels.txt
+	$(TOOLS)/bin/pip install --quiet --no-compile --requirement scripts/requirements-wheels.txt
 	touch $@
 
 # Each wheel is tested by the Python that it is for.
 wheels: $(TOOLS)/.installed all
-	$(TOOLS)/bin/python scripts/wheels.py target/wheels $(PYTHONS)
-	$(TOOLS)/bin/python scripts/wheels.py --test target/wheels $(PYTHONS)
+	$(TOOLS)/bin/python scripts/wheels.py --verify target/wheels $(PYTHONS)
 
-# The same for one Python.
+# The same for one Python, built once.
 test-wheels: $(TOOLS)/.installed all
 	$(TOOLS)/bin/python scripts/wheels.py target/tests/wheels $(PYTHON)
 	COLOOP_WHEELS=target/tests/wheels $(PYTHON) -m unittest discover -s tests/wheels -v
