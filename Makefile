@@ -114,7 +114,7 @@ test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
 test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
-	$(VENV)/bin/python tests/samples.py $(LIB) README.md docs/guide.md docs/services.md docs/python.md
+	$(VENV)/bin/python tests/samples.py $(LIB) README.md docs/guide.md docs/services.md docs/python.md docs/embedding.md
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
