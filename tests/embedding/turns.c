@@ -92,6 +92,7 @@ static uint64_t turns_of(loop_t *loop) {
 
 TEST_IN_HOSTS(what_the_host_does_makes_no_turns) {
     struct visit visit = {.host = host};
+    host->kind->iterate(host, 0); /* so that the post must wake the host */
     CHECK_INT(loop_call_soon_threadsafe(host->loop, arrive, &visit, NULL, NULL), 0);
     host_run(host);
     host->kind->iterate(host, 0);
