@@ -101,6 +101,11 @@
 #define LOOP_TASK_YIELD 2
 
 /**
+ * A step's answer: wait for loop_task_wake, as loop_task_park has said.
+ */
+#define LOOP_TASK_PARK 3
+
+/**
  * loop_create_task_with: run the first step at once, inside the call, as
  * asyncio's eager tasks.
  */
@@ -407,6 +412,12 @@
  * The executor was shut down.
  */
 #define LOOP_ESHUTDOWN -1016
+
+/**
+ * The host's own code raised an exception of its language, for which there is no
+ * other code: its text and loop_future_exception_data say more.
+ */
+#define LOOP_EEXCEPTION -1017
 
 /**
  * A future that any thread may wait for: asyncio's concurrent.futures.Future,
@@ -755,6 +766,17 @@ typedef struct policy_vtable_t {
 } policy_vtable_t;
 
 /**
+ * Is asked, on the loop's thread, when somebody cancels a pending future of
+ * loop_future_new_cancellable. `future` and `message` (may be NULL) are borrowed
+ * for the call. A positive answer: the request is taken, and whoever made the
+ * future ends it, now or later, in whatever way; 0: it is refused; negative: the
+ * future is cancelled at once.
+ */
+typedef int (*loop_future_cancel_t)(struct loop_future_t *future,
+                                    const char *message,
+                                    void *user_data);
+
+/**
  * Is told that a future is done, on the loop's thread. `future` is borrowed
  * for the call.
  */
@@ -768,6 +790,8 @@ typedef void (*loop_future_callback_t)(struct loop_future_t *future, void *user_
  * - LOOP_TASK_DONE: the task is over (see loop_task_return for a result);
  * - `return loop_task_await(task, future)`: to be called again when it is done;
  * - LOOP_TASK_YIELD: to be called again in the loop's next turn;
+ * - `return loop_task_park(task, cancelled, user_data)`: to be called again after
+ *   loop_task_wake;
  * - a negative code: the task failed. Handing on `outcome`, or the code of a
  *   call that has just failed, hands on its text; LOOP_ECANCELLED means that the
  *   task was cancelled.
@@ -2299,6 +2323,20 @@ int policy_object_new_event_loop(struct policy_t *policy, struct loop_t **ret_lo
 int loop_future_new(struct loop_t *loop, struct loop_future_t **ret_future);
 
 /**
+ * A pending future of `loop` for work that goes on elsewhere and may need time
+ * to end, as a task does: as long as it is pending, loop_future_cancel asks
+ * `cancel`, and whoever awaits the future goes on when its maker has ended it. The
+ * maker ends it as cancelled by loop_future_cancel, and answers -1. `destroy` runs exactly once, when the future is done or freed, also when this
+ * call fails. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
+ * -ENOMEM. [loop thread]
+ */
+int loop_future_new_cancellable(struct loop_t *loop,
+                                loop_future_cancel_t cancel,
+                                void *user_data,
+                                loop_destroy_t destroy,
+                                struct loop_future_t **ret_future);
+
+/**
  * Takes one more reference; returns `future`. NULL is allowed. [any thread]
  */
 struct loop_future_t *loop_future_ref(struct loop_future_t *future);
@@ -2354,6 +2392,22 @@ int loop_future_exception(struct loop_future_t *future,
  * Borrowed: valid as long as the future. [loop thread]
  */
 void *loop_future_exception_data(struct loop_future_t *future);
+
+/**
+ * The destructor that came with the result, or with what is attached to the
+ * failure; NULL if there is none, and before the future is done. By it a host
+ * knows what is its own, of a type that it may look into, such as an object of
+ * its language. Does not count as retrieved. [loop thread]
+ */
+loop_destroy_t loop_future_get_destroy(struct loop_future_t *future);
+
+/**
+ * How many references there are, those of the library included, such as the one
+ * of a task that awaits the future. If the caller has the only one, nobody else
+ * can end the future any more: for garbage collectors. Others may change the
+ * number at any time. 0 for NULL. [any thread]
+ */
+size_t loop_future_use_count(struct loop_future_t *future);
 
 /**
  * Finishes the future with a result, which it destroys with its last
@@ -2485,6 +2539,28 @@ int loop_task_await(struct loop_task_t *task, struct loop_future_t *future);
 struct loop_future_t *loop_task_awaited(struct loop_task_t *task);
 
 /**
+ * For a step: the task waits for loop_task_wake, which needs no future and no
+ * memory. Returns what the step then returns: LOOP_TASK_PARK, or
+ * LOOP_EINVALID_STATE outside a step. What is to wake the task, such as a timer
+ * or a reader, is the caller's. If the task is cancelled first,
+ * `cancelled(user_data)` is called at once (it may be NULL), so that this is
+ * undone before loop_task_cancel returns; the next step gets LOOP_ECANCELLED,
+ * and no uncancelling changes that. It is not called after loop_task_wake, nor
+ * when the loop closes: there the step's own destructor is. [loop thread]
+ */
+int loop_task_park(struct loop_task_t *task, loop_callback_t cancelled, void *user_data);
+
+/**
+ * Lets a parked task go on: its step runs in the loop's next turn, or, if there
+ * is no memory to note that, as soon as there is. Valid from loop_task_park on,
+ * also before that step has returned; again, or after a cancellation, it changes
+ * nothing. 0; LOOP_EINVALID_STATE if the task does not park, and nothing is
+ * remembered then; LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+ * [loop thread]; others use loop_call_soon_threadsafe.
+ */
+int loop_task_wake(struct loop_task_t *task);
+
+/**
  * For a step: the task's result. Returns what the step then returns:
  * LOOP_TASK_DONE, or LOOP_EINVALID_STATE outside a step. `destroy` as with
  * loop_future_set_result. [loop thread]
@@ -2497,6 +2573,18 @@ int loop_task_return(struct loop_task_t *task, void *result, loop_destroy_t dest
  * LOOP_EINVALID_STATE outside a step. [loop thread]
  */
 int loop_task_fail(struct loop_task_t *task, int code, const char *message);
+
+/**
+ * The same with something of the host's own, such as an exception of its
+ * language (see loop_future_exception_data), which is destroyed with the
+ * failure, or at once if this call fails. A cancellation has none: it is
+ * destroyed at once. Errors also -ENOMEM.
+ */
+int loop_task_fail_data(struct loop_task_t *task,
+                        int code,
+                        const char *message,
+                        void *data,
+                        loop_destroy_t destroy);
 
 /**
  * Asks the task to end: what it awaits is cancelled, or its next step gets
@@ -2645,6 +2733,13 @@ int loop_task_group_errors(struct loop_task_group_t *group,
                            int *ret_code,
                            char *buffer,
                            size_t size);
+
+/**
+ * What loop_task_fail_data attached to the failure of the task at `index`, by the
+ * count of loop_task_group_errors; NULL otherwise. Borrowed: valid as long as the
+ * group. [loop thread]
+ */
+void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
 
 /**
  * A future of the results of `count` futures, in their order, whatever order
@@ -2858,6 +2953,24 @@ int loop_cfuture_set_result(struct loop_cfuture_t *cfuture,
 int loop_cfuture_set_exception(struct loop_cfuture_t *cfuture,
                                int code,
                                const char *message);
+
+/**
+ * The same with something of the host's own, by the rules of
+ * loop_future_set_exception_data; it is destroyed on whatever thread drops the
+ * failure. [any thread]
+ */
+int loop_cfuture_set_exception_data(struct loop_cfuture_t *cfuture,
+                                    int code,
+                                    const char *message,
+                                    void *data,
+                                    loop_destroy_t destroy);
+
+/**
+ * What was attached to the failure, here or to the failure of the loop's future
+ * that ended this one; NULL otherwise. Borrowed: valid as long as the future.
+ * [any thread]
+ */
+void *loop_cfuture_exception_data(struct loop_cfuture_t *cfuture);
 
 /**
  * Calls `callback` when it is done: now, if it is; else on the thread that ends
@@ -3720,6 +3833,14 @@ int loop_run_in_executor(struct loop_t *loop,
  * a host's executor too. Python: raising an exception with a text.
  */
 int loop_job_fail(int code, const char *message);
+
+/**
+ * The same with something of the host's own, as loop_future_set_exception_data:
+ * loop_future_exception_data answers it. It is destroyed with the failure, on
+ * whatever thread drops that, or at once if this call fails or another takes its
+ * place; without memory for the text there is no data either.
+ */
+int loop_job_fail_data(int code, const char *message, void *data, loop_destroy_t destroy);
 
 /**
  * Calls `work` on an executor as loop_run_in_executor does, and then `done` on

@@ -11,6 +11,7 @@ import pathlib
 import sys
 
 import c_header
+import generated
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINDINGS = ROOT / "bindings"
@@ -101,9 +102,9 @@ def ctypes_abi(header):
     """The module for ctypes."""
     names = Names(header)
     constants = "".join(f"{name} = {value}\n" for name, value in header.constants.items())
-    functions = "".join(
-        f'    "{function.name}": ({names.of(function.result)}, '
-        f"[{', '.join(map(names.typed, function.parameters))}]),\n"
+    functions = wrap(
+        f'"{function.name}": ({names.of(function.result)}, '
+        f"[{', '.join(map(names.typed, function.parameters))}]),"
         for function in header.functions
     )
     template = (ROOT / "scripts/ctypes_abi.py.in").read_text()
@@ -112,7 +113,7 @@ def ctypes_abi(header):
         "@OPAQUE@\n": "".join(f"class {name}(c_void_p): ...\n" for name in header.opaque),
         "@STRUCTS@\n": "".join(f"class {name}(_Struct): ...\n" for name in header.structs),
         "@TYPES@\n": "".join(layouts(header, names)),
-        "@FUNCTIONS@\n": functions,
+        "@FUNCTIONS@\n": functions + ",\n",
     }
     for mark, text in parts.items():
         template = template.replace(mark, text)
@@ -121,24 +122,11 @@ def ctypes_abi(header):
 
 def main(arguments):
     header = c_header.read((ROOT / "include/coloop.h").read_text())
-    stale = []
-    files = {
+    return generated.write({
         PACKAGE / "cdef.py": cdef(header),
         PACKAGE / "ctypes_abi.py": ctypes_abi(header),
         BINDINGS / "coloop.cdef": plain(header),
-    }
-    for path, text in files.items():
-        if path.exists() and path.read_text() == text:
-            continue
-        stale.append(path)
-        if arguments != ["--check"]:
-            path.write_text(text)
-    if arguments == ["--check"]:
-        for path in stale:
-            print(f"{path} is out of date: run `make header`", file=sys.stderr)
-        return 1 if stale else 0
-    print(f"{len(header.functions)} functions, {len(header.structs)} structs, {len(header.constants)} constants")
-    return 0
+    }, arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests or the benchmarks need and that
-# are not there yet: setup.sh test | embedding | languages | software | bench | bench-python
+# are not there yet: setup.sh GROUP, one of the cases below.
 set -eu
 
 packages=""
@@ -28,6 +28,34 @@ test)
     need redis-server command -v redis-server
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
+install)
+    need gcc gcc --version
+    need g++ g++ --version
+    need clang clang --version
+    need cmake cmake --version
+    need binutils readelf --version
+    need pkg-config pkg-config --version
+    need util-linux setarch --version
+    ;;
+deb)
+    need gcc gcc --version
+    need dpkg-dev dpkg-buildpackage --version
+    need debhelper command -v dh
+    need dh-python command -v dh_python3
+    need python3-dev command -v /usr/bin/python3-config
+    need python3-setuptools /usr/bin/python3 -c "import setuptools"
+    ;;
+abi)
+    need gcc gcc --version
+    need binutils nm --version
+    need abigail-tools abidiff --version
+    ;;
+wheels)
+    need gcc gcc --version
+    need g++ g++ --version
+    need binutils nm --version
+    need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
+    ;;
 embedding)
     need gcc gcc --version
     need g++ g++ --version
@@ -49,6 +77,17 @@ software)
     need postgresql ls /usr/lib/postgresql/*/bin/initdb
     need openssl openssl version
     ;;
+adapters)
+    need libhiredis-dev header hiredis/async.h
+    need redis-server command -v redis-server
+    need libcurl4-openssl-dev header curl/curl.h
+    need libpq-dev pg_config --includedir
+    need postgresql ls /usr/lib/postgresql/*/bin/initdb
+    need libc-ares-dev header ares.h
+    need dnsmasq-base test -x /usr/sbin/dnsmasq
+    need openssl openssl version
+    need valgrind valgrind --version
+    ;;
 bench)
     need libuv1-dev header uv.h
     need libev-dev header ev.h
@@ -62,7 +101,7 @@ bench-python)
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 *)
-    echo "usage: $0 test|embedding|languages|software|bench|bench-python" >&2
+    echo "usage: $0 GROUP; see $0" >&2
     exit 2
     ;;
 esac
@@ -79,6 +118,7 @@ if [ ! -e $policy ]; then
 fi
 # shellcheck disable=SC2086
 {
-    $sudo apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $packages
+    $sudo apt-get update -qq -o DPkg::Lock::Timeout=600
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends \
+        -o DPkg::Lock::Timeout=600 $packages
 }

@@ -33,6 +33,11 @@ impl UserData {
         self.data
     }
 
+    /// How it will be destroyed.
+    pub fn destroy_fn(&self) -> Option<DestroyFn> {
+        self.destroy
+    }
+
     /// Does nobody have to be told when this ends?
     #[inline]
     pub fn is_plain(&self) -> bool {

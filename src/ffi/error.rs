@@ -38,6 +38,9 @@ pub const LOOP_ECANCELLED: c_int = -1014;
 pub const LOOP_ESTOPPED: c_int = -1015;
 /// The executor was shut down.
 pub const LOOP_ESHUTDOWN: c_int = -1016;
+/// The host's own code raised an exception of its language, for which there is no
+/// other code: its text and loop_future_exception_data say more.
+pub const LOOP_EEXCEPTION: c_int = -1017;
 
 thread_local! {
     static TEXT: RefCell<Text<{ last_error::LENGTH }>> = const { RefCell::new(Text::new()) };
@@ -80,6 +83,7 @@ pub extern "C" fn loop_strerror(code: c_int) -> *const c_char {
         LOOP_ECANCELLED => c"The future was cancelled",
         LOOP_ESTOPPED => c"Event loop stopped before Future completed.",
         LOOP_ESHUTDOWN => c"Executor shutdown has been called",
+        LOOP_EEXCEPTION => c"An exception was raised",
         _ => match crate::services::dns::error_text(code) {
             Some(text) => text,
             // SAFETY: strerror takes any number.

@@ -6,7 +6,7 @@ use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::memory::copy_text;
-use crate::services::future::{DoneCallback, DoneFn, Failure, Future, Outcome, Phase};
+use crate::services::future::{CancelFn, DoneCallback, DoneFn, Failure, Future, Outcome, Phase};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -26,6 +26,19 @@ pub struct loop_future_t(#[allow(dead_code)] Future);
 /// for the call.
 pub type loop_future_callback_t =
     Option<unsafe extern "C-unwind" fn(future: *mut loop_future_t, user_data: *mut c_void)>;
+
+/// Is asked, on the loop's thread, when somebody cancels a pending future of
+/// loop_future_new_cancellable. `future` and `message` (may be NULL) are borrowed
+/// for the call. A positive answer: the request is taken, and whoever made the
+/// future ends it, now or later, in whatever way; 0: it is refused; negative: the
+/// future is cancelled at once.
+pub type loop_future_cancel_t = Option<
+    unsafe extern "C-unwind" fn(
+        future: *mut loop_future_t,
+        message: *const c_char,
+        user_data: *mut c_void,
+    ) -> c_int,
+>;
 
 /// A future the caller has a reference to, borrowed for the call.
 ///
@@ -98,6 +111,30 @@ pub unsafe extern "C" fn loop_future_new(
     guard(|| {
         let event_loop = unsafe { event_loop(r#loop)? };
         unsafe { give(Future::new(event_loop)?, ret_future) }
+    })
+}
+
+/// A pending future of `loop` for work that goes on elsewhere and may need time
+/// to end, as a task does: as long as it is pending, loop_future_cancel asks
+/// `cancel`, and whoever awaits the future goes on when its maker has ended it. The
+/// maker ends it as cancelled by loop_future_cancel, and answers -1. `destroy` runs exactly once, when the future is done or freed, also when this
+/// call fails. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
+/// -ENOMEM. [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_future_new_cancellable(
+    r#loop: *mut loop_t,
+    cancel: loop_future_cancel_t,
+    user_data: *mut c_void,
+    destroy: loop_destroy_t,
+    ret_future: *mut *mut loop_future_t,
+) -> c_int {
+    guard(|| {
+        let user_data = UserData::new(user_data, destroy);
+        let cancel = cancel.ok_or(Error::Invalid("cancel is NULL"))?;
+        future_place(ret_future)?;
+        let event_loop = unsafe { event_loop(r#loop)? };
+        let future = Future::cancellable(event_loop, cancel_fn(cancel), user_data)?;
+        unsafe { give(future, ret_future) }
     })
 }
 
@@ -218,6 +255,24 @@ pub unsafe extern "C" fn loop_future_exception_data(future: *mut loop_future_t) 
     })
 }
 
+/// The destructor that came with the result, or with what is attached to the
+/// failure; NULL if there is none, and before the future is done. By it a host
+/// knows what is its own, of a type that it may look into, such as an object of
+/// its language. Does not count as retrieved. [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_future_get_destroy(future: *mut loop_future_t) -> loop_destroy_t {
+    guard_or(None, || unsafe { self::future(future)? }.destroy_fn())
+}
+
+/// How many references there are, those of the library included, such as the one
+/// of a task that awaits the future. If the caller has the only one, nobody else
+/// can end the future any more: for garbage collectors. Others may change the
+/// number at any time. 0 for NULL. [any thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_future_use_count(future: *mut loop_future_t) -> usize {
+    guard_or(0, || Ok(Arc::strong_count(&*unsafe { self::future(future)? })))
+}
+
 /// Finishes the future with a result, which it destroys with its last
 /// reference, or at once if this call fails. Callbacks are scheduled in the
 /// order of their registration. LOOP_EINVALID_STATE if it is done already or a
@@ -284,6 +339,18 @@ pub unsafe extern "C" fn loop_future_cancel(
         let future = unsafe { kept_future(future)? };
         future.cancel(unsafe { text(message) }).map(c_int::from)
     })
+}
+
+fn cancel_fn(
+    cancel: unsafe extern "C-unwind" fn(*mut loop_future_t, *const c_char, *mut c_void) -> c_int,
+) -> CancelFn {
+    // SAFETY: the two differ in the pointee of one pointer only.
+    unsafe {
+        std::mem::transmute::<
+            unsafe extern "C-unwind" fn(*mut loop_future_t, *const c_char, *mut c_void) -> c_int,
+            CancelFn,
+        >(cancel)
+    }
 }
 
 fn done_callback(
@@ -360,6 +427,7 @@ pub unsafe extern "C" fn loop_future_remove_done_callback(
 
 versioned!(
     "loop_future_new",
+    "loop_future_new_cancellable",
     "loop_future_ref",
     "loop_future_unref",
     "loop_future_get_loop",
@@ -368,6 +436,8 @@ versioned!(
     "loop_future_result",
     "loop_future_exception",
     "loop_future_exception_data",
+    "loop_future_get_destroy",
+    "loop_future_use_count",
     "loop_future_set_result",
     "loop_future_set_exception",
     "loop_future_set_exception_data",

@@ -5,8 +5,8 @@ use super::guard::{event_loop, guard, guard_or, kept, sized, store};
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
-use crate::memory::copy_text;
-use crate::services::future::Outcome;
+use crate::memory::{copy_text, try_arc};
+use crate::services::future::{Failure, Outcome};
 use crate::services::task::{self, Options, StepFn, Task, Timeout};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
@@ -25,6 +25,8 @@ pub struct loop_task_t(#[allow(dead_code)] Task);
 /// - LOOP_TASK_DONE: the task is over (see loop_task_return for a result);
 /// - `return loop_task_await(task, future)`: to be called again when it is done;
 /// - LOOP_TASK_YIELD: to be called again in the loop's next turn;
+/// - `return loop_task_park(task, cancelled, user_data)`: to be called again after
+///   loop_task_wake;
 /// - a negative code: the task failed. Handing on `outcome`, or the code of a
 ///   call that has just failed, hands on its text; LOOP_ECANCELLED means that the
 ///   task was cancelled.
@@ -48,7 +50,11 @@ pub const LOOP_TASK_AWAIT: c_int = 1;
 /// A step's answer: go on in the next turn.
 pub const LOOP_TASK_YIELD: c_int = 2;
 
+/// A step's answer: wait for loop_task_wake, as loop_task_park has said.
+pub const LOOP_TASK_PARK: c_int = 3;
+
 const _: () = assert!(LOOP_TASK_AWAIT == task::AWAIT && LOOP_TASK_YIELD == task::YIELD);
+const _: () = assert!(LOOP_TASK_PARK == task::PARK);
 
 /// loop_create_task_with: run the first step at once, inside the call, as
 /// asyncio's eager tasks.
@@ -222,6 +228,37 @@ pub unsafe extern "C" fn loop_task_awaited(task: *mut loop_task_t) -> *mut loop_
     })
 }
 
+/// For a step: the task waits for loop_task_wake, which needs no future and no
+/// memory. Returns what the step then returns: LOOP_TASK_PARK, or
+/// LOOP_EINVALID_STATE outside a step. What is to wake the task, such as a timer
+/// or a reader, is the caller's. If the task is cancelled first,
+/// `cancelled(user_data)` is called at once (it may be NULL), so that this is
+/// undone before loop_task_cancel returns; the next step gets LOOP_ECANCELLED,
+/// and no uncancelling changes that. It is not called after loop_task_wake, nor
+/// when the loop closes: there the step's own destructor is. [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_park(
+    task: *mut loop_task_t,
+    cancelled: loop_callback_t,
+    user_data: *mut c_void,
+) -> c_int {
+    guard(|| {
+        unsafe { self::task(task)? }.wish_park(cancelled, user_data)?;
+        Ok(LOOP_TASK_PARK)
+    })
+}
+
+/// Lets a parked task go on: its step runs in the loop's next turn, or, if there
+/// is no memory to note that, as soon as there is. Valid from loop_task_park on,
+/// also before that step has returned; again, or after a cancellation, it changes
+/// nothing. 0; LOOP_EINVALID_STATE if the task does not park, and nothing is
+/// remembered then; LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
+/// [loop thread]; others use loop_call_soon_threadsafe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_wake(task: *mut loop_task_t) -> c_int {
+    guard(|| unsafe { self::task(task)? }.unpark().map(|()| 0))
+}
+
 /// For a step: the task's result. Returns what the step then returns:
 /// LOOP_TASK_DONE, or LOOP_EINVALID_STATE outside a step. `destroy` as with
 /// loop_future_set_result. [loop thread]
@@ -247,7 +284,23 @@ pub unsafe extern "C" fn loop_task_fail(
     code: c_int,
     message: *const c_char,
 ) -> c_int {
+    unsafe { loop_task_fail_data(task, code, message, std::ptr::null_mut(), None) }
+}
+
+/// The same with something of the host's own, such as an exception of its
+/// language (see loop_future_exception_data), which is destroyed with the
+/// failure, or at once if this call fails. A cancellation has none: it is
+/// destroyed at once. Errors also -ENOMEM.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_fail_data(
+    task: *mut loop_task_t,
+    code: c_int,
+    message: *const c_char,
+    data: *mut c_void,
+    destroy: loop_destroy_t,
+) -> c_int {
     guard(|| {
+        let payload = UserData::new(data, destroy);
         if code >= 0 {
             return Err(Error::Invalid("the code of a failure must be negative"));
         }
@@ -255,7 +308,7 @@ pub unsafe extern "C" fn loop_task_fail(
         let failure = if code == Error::Cancelled.code() {
             Outcome::Cancelled(message)
         } else {
-            Outcome::failure(code, message)
+            Outcome::Failed(try_arc(Failure { code, message, payload })?)
         };
         unsafe { self::task(task)? }.wish_failure(failure)?;
         Ok(code)
@@ -451,8 +504,11 @@ versioned!(
     "loop_task_future",
     "loop_task_await",
     "loop_task_awaited",
+    "loop_task_park",
+    "loop_task_wake",
     "loop_task_return",
     "loop_task_fail",
+    "loop_task_fail_data",
     "loop_task_cancel",
     "loop_task_uncancel",
     "loop_task_cancelling",

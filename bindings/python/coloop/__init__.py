@@ -5,7 +5,7 @@
 
 EventLoop is asyncio's loop on a loop_t of libcoloop; new_event_loop is what others
 take as a loop factory. from_pointer and EventLoop.pointer lead from C to Python and
-back; the get_... functions say where C and C++ code finds library and headers.
+back, future_from_pointer and future_pointer do so with futures; the get_... functions say where C and C++ code finds library and headers.
 coloop.cdef and coloop.ctypes_abi are the C functions themselves.
 """
 
@@ -14,6 +14,7 @@ from ._build import (
 )
 from ._coloop import _C_API  # noqa: F401  (coloop_capi.h imports it by this name)
 from ._coloop import version as __version__  # noqa: F401
+from ._futures import Error, future_capsule, future_from_pointer, future_pointer
 from ._loop import EventLoop, from_pointer, new_event_loop
 from ._run import run
 
@@ -23,7 +24,8 @@ except (ImportError, AttributeError):  # Python 3.16 has no policies
     pass
 
 __all__ = [
-    "EventLoop", "from_pointer", "get_cmake_dir", "get_include", "get_libraries",
-    "get_library_dirs", "get_library_path", "new_event_loop", "run",
+    "Error", "EventLoop", "from_pointer", "future_capsule", "future_from_pointer",
+    "future_pointer", "get_cmake_dir", "get_include", "get_libraries", "get_library_dirs",
+    "get_library_path", "new_event_loop", "run",
 ]
 __all__ += [name for name in ("EventLoopPolicy", "install") if name in globals()]

@@ -26,4 +26,3 @@ def _extract_stack():
 
 
 _coloop._set_extract_stack(_extract_stack)
-

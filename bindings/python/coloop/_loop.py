@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import selectors
 import signal
 import sys
 import threading
@@ -46,8 +47,6 @@ class _Selector:
 
     def get_key(self, fileobj):
         """A selectors.SelectorKey, as BaseSelector.get_key. KeyError."""
-        import selectors
-
         loop = self._loop()
         fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
         reader, writer = loop._watched(fd) if loop is not None else (None, None)
@@ -265,5 +264,6 @@ def from_pointer(pointer, *, fork="error"):
     It takes a reference to the loop. The same loop gives the same object, which
     lives until the loop is closed; closing it is up to whoever made it.
     """
-    pointer, known = _coloop._find_loop(pointer)
-    return known if known is not None else EventLoop(fork=fork, _pointer=pointer)
+    # The capsule, whose reference may be the only one, is kept until there is another.
+    address, known = _coloop._find_loop(pointer)
+    return known if known is not None else EventLoop(fork=fork, _pointer=address)

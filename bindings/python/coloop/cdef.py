@@ -42,6 +42,7 @@ CDEF = """
 #define LOOP_TASK_DONE 0
 #define LOOP_TASK_AWAIT 1
 #define LOOP_TASK_YIELD 2
+#define LOOP_TASK_PARK 3
 #define LOOP_TASK_EAGER 1
 #define LOOP_RETURN_EXCEPTIONS 1
 #define LOOP_ALL_COMPLETED 0
@@ -102,6 +103,7 @@ CDEF = """
 #define LOOP_ECANCELLED -1014
 #define LOOP_ESTOPPED -1015
 #define LOOP_ESHUTDOWN -1016
+#define LOOP_EEXCEPTION -1017
 typedef struct loop_cfuture_t loop_cfuture_t;
 typedef struct loop_child_watcher_t loop_child_watcher_t;
 typedef struct loop_executor_job_t loop_executor_job_t;
@@ -128,6 +130,7 @@ typedef void (*loop_exception_handler_t)(struct loop_t *loop, const struct loop_
 typedef struct loop_slow_callback_t { size_t size; loop_callback_t callback; void *user_data; loop_handle_t handle; int fd; uint64_t duration_ns; } loop_slow_callback_t;
 typedef void (*loop_slow_callback_hook_t)(struct loop_t *loop, const struct loop_slow_callback_t *report, void *user_data);
 typedef struct policy_vtable_t { size_t size; int (*get_event_loop)(void *user_data, struct loop_t **ret_loop); int (*set_event_loop)(void *user_data, struct loop_t *loop); int (*new_event_loop)(void *user_data, struct loop_t **ret_loop); } policy_vtable_t;
+typedef int (*loop_future_cancel_t)(struct loop_future_t *future, const char *message, void *user_data);
 typedef void (*loop_future_callback_t)(struct loop_future_t *future, void *user_data);
 typedef int (*loop_task_step_t)(struct loop_task_t *task, int outcome, void *user_data);
 typedef struct loop_task_options_t { size_t size; uint32_t flags; uint32_t has_context; void *context; const char *name; } loop_task_options_t;
@@ -229,6 +232,7 @@ int policy_object_get_event_loop(struct policy_t *policy, struct loop_t **ret_lo
 int policy_object_set_event_loop(struct policy_t *policy, struct loop_t *loop);
 int policy_object_new_event_loop(struct policy_t *policy, struct loop_t **ret_loop);
 int loop_future_new(struct loop_t *loop, struct loop_future_t **ret_future);
+int loop_future_new_cancellable(struct loop_t *loop, loop_future_cancel_t cancel, void *user_data, loop_destroy_t destroy, struct loop_future_t **ret_future);
 struct loop_future_t *loop_future_ref(struct loop_future_t *future);
 void loop_future_unref(struct loop_future_t *future);
 struct loop_t *loop_future_get_loop(struct loop_future_t *future);
@@ -237,6 +241,8 @@ int loop_future_cancelled(struct loop_future_t *future);
 int loop_future_result(struct loop_future_t *future, void **ret_result);
 int loop_future_exception(struct loop_future_t *future, int *ret_code, const char **ret_message);
 void *loop_future_exception_data(struct loop_future_t *future);
+loop_destroy_t loop_future_get_destroy(struct loop_future_t *future);
+size_t loop_future_use_count(struct loop_future_t *future);
 int loop_future_set_result(struct loop_future_t *future, void *result, loop_destroy_t destroy);
 int loop_future_set_exception(struct loop_future_t *future, int code, const char *message);
 int loop_future_set_exception_data(struct loop_future_t *future, int code, const char *message, void *data, loop_destroy_t destroy);
@@ -251,8 +257,11 @@ void loop_task_unref(struct loop_task_t *task);
 struct loop_future_t *loop_task_future(struct loop_task_t *task);
 int loop_task_await(struct loop_task_t *task, struct loop_future_t *future);
 struct loop_future_t *loop_task_awaited(struct loop_task_t *task);
+int loop_task_park(struct loop_task_t *task, loop_callback_t cancelled, void *user_data);
+int loop_task_wake(struct loop_task_t *task);
 int loop_task_return(struct loop_task_t *task, void *result, loop_destroy_t destroy);
 int loop_task_fail(struct loop_task_t *task, int code, const char *message);
+int loop_task_fail_data(struct loop_task_t *task, int code, const char *message, void *data, loop_destroy_t destroy);
 int loop_task_cancel(struct loop_task_t *task, const char *message);
 int loop_task_uncancel(struct loop_task_t *task);
 int loop_task_cancelling(struct loop_task_t *task);
@@ -271,6 +280,7 @@ int loop_task_group_create_task(struct loop_task_group_t *group, loop_task_step_
 int loop_task_group_cancel(struct loop_task_group_t *group);
 int loop_task_group_exit(struct loop_task_group_t *group, int outcome, struct loop_future_t **ret_future);
 int loop_task_group_errors(struct loop_task_group_t *group, size_t index, int *ret_code, char *buffer, size_t size);
+void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
 int loop_gather(struct loop_t *loop, struct loop_future_t *const *futures, size_t count, uint32_t flags, struct loop_future_t **ret_future);
 int loop_wait(struct loop_t *loop, struct loop_future_t *const *futures, size_t count, int64_t timeout_ns, int return_when, struct loop_future_t **ret_future);
 int loop_wait_for(struct loop_future_t *future, int64_t timeout_ns, struct loop_future_t **ret_future);
@@ -294,6 +304,8 @@ int loop_cfuture_result(struct loop_cfuture_t *cfuture, int64_t timeout_ns, void
 int loop_cfuture_cancel(struct loop_cfuture_t *cfuture, const char *message);
 int loop_cfuture_set_result(struct loop_cfuture_t *cfuture, void *result, loop_destroy_t destroy);
 int loop_cfuture_set_exception(struct loop_cfuture_t *cfuture, int code, const char *message);
+int loop_cfuture_set_exception_data(struct loop_cfuture_t *cfuture, int code, const char *message, void *data, loop_destroy_t destroy);
+void *loop_cfuture_exception_data(struct loop_cfuture_t *cfuture);
 int loop_cfuture_add_done_callback(struct loop_cfuture_t *cfuture, loop_cfuture_callback_t callback, void *user_data, loop_destroy_t destroy);
 int loop_wrap_cfuture(struct loop_t *loop, struct loop_cfuture_t *cfuture, struct loop_future_t **ret_future);
 int loop_sock_recv(struct loop_t *loop, int fd, size_t length, struct loop_future_t **ret_future);
@@ -376,6 +388,7 @@ void loop_executor_job_run(struct loop_executor_job_t *job);
 void loop_executor_job_discard(struct loop_executor_job_t *job);
 int loop_run_in_executor(struct loop_t *loop, struct loop_executor_t *executor, loop_job_t job, void *user_data, loop_destroy_t destroy, loop_destroy_t result_destroy, struct loop_future_t **ret_future);
 int loop_job_fail(int code, const char *message);
+int loop_job_fail_data(int code, const char *message, void *data, loop_destroy_t destroy);
 int loop_call_in_executor(struct loop_t *loop, struct loop_executor_t *executor, loop_callback_t work, loop_callback_t done, void *user_data, loop_destroy_t destroy);
 int loop_set_default_executor(struct loop_t *loop, struct loop_executor_t *executor);
 int loop_shutdown_default_executor(struct loop_t *loop, int64_t timeout_ns, struct loop_future_t **ret_future);

@@ -24,6 +24,7 @@
 
 #include <Python.h>
 #include <coloop.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -67,7 +68,50 @@ typedef struct coloop_capi_t {
     int (*loop_stop)(loop_t *);
     int (*loop_stop_threadsafe)(loop_t *);
     int (*loop_close)(loop_t *);
+
+    /* Since 0.1.0, COLOOP_CAPI_HAS(coloop, object_release). Futures that both sides
+     * await: from the loop's thread as long as the loop runs, and with the GIL. */
+
+    /* coloop.future_pointer: a new reference, or NULL with an exception. `loop` is for
+     * coroutines; NULL: the running one. */
+    loop_future_t *(*future_pointer)(PyObject *awaitable, loop_t *loop);
+    /* coloop.future_from_pointer: a new reference, or NULL with an exception. `convert`
+     * may be NULL. */
+    PyObject *(*future_from_pointer)(loop_future_t *future, PyObject *convert);
+    /* How a done future ended, as Python has it: its result (a new reference), or NULL
+     * with the exception that it failed with, asyncio.CancelledError or
+     * asyncio.InvalidStateError. */
+    PyObject *(*future_result)(loop_future_t *future);
+    /* The destructor of results and exception data that are Python objects, which
+     * Python code that awaits the future gets as they are. On any thread, without the
+     * GIL. For example
+     * coloop->loop_future_set_result(future, Py_NewRef(object), coloop->object_release); */
+    loop_destroy_t object_release;
+    int (*loop_future_new)(loop_t *, loop_future_t **);
+    int (*loop_future_new_cancellable)(loop_t *, loop_future_cancel_t, void *, loop_destroy_t,
+                                       loop_future_t **);
+    loop_future_t *(*loop_future_ref)(loop_future_t *);
+    void (*loop_future_unref)(loop_future_t *);
+    loop_t *(*loop_future_get_loop)(loop_future_t *);
+    int (*loop_future_done)(loop_future_t *);
+    int (*loop_future_cancelled)(loop_future_t *);
+    int (*loop_future_result)(loop_future_t *, void **);
+    int (*loop_future_exception)(loop_future_t *, int *, const char **);
+    void *(*loop_future_exception_data)(loop_future_t *);
+    loop_destroy_t (*loop_future_get_destroy)(loop_future_t *);
+    int (*loop_future_set_result)(loop_future_t *, void *, loop_destroy_t);
+    int (*loop_future_set_exception)(loop_future_t *, int, const char *);
+    int (*loop_future_set_exception_data)(loop_future_t *, int, const char *, void *,
+                                          loop_destroy_t);
+    int (*loop_future_cancel)(loop_future_t *, const char *);
+    int (*loop_future_add_done_callback)(loop_future_t *, loop_future_callback_t, void *,
+                                         loop_destroy_t);
+    int (*loop_future_remove_done_callback)(loop_future_t *, loop_future_callback_t, void *);
 } coloop_capi_t;
+
+/* Has the library that runs this field? For fields that came later. */
+#define COLOOP_CAPI_HAS(table, field) \
+    ((table)->size >= offsetof(coloop_capi_t, field) + sizeof((table)->field))
 
 /* Imports coloop; the table is valid for ever. NULL with an exception. */
 static inline const coloop_capi_t *coloop_import(void) {

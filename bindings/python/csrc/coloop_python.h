@@ -33,6 +33,7 @@ static inline void stay_if_unwinding(char *unwinding) {
 #define READ_SIZE (256 * 1024)
 
 typedef struct HandleObject HandleObject;
+typedef struct ExportObject ExportObject;
 
 /* What tls.c needs of asyncio.sslproto: names of attributes and methods, states. */
 typedef struct {
@@ -58,6 +59,8 @@ typedef struct {
     PyTypeObject *stream_type;
     PyTypeObject *datagram_type;
     PyTypeObject *operation_type;
+    PyTypeObject *export_type;
+    PyTypeObject *import_type;
 
     /* The standard library's. */
     PyObject *asyncio_handle;
@@ -78,10 +81,14 @@ typedef struct {
         *s_add_writer, *s_write_ready, *s_append, *s_maybe_pause, *s_check_callback,
         *s_check_thread, *s_report_error, *s_report_slow, *s_slow_duration, *s_current_handle,
         *s_task, *s_datagram_received, *s_error_received, *s_context, *s_in_order, *s_fileno, *s_done,
-        *s_set_result, *s_set_exception, *s_ensure_free, *s_transports;
+        *s_set_result, *s_set_exception, *s_ensure_free, *s_transports, *s_cancelled,
+        *s_exception, *s_result, *s_add_done_callback, *s_cancel, *s_convert;
     PyObject *kw_loop;         /* ('loop',) */
     PyObject *kw_task;         /* ('loop', 'name', 'context') */
-    PyObject *kw_task_plain;   /* ('loop',) */
+
+    /* _futures.py's: an exception's (code, text), and the exception of both. */
+    PyObject *failure_of, *exception_of;
+    PyObject *imports; /* FutureImport objects by the address of C's future; not counted */
 
     Tls tls;
 
@@ -177,6 +184,15 @@ extern struct PyModuleDef coloop_module;
 int arguments_by_name(const char *method, const char *const *parameters, Py_ssize_t count,
                       PyObject *const *args, Py_ssize_t nargs, PyObject *names, PyObject **values);
 
+/* function(first, ...): the arguments of a call as they came. */
+PyObject *call_forward(PyObject *function, PyObject *first, PyObject *const *args,
+                       Py_ssize_t nargs, PyObject *names);
+
+/* The address in an int or in a capsule of this name; NULL with an exception. */
+#define LOOP_CAPSULE "coloop.loop_t"
+#define FUTURE_CAPSULE "coloop.loop_future_t"
+void *given_pointer(PyObject *given, const char *capsule_name);
+
 /* A method of one argument that may be given by name: named(self, data). */
 #define NAMED_ARGUMENT(named, function, method, parameter)                                      \
     static PyObject *named(PyObject *self, PyObject *const *args, Py_ssize_t nargs,              \
@@ -191,9 +207,9 @@ int arguments_by_name(const char *method, const char *const *parameters, Py_ssiz
 #define NAMED(method) (PyCFunction)(void (*)(void))method, METH_FASTCALL | METH_KEYWORDS
 
 /* errors.c: sets the exception that asyncio would raise; returns NULL. */
-PyObject *raise_code(LoopObject *loop, int code);
+PyObject *raise_code(int code);
 /* Checks an argument of a library call: true if it failed (exception set). */
-int failed(LoopObject *loop, int code);
+int failed(int code);
 
 /* The exception that is raised, which is not raised any more; a new reference. */
 PyObject *exception_take(void);
@@ -231,7 +247,7 @@ extern PyType_Spec loop_spec, operation_spec;
 extern PyMethodDef run_methods[], schedule_methods[], watch_methods[], create_methods[], sock_methods[], report_methods[];
 void run_handle(void *data);
 void run_watch(void *data);
-void run_persistent_handle(HandleObject *handle);
+void run_persistent_handle(void *handle);
 void keep_raised(LoopObject *loop);
 int loop_check_open(LoopObject *loop);
 int set_report_hooks(LoopObject *loop);
@@ -255,14 +271,14 @@ int check_no_transport(LoopObject *loop, int fd);
 void drop_scheduled(LoopObject *loop);
 
 /* from_c.c */
-void enter_from_c(HandleObject *handle, void (*call)(HandleObject *));
+void enter_from_c(LoopObject *loop, void (*call)(void *), void *data);
 int set_wait_hooks(LoopObject *loop);
 int remove_hooks(LoopObject *loop);
 
 /* stream.c, datagram.c */
 void addresses_clear(LoopObject *loop);
-PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base);
-PyTypeObject *make_datagram_type(PyObject *module, State *state, PyObject *base);
+PyTypeObject *make_stream_type(PyObject *module, PyObject *base);
+PyTypeObject *make_datagram_type(PyObject *module, PyObject *base);
 
 /* tls.c */
 PyObject *make_tls_types(PyObject *module, PyObject *args);
@@ -272,8 +288,25 @@ PyObject *make_tls_types(PyObject *module, PyObject *args);
 int gil_take(void);
 void gil_give(int gil);
 
+/* future_export.c */
+extern PyType_Spec export_spec;
+/* The destructor of what is a Python object; it takes the GIL. */
+void release_object(void *object);
+/* Is what a future of C's ended with such an object? */
+int carries_object(loop_future_t *future);
+
+/* future_import.c */
+extern PyType_Spec import_spec;
+PyObject *import_future(PyObject *module, PyObject *pointer);
+/* The address as an int, for somebody who gets a reference. */
+PyObject *future_as_int(loop_future_t *future);
+/* The same in a capsule. */
+PyObject *future_as_capsule(loop_future_t *future);
+
 /* capi.c */
 int add_capi(PyObject *module);
+/* The Python object of a loop; a new reference. */
+PyObject *from_loop(loop_t *loop);
 
 static inline State *state_of(PyObject *module) { return (State *)PyModule_GetState(module); }
 

@@ -26,24 +26,13 @@ static PyObject *create_task(LoopObject *self, PyObject *const *args, Py_ssize_t
         else
             usual = 0;
     }
-    if (!usual) {
-        PyObject *given[8];
-        Py_ssize_t count = nargs + (names ? PyTuple_GET_SIZE(names) : 0);
-        if (count > 6) {
-            PyErr_SetString(PyExc_TypeError, "create_task() got too many arguments");
-            return NULL;
-        }
-        given[1] = (PyObject *)self;
-        for (Py_ssize_t i = 0; i < count; i++) given[i + 2] = args[i];
-        return PyObject_Vectorcall(state->base_create_task, given + 1,
-                                   (size_t)(nargs + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
-    }
+    if (!usual) return call_forward(state->base_create_task, (PyObject *)self, args, nargs, names);
     if (loop_check_open(self) < 0) return NULL;
     PyObject *class = PyObject_GetAttr(state->tasks_module, state->s_task);
     if (!class) return NULL;
     PyObject *given[5] = {NULL, args[0], (PyObject *)self, name, context};
     PyObject *task = PyObject_Vectorcall(class, given + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                         names ? state->kw_task : state->kw_task_plain);
+                                         names ? state->kw_task : state->kw_loop);
     Py_DECREF(class);
     return task;
 }

@@ -190,17 +190,7 @@ static PyObject *datagram_sendto(PyObject *self, PyObject *const *args, Py_ssize
         /* After connection_lost nothing is sent. */
         Py_RETURN_NONE;
     }
-    PyObject *given[6];
-    Py_ssize_t count = nargs + (names ? PyTuple_GET_SIZE(names) : 0);
-    if (count > 4) {
-        PyErr_SetString(PyExc_TypeError, "sendto() got too many arguments");
-        return NULL;
-    }
-    given[0] = NULL;
-    given[1] = self;
-    for (Py_ssize_t i = 0; i < count; i++) given[i + 2] = args[i];
-    return PyObject_Vectorcall(loop->state->datagram_sendto, given + 1,
-                               (size_t)(nargs + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+    return call_forward(loop->state->datagram_sendto, self, args, nargs, names);
 }
 
 static PyMethodDef datagram_methods[] = {
@@ -212,8 +202,7 @@ static PyMethodDef datagram_methods[] = {
     {NULL},
 };
 
-PyTypeObject *make_datagram_type(PyObject *module, State *state, PyObject *base) {
-    (void)state;
+PyTypeObject *make_datagram_type(PyObject *module, PyObject *base) {
     return part_make_type(module, base, "coloop.DatagramBase",
                           "The native half of coloop's datagram transports.", datagram_methods);
 }

@@ -1,8 +1,7 @@
 /* The library's codes as asyncio's exceptions. */
 #include "coloop_python.h"
 
-PyObject *raise_code(LoopObject *loop, int code) {
-    (void)loop;
+PyObject *raise_code(int code) {
     if (PyErr_Occurred()) return NULL;
     switch (code) {
     case LOOP_ECLOSED:
@@ -36,9 +35,9 @@ PyObject *raise_code(LoopObject *loop, int code) {
     return NULL;
 }
 
-int failed(LoopObject *loop, int code) {
+int failed(int code) {
     if (code >= 0) return 0;
-    raise_code(loop, code);
+    raise_code(code);
     return 1;
 }
 

@@ -34,18 +34,18 @@ static void leave_run(LoopObject *self, int had_gil) {
     if (!had_gil) PyErr_WriteUnraisable((PyObject *)self);
 }
 
-/* Calls a handle when C code runs the loop: with the GIL, and with the running
- * loop and the hooks that asyncio's run_forever would have set. */
-void enter_from_c(HandleObject *handle, void (*call)(HandleObject *)) {
+/* Calls Python when C code runs the loop: with the GIL, and with the running loop
+ * and the hooks that asyncio's run_forever would have set. */
+void enter_from_c(LoopObject *self, void (*call)(void *), void *data) {
     /* The interpreter may have ended before the loop. */
     if (!Py_IsInitialized()) return;
     int gil = gil_take();
-    LoopObject *self = (LoopObject *)Py_NewRef(handle->loop);
+    Py_INCREF(self);
     /* Left by a run whose caller did not look. */
     if (PyErr_Occurred()) PyErr_WriteUnraisable((PyObject *)self);
     PyObject *outer = PyObject_CallMethod((PyObject *)self, "_enter_from_c", NULL);
     if (!outer) PyErr_WriteUnraisable((PyObject *)self);
-    call(handle);
+    call(data);
     if (outer) {
         PyObject *done = PyObject_CallMethod((PyObject *)self, "_leave_to_c", "(O)", outer);
         if (!done) PyErr_WriteUnraisable((PyObject *)self);
@@ -130,7 +130,7 @@ int set_wait_hooks(LoopObject *self) {
         code = loop_call_soon_threadsafe(self->loop, set_hooks_late, self, set_hooks_late_end,
                                          NULL);
     }
-    return failed(self, code) ? -1 : 0;
+    return failed(code) ? -1 : 0;
 }
 
 /* The object ends, maybe while C code runs the loop: true if the loop has

@@ -299,40 +299,31 @@ static int set_rare(HandleObject *self, PyObject *value, void *place) {
     return 0;
 }
 
-static PyMethodDef handle_methods[] = {
-    {"cancel", (PyCFunction)handle_cancel, METH_NOARGS,
-     "cancel($self)\n--\n\n"
-     "The callback will not be called. asyncio.Handle.cancel."},
-    {"cancelled", (PyCFunction)handle_cancelled, METH_NOARGS,
-     "cancelled($self)\n--\n\n"
-     "Has cancel() been called? asyncio.Handle.cancelled."},
-    {"_run", (PyCFunction)handle_run, METH_NOARGS, NULL},
-    {NULL},
-};
+#define HANDLE_METHODS                                                                   \
+    {"cancel", (PyCFunction)handle_cancel, METH_NOARGS,                                  \
+     "cancel($self)\n--\n\nThe callback will not be called. asyncio.Handle.cancel."},    \
+    {"cancelled", (PyCFunction)handle_cancelled, METH_NOARGS,                            \
+     "cancelled($self)\n--\n\nHas cancel() been called? asyncio.Handle.cancelled."},     \
+    {"_run", (PyCFunction)handle_run, METH_NOARGS, NULL}
 
+static PyMethodDef handle_methods[] = {HANDLE_METHODS, {NULL}};
 static PyMethodDef timer_methods[] = {
-    {"cancel", (PyCFunction)handle_cancel, METH_NOARGS,
-     "cancel($self)\n--\n\n"
-     "The callback will not be called. asyncio.TimerHandle.cancel."},
-    {"cancelled", (PyCFunction)handle_cancelled, METH_NOARGS,
-     "cancelled($self)\n--\n\n"
-     "Has cancel() been called? asyncio.Handle.cancelled."},
+    HANDLE_METHODS,
     {"when", (PyCFunction)handle_when, METH_NOARGS,
      "when($self)\n--\n\n"
      "When it is due, in seconds of loop.time(). asyncio.TimerHandle.when."},
-    {"_run", (PyCFunction)handle_run, METH_NOARGS, NULL},
     {NULL},
 };
 
 #define OFFSET(field) offsetof(HandleObject, field)
-#define HANDLE_MEMBERS                                                                     \
-    {"_loop", T_OBJECT, OFFSET(loop), READONLY, NULL},                                     \
-    {"_callback", T_OBJECT, OFFSET(callback), READONLY, NULL},                             \
-    {"_cancelled", T_BOOL, OFFSET(cancelled), READONLY, NULL},                             \
-    {"_scheduled", T_BOOL, OFFSET(scheduled), READONLY, NULL},                             \
-    {"__weaklistoffset__", T_PYSSIZET, OFFSET(weakrefs), READONLY, NULL}
-
-static PyMemberDef handle_members[] = {HANDLE_MEMBERS, {NULL}};
+static PyMemberDef handle_members[] = {
+    {"_loop", T_OBJECT, OFFSET(loop), READONLY, NULL},
+    {"_callback", T_OBJECT, OFFSET(callback), READONLY, NULL},
+    {"_cancelled", T_BOOL, OFFSET(cancelled), READONLY, NULL},
+    {"_scheduled", T_BOOL, OFFSET(scheduled), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, OFFSET(weakrefs), READONLY, NULL},
+    {NULL},
+};
 #define HANDLE_GETSET                                                                    \
     {"_context", (getter)get_context, NULL, NULL, NULL},                                 \
     {"_source_traceback", (getter)get_rare, (setter)set_rare, NULL,                      \

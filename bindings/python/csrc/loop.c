@@ -17,24 +17,6 @@ static PyObject *loop_new_object(PyTypeObject *type, PyObject *args, PyObject *k
     return (PyObject *)self;
 }
 
-static int capsule_pointer(PyObject *given, loop_t **ret_loop) {
-    if (PyCapsule_CheckExact(given)) {
-        *ret_loop = PyCapsule_GetPointer(given, "coloop.loop_t");
-        return *ret_loop ? 0 : -1;
-    }
-    if (!PyLong_Check(given)) {
-        PyErr_Format(PyExc_TypeError, "an int or a capsule \"coloop.loop_t\" is needed, not '%s'",
-                     Py_TYPE(given)->tp_name);
-        return -1;
-    }
-    *ret_loop = PyLong_AsVoidPtr(given);
-    if (!*ret_loop) {
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the pointer is NULL");
-        return -1;
-    }
-    return 0;
-}
-
 /* _open(pointer, fork): makes the library's loop, or takes a reference to one
  * that C code made. */
 static PyObject *loop_open(LoopObject *self, PyObject *args) {
@@ -47,10 +29,10 @@ static PyObject *loop_open(LoopObject *self, PyObject *args) {
     }
     self->fork_mode = (char)fork_mode;
     if (pointer == Py_None) {
-        if (failed(self, loop_create(NULL, &self->loop))) return NULL;
+        if (failed(loop_create(NULL, &self->loop))) return NULL;
     } else {
-        loop_t *loop;
-        if (capsule_pointer(pointer, &loop) < 0) return NULL;
+        loop_t *loop = given_pointer(pointer, LOOP_CAPSULE);
+        if (!loop) return NULL;
         self->loop = loop_ref(loop);
         self->closed = loop_is_closed(loop) == 1;
         self->foreign = 1;
@@ -69,8 +51,8 @@ static void leave_list(LoopObject *self) {
 
 /* _find_loop(pointer): (the int, the Python loop that has it or None). */
 PyObject *find_loop(PyObject *module, PyObject *given) {
-    loop_t *loop;
-    if (capsule_pointer(given, &loop) < 0) return NULL;
+    loop_t *loop = given_pointer(given, LOOP_CAPSULE);
+    if (!loop) return NULL;
     LoopObject *known = state_of(module)->loops;
     while (known && known->loop != loop) known = known->next_loop;
     return Py_BuildValue("(NO)", PyLong_FromVoidPtr(loop), known ? (PyObject *)known : Py_None);
@@ -86,7 +68,7 @@ char *read_buffer(LoopObject *self) {
 
 int loop_check_open(LoopObject *self) {
     if (!self->closed && self->loop) return 0;
-    raise_code(self, LOOP_ECLOSED);
+    raise_code(LOOP_ECLOSED);
     return -1;
 }
 
@@ -112,7 +94,7 @@ static PyObject *loop_close_native(LoopObject *self, PyObject *unused) {
         int code = loop_close(self->loop);
         if (code < 0) {
             self->closed = 0;
-            return raise_code(self, code);
+            return raise_code(code);
         }
     }
     drop_scheduled(self);
@@ -190,12 +172,12 @@ static PyObject *loop_get_pointer(LoopObject *self, void *unused) {
 }
 
 static void release_capsule(PyObject *capsule) {
-    loop_unref(PyCapsule_GetPointer(capsule, "coloop.loop_t"));
+    loop_unref(PyCapsule_GetPointer(capsule, LOOP_CAPSULE));
 }
 
 static PyObject *loop_get_capsule(LoopObject *self, void *unused) {
     (void)unused;
-    PyObject *capsule = PyCapsule_New(self->loop, "coloop.loop_t", release_capsule);
+    PyObject *capsule = PyCapsule_New(self->loop, LOOP_CAPSULE, release_capsule);
     if (capsule) loop_ref(self->loop);
     return capsule;
 }
@@ -212,12 +194,12 @@ static int set_flag(LoopObject *self, PyObject *value, void *place) {
 }
 
 static int set_stopping(LoopObject *self, PyObject *value, void *unused) {
-    if (set_flag(self, value, (void *)offsetof(LoopObject, stopping)) < 0) return -1;
     (void)unused;
+    if (set_flag(self, value, (void *)offsetof(LoopObject, stopping)) < 0) return -1;
     if (self->stopping && self->loop) {
         int code = loop_stop(self->loop);
         if (code < 0 && (code = recover_from_fork(self, code)) < 0) {
-            raise_code(self, code);
+            raise_code(code);
             return -1;
         }
     }
@@ -253,7 +235,7 @@ static int ignore(LoopObject *self, PyObject *value, void *unused) {
 static PyObject *loop_stats(LoopObject *self, PyObject *unused) {
     (void)unused;
     loop_stats_t stats = {.size = sizeof stats};
-    if (failed(self, loop_get_stats(self->loop, &stats))) return NULL;
+    if (failed(loop_get_stats(self->loop, &stats))) return NULL;
     return Py_BuildValue(
         "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "turns", stats.turns, "waits",
         stats.waits, "callbacks", stats.callbacks, "io_events", stats.io_events, "timers",
@@ -267,7 +249,7 @@ static PyObject *loop_stats_level(LoopObject *self, PyObject *level) {
     if (value == (unsigned long)-1 && PyErr_Occurred()) return NULL;
     /* What does not fit is no level either. */
     uint32_t known = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
-    if (failed(self, loop_set_stats_level(self->loop, known))) return NULL;
+    if (failed(loop_set_stats_level(self->loop, known))) return NULL;
     Py_RETURN_NONE;
 }
 

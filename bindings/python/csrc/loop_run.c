@@ -94,7 +94,8 @@ static void run_observed(LoopObject *self, HandleObject *handle) {
     if (PyObject_SetAttr((PyObject *)self, state->s_current_handle, Py_None) < 0) PyErr_Clear();
 }
 
-static inline void run_with_gil(HandleObject *handle) {
+static inline void run_with_gil(void *data) {
+    HandleObject *handle = data;
     LoopObject *self = handle->loop;
     handle_unlink(handle);
     if (!handle->cancelled) {
@@ -120,12 +121,13 @@ void run_handle(void *data) {
     if (handle->loop->runs)
         run_with_gil(handle);
     else
-        enter_from_c(handle, run_with_gil);
+        enter_from_c(handle->loop, run_with_gil, handle);
     BACK_TO_LIBRARY;
 }
 
 /* Of readers and writers, which stay. */
-void run_persistent_handle(HandleObject *handle) {
+void run_persistent_handle(void *data) {
+    HandleObject *handle = data;
     if (handle->cancelled || !handle->callback) return;
     LoopObject *self = (LoopObject *)Py_NewRef(handle->loop);
     Py_INCREF(handle);
@@ -143,7 +145,7 @@ void run_watch(void *data) {
     if (handle->loop->runs)
         run_persistent_handle(handle);
     else
-        enter_from_c(handle, run_persistent_handle);
+        enter_from_c(handle->loop, run_persistent_handle, handle);
     BACK_TO_LIBRARY;
 }
 
@@ -173,7 +175,7 @@ static PyObject *loop_run_once_method(LoopObject *self, PyObject *unused) {
     if (self->runs) {
         uint64_t when;
         if (loop_next_deadline(self->loop, &when) != LOOP_EFORKED)
-            return raise_code(self, LOOP_ERUNNING);
+            return raise_code(LOOP_ERUNNING);
     }
     char outer = self->runs;
     self->runs = 1;
@@ -187,7 +189,7 @@ static PyObject *loop_run_once_method(LoopObject *self, PyObject *unused) {
         exception_give(raised);
         return NULL;
     }
-    if (failed(self, code)) return NULL;
+    if (failed(code)) return NULL;
     if (!single) self->stopping = 1;
     Py_RETURN_NONE;
 }

@@ -50,6 +50,12 @@ static int intern_names(State *state) {
         {&state->s_set_exception, "set_exception"},
         {&state->s_ensure_free, "_ensure_fd_no_transport"},
         {&state->s_transports, "_transports"},
+        {&state->s_cancelled, "cancelled"},
+        {&state->s_exception, "exception"},
+        {&state->s_result, "result"},
+        {&state->s_add_done_callback, "add_done_callback"},
+        {&state->s_cancel, "cancel"},
+        {&state->s_convert, "_convert"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!(*names[i].place = PyUnicode_InternFromString(names[i].text))) return -1;
@@ -78,7 +84,6 @@ static int find_library(State *state) {
     if (!(state->selector_loop = attribute(selector, "BaseSelectorEventLoop"))) return -1;
     if (!(state->socket_class = attribute("socket", "socket"))) return -1;
     if (!(state->kw_loop = Py_BuildValue("(s)", "loop"))) return -1;
-    if (!(state->kw_task_plain = Py_BuildValue("(s)", "loop"))) return -1;
     if (!(state->kw_task = Py_BuildValue("(sss)", "loop", "name", "context"))) return -1;
     return 0;
 }
@@ -97,10 +102,13 @@ static int module_exec(PyObject *module) {
     if (!(state->timer_type = add_type(module, &timer_spec))) return -1;
     if (!(state->loop_type = add_type(module, &loop_spec))) return -1;
     if (!(state->operation_type = add_type(module, &operation_spec))) return -1;
+    if (!(state->export_type = add_type(module, &export_spec))) return -1;
+    if (!(state->import_type = add_type(module, &import_spec))) return -1;
+    if (!(state->imports = PyDict_New())) return -1;
     PyObject *mixin = attribute("asyncio.transports", "_FlowControlMixin");
     if (!mixin) return -1;
-    state->stream_type = make_stream_type(module, state, mixin);
-    state->datagram_type = state->stream_type ? make_datagram_type(module, state, mixin) : NULL;
+    state->stream_type = make_stream_type(module, mixin);
+    state->datagram_type = state->stream_type ? make_datagram_type(module, mixin) : NULL;
     Py_DECREF(mixin);
     if (!state->datagram_type || PyModule_AddType(module, state->stream_type) < 0
         || PyModule_AddType(module, state->datagram_type) < 0)
@@ -125,7 +133,17 @@ static PyObject *set_current(PyObject *module, PyObject *given) {
     PyTypeObject *type = state_of(module)->loop_type;
     loop_t *loop = PyObject_TypeCheck(given, type) ? ((LoopObject *)given)->loop : NULL;
     int code = policy_set_event_loop(loop);
-    if (code < 0) return raise_code(NULL, code);
+    if (code < 0) return raise_code(code);
+    Py_RETURN_NONE;
+}
+
+/* _set_failures(failure_of, exception_of): what futures need of _futures.py. */
+static PyObject *set_failures(PyObject *module, PyObject *args) {
+    State *state = state_of(module);
+    PyObject *failure_of, *exception_of;
+    if (!PyArg_ParseTuple(args, "OO", &failure_of, &exception_of)) return NULL;
+    Py_XSETREF(state->failure_of, Py_NewRef(failure_of));
+    Py_XSETREF(state->exception_of, Py_NewRef(exception_of));
     Py_RETURN_NONE;
 }
 
@@ -133,6 +151,8 @@ static PyMethodDef module_methods[] = {
     {"_set_extract_stack", set_extract_stack, METH_O, NULL},
     {"_find_loop", find_loop, METH_O, NULL},
     {"_set_current", set_current, METH_O, NULL},
+    {"_set_failures", set_failures, METH_VARARGS, NULL},
+    {"_import_future", import_future, METH_O, NULL},
     {"_make_tls_types", make_tls_types, METH_VARARGS, NULL},
     {NULL},
 };
@@ -146,6 +166,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->stream_type);
     Py_VISIT(state->datagram_type);
     Py_VISIT(state->operation_type);
+    Py_VISIT(state->export_type);
+    Py_VISIT(state->import_type);
     Py_VISIT(state->tasks_module);
     Py_VISIT(state->future_class);
     Py_VISIT(state->extract_stack);

@@ -6,53 +6,48 @@
  * hooks away: its memory stays then (loop.c). */
 static int is_gone(LoopObject *self) { return !Py_IsInitialized() || Py_REFCNT(self) == 0; }
 
-static void on_failure(loop_t *loop, const loop_exception_context_t *context, void *data) {
-    LoopObject *self = data;
-    if (is_gone(self)) {
-        loop_default_exception_handler(loop, context);
-        return;
-    }
+/* Calls a method of the Python loop; what is raised around it stays as it is. */
+static void tell(LoopObject *self, const char *name, const char *format, ...) {
     CALLED_BY_LIBRARY;
     int gil = gil_take();
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    PyObject *done =
-        PyObject_CallMethod((PyObject *)self, "_report_c_failure", "zizi", context->message,
-                            context->code, context->exception, context->fd);
+    va_list values;
+    va_start(values, format);
+    PyObject *arguments = Py_VaBuildValue(format, values);
+    va_end(values);
+    PyObject *method = arguments ? PyObject_GetAttrString((PyObject *)self, name) : NULL;
+    PyObject *done = method ? PyObject_CallObject(method, arguments) : NULL;
     if (!done) PyErr_WriteUnraisable((PyObject *)self);
     Py_XDECREF(done);
+    Py_XDECREF(method);
+    Py_XDECREF(arguments);
     PyErr_Restore(type, value, traceback);
     gil_give(gil);
     BACK_TO_LIBRARY;
 }
 
+static void on_failure(loop_t *loop, const loop_exception_context_t *context, void *data) {
+    if (is_gone(data))
+        loop_default_exception_handler(loop, context);
+    else
+        tell(data, "_report_c_failure", "(zizi)", context->message, context->code,
+             context->exception, context->fd);
+}
+
 static void on_slow(loop_t *loop, const loop_slow_callback_t *report, void *data) {
     (void)loop;
-    LoopObject *self = data;
     /* Python's own were observed one by one (loop_run.c). */
-    if (report->callback == run_handle || report->callback == run_watch || is_gone(self)) return;
-    CALLED_BY_LIBRARY;
-    int gil = gil_take();
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyObject *address = PyLong_FromVoidPtr((void *)(uintptr_t)report->callback);
-    PyObject *done = address
-        ? PyObject_CallMethod((PyObject *)self, "_report_slow_c", "Oid", address, report->fd,
-                              (double)report->duration_ns * 1e-9)
-        : NULL;
-    if (!done) PyErr_WriteUnraisable((PyObject *)self);
-    Py_XDECREF(done);
-    Py_XDECREF(address);
-    PyErr_Restore(type, value, traceback);
-    gil_give(gil);
-    BACK_TO_LIBRARY;
+    if (report->callback == run_handle || report->callback == run_watch || is_gone(data)) return;
+    tell(data, "_report_slow_c", "(Kid)", (unsigned long long)(uintptr_t)report->callback,
+         report->fd, (double)report->duration_ns * 1e-9);
 }
 
 /* A loop of C code's keeps what that has set. */
 int set_report_hooks(LoopObject *self) {
     if (self->foreign) return 0;
-    if (failed(self, loop_set_exception_handler(self->loop, on_failure, self, NULL))) return -1;
-    return failed(self, loop_set_slow_callback_hook(self->loop, on_slow, self, NULL)) ? -1 : 0;
+    if (failed(loop_set_exception_handler(self->loop, on_failure, self, NULL))) return -1;
+    return failed(loop_set_slow_callback_hook(self->loop, on_slow, self, NULL)) ? -1 : 0;
 }
 
 /* True if the loop has forgotten the object. */

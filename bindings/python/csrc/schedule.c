@@ -23,22 +23,11 @@ static PyObject *take_context(State *state, PyObject *const *values, PyObject *n
  * See _in_order of coloop/_loop.py. */
 static PyObject *in_order(LoopObject *self, const char *method, PyObject *const *args,
                           Py_ssize_t nargs, PyObject *names) {
-    Py_ssize_t count = nargs + PyTuple_GET_SIZE(names);
-    PyObject **given = PyMem_Malloc((size_t)(count + 3) * sizeof *given);
-    PyObject *name = PyUnicode_FromString(method);
-    PyObject *done = NULL;
-    if (!given) PyErr_NoMemory();
-    if (given && name) {
-        given[0] = NULL;
-        given[1] = (PyObject *)self;
-        given[2] = name;
-        for (Py_ssize_t i = 0; i < count; i++) given[i + 3] = args[i];
-        done = PyObject_VectorcallMethod(self->state->s_in_order, given + 1,
-                                         (size_t)(nargs + 2) | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                         names);
-    }
+    PyObject *function = PyObject_GetAttr((PyObject *)self, self->state->s_in_order);
+    PyObject *name = function ? PyUnicode_FromString(method) : NULL;
+    PyObject *done = name ? call_forward(function, name, args, nargs, names) : NULL;
     Py_XDECREF(name);
-    PyMem_Free(given);
+    Py_XDECREF(function);
     return done;
 }
 
@@ -70,9 +59,8 @@ static int needs(Py_ssize_t nargs, Py_ssize_t least, const char *method) {
 static PyObject *not_scheduled(HandleObject *handle, int code) {
     handle_unlink(handle);
     Py_DECREF(handle);
-    raise_code(handle->loop, code);
     Py_DECREF(handle);
-    return NULL;
+    return raise_code(code);
 }
 
 typedef int (*call_soon_t)(loop_t *, loop_callback_t, void *, loop_destroy_t, loop_handle_t *);

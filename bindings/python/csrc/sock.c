@@ -221,7 +221,7 @@ static int wait_readable(Operation *self) {
         return -1;
     }
     int code = loop_add_reader(loop->loop, self->fd, on_readable, watch, reader_dropped);
-    if (failed(loop, code)) return -1;
+    if (failed(code)) return -1;
     return watch_of_sock_set(loop, self->fd, watch);
 }
 
@@ -232,7 +232,7 @@ static int watch(Operation *self) {
     if (watches_reserve(loop, self->fd) < 0) return -1;
     Py_INCREF(self);
     int code = loop_add_writer(loop->loop, self->fd, on_writable, self, writer_dropped);
-    if (failed(loop, code)) return -1;
+    if (failed(code)) return -1;
     self->writes = 1;
     watch_of_sender(loop, self->fd, self, 1);
     return 0;

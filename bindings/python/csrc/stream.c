@@ -139,15 +139,9 @@ static PyObject *stream_read_ready(PyObject *self, PyObject *unused) {
 static int keep_rest(PyObject *self, LoopObject *loop, PyObject *data, Py_ssize_t sent) {
     Part *part = part_of(self);
     State *state = loop->state;
-    PyObject *whole = data;
     /* The caller may change what is no bytes. */
-    if (!PyBytes_CheckExact(data)) {
-        whole = PyBytes_FromObject(data);
-        if (!whole) return -1;
-        data = NULL;
-    } else {
-        Py_INCREF(whole);
-    }
+    PyObject *whole = PyBytes_CheckExact(data) ? Py_NewRef(data) : PyBytes_FromObject(data);
+    if (!whole) return -1;
     PyObject *view = PyMemoryView_FromObject(whole);
     Py_DECREF(whole);
     if (!view) return -1;
@@ -188,20 +182,17 @@ static PyObject *write_data(PyObject *self, PyObject *data) {
     Part *part = part_of(self);
     LoopObject *loop = part_loop(self);
     int is_bytes = PyBytes_Check(data) || PyByteArray_Check(data) || PyMemoryView_Check(data);
-    if (!loop || !is_bytes || !may_send(part)) {
-        if (PyErr_Occurred()) return NULL;
-        if (!loop) { /* asyncio's counts such writes; its loop is gone by then */
-            if (!is_bytes)
-                return PyErr_Format(PyExc_TypeError,
-                                    "data argument must be a bytes-like object, not '%s'",
-                                    Py_TYPE(data)->tp_name);
-            Py_RETURN_NONE;
-        }
-        PyObject *given[2] = {self, data};
-        return PyObject_Vectorcall(loop->state->stream_write, given, 2, NULL);
+    if (!loop) { /* after connection_lost: asyncio's counts such writes, without a loop */
+        if (!is_bytes)
+            return PyErr_Format(PyExc_TypeError,
+                                "data argument must be a bytes-like object, not '%s'",
+                                Py_TYPE(data)->tp_name);
+        Py_RETURN_NONE;
     }
+    int sends = is_bytes && may_send(part);
+    if (PyErr_Occurred()) return NULL;
     Py_buffer view;
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+    if (!sends || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
         PyErr_Clear(); /* asyncio says it in its way */
         PyObject *given[2] = {self, data};
         return PyObject_Vectorcall(loop->state->stream_write, given, 2, NULL);
@@ -323,8 +314,7 @@ static PyMethodDef stream_methods[] = {
     {NULL},
 };
 
-PyTypeObject *make_stream_type(PyObject *module, State *state, PyObject *base) {
-    (void)state;
+PyTypeObject *make_stream_type(PyObject *module, PyObject *base) {
     return part_make_type(module, base, "coloop.StreamBase",
                           "The native half of coloop's stream transports.", stream_methods);
 }

@@ -163,7 +163,7 @@ static PyObject *add(LoopObject *self, int direction, PyObject *const *args, Py_
     int code = function(self->loop, fd, run_watch, handle, dropped);
     if (code < 0) {
         Py_DECREF(handle);
-        return raise_code(self, code);
+        return raise_code(code);
     }
     /* Destroying a predecessor may have run anything. */
     HandleObject **place = slot(self, fd, direction);
@@ -185,7 +185,7 @@ static PyObject *take(LoopObject *self, int direction, PyObject *given) {
     int is_idle = sock && sock_watch_is_idle(sock); /* to the host there is none */
     int code = function(self->loop, fd);
     if (code < 0 && (code = recover_from_fork(self, code)) == 0) code = function(self->loop, fd);
-    if (failed(self, code)) return NULL;
+    if (failed(code)) return NULL;
     return PyBool_FromLong(code && !is_idle);
 }
 

@@ -11,7 +11,8 @@ pub type DoneFn = unsafe extern "C-unwind" fn(*const Future, *mut c_void);
 
 /// Somebody who waits for one future at a time and keeps it: a task.
 pub trait Waiter: Send + Sync {
-    /// What the loop is to run when the future is done.
+    /// What the loop is to run when the future is done; it may count on the
+    /// waiter to live until then, or until the loop has closed.
     fn wake(self: Arc<Self>) -> Callback;
 }
 
@@ -79,7 +80,7 @@ impl Registered {
                 None
             }
             DoneCallback::Waiter(waiter) => {
-                waiter.wake().call();
+                waiter.clone().wake().call();
                 None
             }
             DoneCallback::Ready(callback) => {

@@ -4,17 +4,20 @@
 //! closed. It leaves `Pending` once. Whatever was working on it is told then,
 //! at once; done-callbacks are scheduled by `call_soon`, each in its context.
 
+mod cancellable;
 mod deadline;
 mod done_callback;
 mod links;
 mod outcome;
 mod report;
 
+pub use cancellable::CancelFn;
 pub use deadline::Deadline;
 pub use done_callback::{DoneCallback, DoneFn, Waiter};
 pub use outcome::{Failure, Outcome};
 pub use report::{report, report_record};
 
+use crate::callback::DestroyFn;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, ExceptionContext, Hold, Kept, Late};
 use crate::loop_cell::LoopCell;
@@ -483,6 +486,12 @@ impl Future {
             Some(outcome) => Ok(outcome.code()),
             None => Err(Error::InvalidState("Result is not set.")),
         })
+    }
+
+    /// The destructor of what a host has put into the outcome. None before.
+    pub fn destroy_fn(&self) -> Result<Option<DestroyFn>> {
+        let hold = self.hold()?;
+        Ok(self.with(&hold, |state| state.outcome.as_ref().and_then(Outcome::destroy_fn)))
     }
 
     /// How it ended, for another future; counts as retrieved.

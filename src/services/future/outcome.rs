@@ -1,6 +1,6 @@
 //! How a future ended.
 
-use crate::callback::UserData;
+use crate::callback::{DestroyFn, UserData};
 use crate::error::{Error, Result};
 use crate::memory::{copy_text, probe, text_of, try_arc};
 use std::alloc::Layout;
@@ -97,6 +97,17 @@ impl Outcome {
             Outcome::Result(data) => data.get(),
             Outcome::Shared(data) => data.get(),
             _ => std::ptr::null_mut(),
+        }
+    }
+
+    /// How the host destroys its part of this: a result, or what it attached to a
+    /// failure.
+    pub fn destroy_fn(&self) -> Option<DestroyFn> {
+        match self {
+            Outcome::Result(data) => data.destroy_fn(),
+            Outcome::Shared(data) => data.destroy_fn(),
+            Outcome::Failed(failure) => failure.payload.destroy_fn(),
+            Outcome::Code(_) | Outcome::Cancelled(_) => None,
         }
     }
 

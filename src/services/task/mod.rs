@@ -6,12 +6,14 @@
 //! pending task alive, so that nobody else has to.
 
 mod group;
+mod park;
 mod registry;
 mod sleep;
 mod step;
 mod timeout;
 
 pub use group::{GroupError, TaskGroup};
+pub use park::PARK;
 pub use registry::{all_tasks, current_task};
 pub use sleep::sleep;
 pub use step::{AWAIT, StepFn, YIELD};
@@ -20,11 +22,12 @@ pub use timeout::Timeout;
 use crate::callback::UserData;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::event_loop::{EventLoop, ExceptionContext, Hold};
+use crate::event_loop::{EventLoop, ExceptionContext, Hold, Late};
 use crate::loop_cell::LoopCell;
 use crate::memory::{copy_text, try_arc, try_box};
 use crate::services::future::{Future, Operation, Outcome, Token, report_record};
 use crate::text::Text;
+use park::{Parking, copied};
 use registry::Registry;
 use std::any::Any;
 use std::ffi::{CStr, CString};
@@ -73,6 +76,10 @@ struct State {
     /// The number of the call of `cancel` that came here last.
     cancelled_by: u64,
     running: bool,
+    /// How it waits, if not for a future.
+    parking: Parking,
+    /// What comes behind it among those that wait for memory to go on.
+    late: Option<Arc<dyn Late>>,
     /// The last step's wish could not be had.
     refused: Option<Error>,
     /// Its place in the registry.
@@ -162,6 +169,8 @@ impl Task {
                 cancel_requests: 0,
                 cancelled_by: 0,
                 running: false,
+                parking: Parking::No,
+                late: None,
                 refused: None,
                 key: None,
             }),
@@ -225,6 +234,10 @@ impl Task {
                 task.run_soon()?;
                 break;
             }
+            if task.is_parked(&hold) {
+                task.cancel_parked(&hold, copied(message));
+                return Ok(true);
+            }
             let Some(future) = awaiting else { break };
             if let Some(Ok(inner)) = future.behind().map(Arc::downcast::<Task>) {
                 task = inner;
@@ -236,7 +249,7 @@ impl Task {
             break;
         }
         // Without memory it is cancelled without a text.
-        let message = message.and_then(|text| copy_text(text).ok());
+        let message = copied(message);
         task.with(&hold, |state| {
             state.must_cancel = true;
             state.cancel_message = message;
@@ -359,6 +372,7 @@ impl Task {
         let Ok(hold) = self.hold() else { return };
         let (step, name) = self.with(&hold, |state| {
             state.key = None;
+            state.parking = Parking::No;
             (state.step.take(), report.then(|| state.name.lend(copy_text).ok()).flatten())
         });
         if report && !self.future.is_done() {

@@ -2,7 +2,7 @@
 
 use super::Task;
 use crate::error::{Error, Result};
-use crate::event_loop::{Attachment, Detach, EventLoop};
+use crate::event_loop::{Attachment, Detach, EventLoop, Hold};
 use crate::loop_cell::LoopCell;
 use crate::memory::{probe_array, try_collect};
 use slab::Slab;
@@ -67,17 +67,21 @@ impl Registry {
     }
 
     /// A step of `task` begins; yields what ran before.
-    pub fn enter(&self, task: &Arc<Task>) -> Option<Arc<Task>> {
-        self.with(task.event_loop(), |tasks| tasks.current.replace(task.clone())).ok()?
+    pub fn enter(&self, task: &Arc<Task>, _hold: &Hold<'_>) -> Option<Arc<Task>> {
+        // SAFETY: held.
+        unsafe { self.0.with(|tasks| tasks.current.replace(task.clone())) }
     }
 
-    /// The step is over, maybe in a child that was forked inside it.
-    pub fn leave(&self, event_loop: &EventLoop, outer: Option<Arc<Task>>) {
+    /// The step is over, maybe in a child that was forked inside it. Yields the
+    /// reference that kept the task meanwhile.
+    pub fn leave(&self, event_loop: &EventLoop, outer: Option<Arc<Task>>) -> Option<Arc<Task>> {
         let hold = event_loop.hold();
+        if let Err(Error::WrongThread) = hold {
+            return None;
+        }
         // SAFETY: held, or this thread was inside at the fork and so no other.
-        let left = unsafe { self.0.try_with(|tasks| std::mem::replace(&mut tasks.current, outer)) };
-        drop(hold);
-        drop(left);
+        let own = unsafe { self.0.try_with(|tasks| std::mem::replace(&mut tasks.current, outer)) };
+        own.flatten()
     }
 }
 

@@ -1,16 +1,19 @@
 //! One step of a task, and what its return means.
 
+use super::park::{PARK, Parking, copied as copy};
 use super::{State, Task, Wish};
-use crate::callback::Callback;
+use crate::callback::{Callback, UserData};
 use crate::error::{Error, Result};
+use crate::event_loop::Hold;
 use crate::last_error;
 use crate::memory::copy_text;
 use crate::services::future::{Future, Outcome, Waiter};
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// A step. It gets 0, or the code of what it awaited or of a cancellation;
-/// it returns 0 when the task is over, `AWAIT`, `YIELD`, or a negative code.
+/// it returns 0 when the task is over, `AWAIT`, `YIELD`, `PARK`, or a negative code.
 pub type StepFn = unsafe extern "C-unwind" fn(*const Task, c_int, *mut c_void) -> c_int;
 
 /// The step wishes to wait for a future.
@@ -20,14 +23,29 @@ pub const YIELD: c_int = 2;
 
 impl Waiter for Task {
     fn wake(self: Arc<Self>) -> Callback {
-        Callback::on(self, Task::run)
+        self.next_step()
     }
+}
+
+/// The loop's registry keeps a task that is to run; so its entry in the queue
+/// needs no reference, and the loop no handle for it.
+unsafe extern "C-unwind" fn run(task: *mut c_void) {
+    // SAFETY: alive, as above, until its step has ended it.
+    let task = ManuallyDrop::new(unsafe { Arc::from_raw(task.cast::<Task>().cast_const()) });
+    task.run();
 }
 
 impl Task {
     /// Runs a step in the next turn.
     pub(super) fn run_soon(self: &Arc<Self>) -> Result<()> {
-        self.event_loop().call_soon(self.clone().wake(), false).map(drop)
+        if self.event_loop().call_soon_quickly(run, Arc::as_ptr(self).cast_mut().cast()) {
+            return Ok(());
+        }
+        self.event_loop().call_soon(self.next_step(), false).map(drop)
+    }
+
+    fn next_step(self: &Arc<Self>) -> Callback {
+        Callback::new(run, UserData::new(Arc::as_ptr(self).cast_mut().cast(), None))
     }
 
     /// Runs steps until the task has to wait or is over.
@@ -46,18 +64,24 @@ impl Task {
         let (step, awaited, context, told) = self.with(&hold, |state| {
             state.token = None;
             refused = state.refused.take();
-            let told = waited && std::mem::take(&mut state.must_cancel);
+            let parking = std::mem::replace(&mut state.parking, Parking::No);
+            let told = (waited && std::mem::take(&mut state.must_cancel))
+                | matches!(parking, Parking::Cancelled);
             state.must_cancel |= std::mem::take(&mut state.must_cancel_later);
+            state.running = state.step.is_some();
             (state.step.take(), state.awaiting.take(), state.context.clone(), told)
         });
         let Some(step) = step else { return false };
-        let mut outcome = self.outcome_of_wait(awaited, told);
+        let mut outcome = 0;
+        if told || awaited.is_some() {
+            outcome = self.outcome_of_wait(&hold, awaited, told);
+        }
         if let Some(error) = refused {
             outcome = error.code();
         }
-        drop(hold);
         let (func, data) = (step.0, step.1.get());
-        let outer = self.registry.enter(self);
+        let outer = self.registry.enter(self, &hold);
+        drop(hold);
         self.announce(outcome);
         // SAFETY: the host's function with the host's data, which `step` keeps.
         let call = || unsafe { func(Arc::as_ptr(self), outcome, data) };
@@ -65,7 +89,8 @@ impl Task {
             Some(context) => context.run(call),
             None => call(),
         };
-        self.registry.leave(self.event_loop(), outer);
+        // What the registry has let go of in this step lives to the end of this.
+        let _own = self.registry.leave(self.event_loop(), outer);
         let Ok(hold) = self.hold() else {
             // A child that was forked inside: for it the task ends here.
             // SAFETY: the child's only thread, whose own copy of the state is whole.
@@ -77,12 +102,15 @@ impl Task {
             drop((left, step));
             return false;
         };
-        let wants_more = matches!(returned, AWAIT | YIELD);
+        let wants_more = matches!(returned, AWAIT | YIELD | PARK);
         let closed = self.event_loop().is_closed();
         // What stays here is destroyed when all is done.
         let mut step = Some(step);
         let (wish, awaited, must_cancel) = self.with(&hold, |state| {
             state.running = false;
+            if returned != PARK || closed {
+                state.parking = Parking::No;
+            }
             if wants_more && !closed {
                 state.step = step.take();
             }
@@ -91,13 +119,14 @@ impl Task {
         });
         match (returned, wish) {
             // The step has closed the loop, which has let go of the task.
-            (AWAIT | YIELD, _wish) if closed => {}
+            (AWAIT | YIELD | PARK, _wish) if closed => {}
             (AWAIT, Wish::Await(future)) => return self.wait_for(future),
             (YIELD, _) => {
                 if let Err(error) = self.run_soon() {
                     return self.refuse(error);
                 }
             }
+            (PARK, _) if self.stay_parked(&hold) => {}
             // Cancelled in its last step, too late to be told.
             (0, _) if must_cancel => {
                 let message = self.with(&hold, |state| state.cancel_message.take());
@@ -112,7 +141,12 @@ impl Task {
     }
 
     /// What the next step is told, and what it may look at meanwhile.
-    fn outcome_of_wait(&self, awaited: Option<Arc<Future>>, must_cancel: bool) -> c_int {
+    fn outcome_of_wait(
+        &self,
+        hold: &Hold<'_>,
+        awaited: Option<Arc<Future>>,
+        must_cancel: bool,
+    ) -> c_int {
         let cancelled = Error::Cancelled.code();
         let mut outcome = awaited.as_deref().map_or(0, outcome_code);
         let of_awaited = match &awaited {
@@ -122,14 +156,11 @@ impl Task {
         if must_cancel {
             outcome = cancelled;
         }
-        let Ok(hold) = self.hold() else { return outcome };
-        let old = self.with(&hold, |state| {
+        let old = self.with(hold, |state| {
             let own = if must_cancel { Some(state.cancel_message.take()) } else { None };
             if let Some(message) = of_awaited.or(own) {
                 state.told_message = message;
             }
-            state.running = true;
-            state.wish = Wish::Nothing;
             std::mem::replace(&mut state.awaited, awaited)
         });
         drop(old);
@@ -262,9 +293,4 @@ fn outcome_code(future: &Future) -> c_int {
 
 fn message_of(future: &Future) -> Option<CString> {
     future.outcome(|outcome| copy(outcome.message())).ok().flatten()
-}
-
-/// Without memory a cancellation goes on without its text.
-fn copy(text: Option<&CStr>) -> Option<CString> {
-    copy_text(text?).ok()
 }
