@@ -1,4 +1,6 @@
-/* A loop inside a GLib main context, as a GSource.
+/* SPDX-License-Identifier: Apache-2.0 OR MIT
+ *
+ * A loop inside a GLib main context, as a GSource.
  *
  *     GSource *source = coloop_glib_source_new(loop);
  *     g_source_attach(source, NULL);

@@ -1,4 +1,6 @@
-/* A loop inside a libuv loop.
+/* SPDX-License-Identifier: Apache-2.0 OR MIT
+ *
+ * A loop inside a libuv loop.
  *
  *     coloop_uv_t *bridge;
  *     coloop_uv_open(uv, loop, &bridge);
