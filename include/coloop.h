@@ -2121,7 +2121,10 @@ int loop_next_deadline(struct loop_t *loop, uint64_t *ret_when);
  * Step one of a turn made by a host: how long it may wait on loop_backend_fd,
  * in *ret_timeout_ns: nanoseconds, 0 for not at all, -1 for ever. From then on
  * a post, or a nearer deadline, makes the descriptor readable and calls the
- * wake hook. Errors as loop_run_forever. [loop thread], not inside a callback.
+ * wake hook. When the time is over, it is readable as well where the system can
+ * do that (not with timer_slack_ns or a clock of the host's): a host that counts
+ * in milliseconds, rounded up, is not late then.
+ * Errors as loop_run_forever. [loop thread], not inside a callback.
  */
 int loop_prepare(struct loop_t *loop, int64_t *ret_timeout_ns);
 
