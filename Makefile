@@ -51,6 +51,7 @@ TESTS := \
     test-docs \
     test-examples \
     test-embedding \
+    test-adapters \
     test-languages \
     test-install
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
@@ -163,6 +164,28 @@ target/tests/peer: tests/peers/peer.c include/coloop.h $(LIB)/libcoloop.so
 
 test-peers: $(VENV)/.installed-$(TAG) target/tests/peer
 	COLOOP_PEER=target/tests/peer $(VENV)/bin/python -m unittest discover -s tests/peers -v
+
+# The adapters for other libraries, against real servers.
+ADAPTERS := hiredis curl libpq cares
+ADAPTER_LINK = -I$(shell pg_config --includedir) $(LINK) -l$(patsubst lib%,%,$*)
+ADAPTER_HEADERS := $(wildcard include/coloop/adapters/*.h) include/coloop.h
+
+target/tests/adapters/%: tests/adapters/%.c $(wildcard tests/adapters/*.h) tests/c/main.c tests/c/test.h \
+        $(ADAPTER_HEADERS) $(VENV)/.adapters $(LIB)/libcoloop.so
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $< tests/c/main.c -o $@ $(ADAPTER_LINK)
+
+target/tests/adapters/example-%: examples/adapters/%.c $(ADAPTER_HEADERS) $(VENV)/.adapters $(LIB)/libcoloop.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(ADAPTER_LINK)
+
+test-adapters: $(addprefix target/tests/adapters/,$(ADAPTERS) $(ADAPTERS:%=example-%))
+	tests/adapters/check_headers.sh
+	$(PYTHON) tests/adapters/with_servers.py target/tests/adapters
+
+$(VENV)/.adapters: scripts/setup.sh | $(VENV)/.installed-$(TAG)
+	scripts/setup.sh adapters
+	touch $@
 
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c

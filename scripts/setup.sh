@@ -71,6 +71,17 @@ software)
     need postgresql ls /usr/lib/postgresql/*/bin/initdb
     need openssl openssl version
     ;;
+adapters)
+    need libhiredis-dev header hiredis/async.h
+    need redis-server command -v redis-server
+    need libcurl4-openssl-dev header curl/curl.h
+    need libpq-dev pg_config --includedir
+    need postgresql ls /usr/lib/postgresql/*/bin/initdb
+    need libc-ares-dev header ares.h
+    need dnsmasq-base test -x /usr/sbin/dnsmasq
+    need openssl openssl version
+    need valgrind valgrind --version
+    ;;
 bench)
     need libuv1-dev header uv.h
     need libev-dev header ev.h
