@@ -142,6 +142,14 @@ class Repository(unittest.TestCase):
         there = {path.relative_to(ROOT).as_posix() for path in folder.rglob("*.md")} - {"docs/SUMMARY.md"}
         self.assertEqual({page for page in pages.summary_pages(ROOT) if page.startswith("docs/")}, there)
 
+    def test_pieces_of_programs_stand_in_the_programs(self):
+        programs = {line.strip() for path in (ROOT / "examples/adapters").glob("*.c") for line in path.read_text().splitlines()}
+        pieces = re.findall(r"^    (\S.*)$|^     +(\S.*)$", (ROOT / "docs/adapters.md").read_text(), re.M)
+        code = [(first or rest).strip() for first, rest in pieces]
+        self.assertGreater(len(code), 10)
+        for line in code:
+            self.assertIn(line, programs)
+
     def test_pictures_are_there_and_need_nothing_from_elsewhere(self):
         for picture in (ROOT / "docs").rglob("*.svg"):
             self.assertNotRegex(picture.read_text(), r"(href|src)=\"https?:|@import|<script")
