@@ -7,6 +7,7 @@
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
 # make bench-python   beside asyncio, uvloop and rloop, for the selected Python
+# make wheels   source distribution and wheels, into target/wheels; PYTHONS="python3.11 ..." are the versions
 # make docs     the documentation as a site, into target/docs/site
 # make abi      records the ABI anew, after functions were added: see docs/abi.md
 # make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
@@ -24,7 +25,7 @@ WARN   := -std=c11 -Wall -Wextra -pedantic -Werror
 LINK   := -Iinclude -L$(LIB) -lcoloop -Wl,-rpath,$(abspath $(LIB)) -pthread
 BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bindings/python/csrc/*) \
            $(wildcard bindings/python/coloop/*.py bindings/python/coloop/*.pyi) \
-           bindings/python/coloop/cmake/coloopConfig.cmake
+           $(wildcard packaging/*.cmake.in) $(shell find include -type f)
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -43,6 +44,7 @@ TESTS := \
     test-cpython \
     test-asyncio test-asyncio-debug \
     test-sharing \
+    test-wheels \
     test-peers \
     test-types \
     test-software \
@@ -56,14 +58,18 @@ TESTS := \
     test-install
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all python install uninstall deb demo test bench bench-python header abi docs soak $(TESTS)
+.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak $(TESTS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
+
+# The libraries name no directory of the machine that they were built on.
+CRATES := $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
+BUILD  := $(CARGO) --config 'build.rustflags=["--remap-path-prefix=$(CRATES)=crates"]' rustc --locked --release --lib
 
 # The Linux library has versioned symbols, which only the shared library may
 # link; so each kind is built by itself.
 $(LIB)/libcoloop.so: $(SOURCES)
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib --features symbol-versions
+	$(BUILD) --crate-type cdylib --features symbol-versions
 	mkdir -p $(LIB)
 	install target/release/libcoloop.so $(LIB)/libcoloop.so.0
 	ln -sf libcoloop.so.0 $@
@@ -71,7 +77,7 @@ $(LIB)/libcoloop.so: $(SOURCES)
 # With it, what a program that links to it statically must name as well.
 $(LIB)/libcoloop.a $(LIB)/native-static-libs &: $(SOURCES)
 	mkdir -p $(LIB)
-	$(CARGO) rustc --locked --release --lib --crate-type staticlib -- \
+	$(BUILD) --crate-type staticlib -- \
 	    --print native-static-libs=$(LIB)/native-static-libs
 	install -m 644 target/release/libcoloop.a $(LIB)/libcoloop.a
 
@@ -269,6 +275,25 @@ $(VENV)/.coloop-$(TAG): $(VENV)/.installed-$(TAG) $(BINDING) $(LIB)/libcoloop.so
 	rm -rf bindings/python/build
 	COLOOP_LIBRARY=$(abspath $(LIB)/libcoloop.so.0) $(VENV)/bin/pip install --quiet ./bindings/python
 	touch $@
+
+# What links for old C libraries, and what checks the result.
+TOOLS := target/wheels-tools
+
+$(TOOLS)/.installed: scripts/setup.sh scripts/requirements-wheels.txt
+	scripts/setup.sh wheels
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --requirement scripts/requirements-wheels.txt
+	touch $@
+
+# Each wheel is tested by the Python that it is for.
+wheels: $(TOOLS)/.installed all
+	$(TOOLS)/bin/python scripts/wheels.py target/wheels $(PYTHONS)
+	$(TOOLS)/bin/python scripts/wheels.py --test target/wheels $(PYTHONS)
+
+# The same for one Python.
+test-wheels: $(TOOLS)/.installed all
+	$(TOOLS)/bin/python scripts/wheels.py target/tests/wheels $(PYTHON)
+	COLOOP_WHEELS=target/tests/wheels $(PYTHON) -m unittest discover -s tests/wheels -v
 
 bench: all
 	scripts/setup.sh bench

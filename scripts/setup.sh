@@ -50,6 +50,12 @@ abi)
     need binutils nm --version
     need abigail-tools abidiff --version
     ;;
+wheels)
+    need gcc gcc --version
+    need g++ g++ --version
+    need binutils nm --version
+    need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
+    ;;
 embedding)
     need gcc gcc --version
     need g++ g++ --version

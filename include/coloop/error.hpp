@@ -35,6 +35,9 @@ namespace coloop {
 
 namespace detail {
 
+// The code of exceptions that have none.
+inline constexpr int other_exception = LOOP_EINTERNAL;
+
 class category final : public std::error_category {
 public:
     const char *name() const noexcept override { return "coloop"; }
@@ -67,13 +70,13 @@ inline std::error_code make_error_code(int code) noexcept {
     return {code, error_category()};
 }
 
-// The other way round. Codes of other categories have no number here: LOOP_EINTERNAL.
+// The other way round. Codes of other categories have no number here.
 inline int error_number(const std::error_code &code) noexcept {
     if (!code) return 0;
     if (code.category() == error_category()) return code.value();
     const bool is_errno =
         code.category() == std::system_category() || code.category() == std::generic_category();
-    return is_errno && code.value() > 0 && code.value() < 1000 ? -code.value() : LOOP_EINTERNAL;
+    return is_errno && code.value() > 0 && code.value() < 1000 ? -code.value() : detail::other_exception;
 }
 
 #if COLOOP_EXCEPTIONS
