@@ -196,7 +196,7 @@ $(VENV)/.adapters: scripts/setup.sh | $(VENV)/.installed-$(TAG)
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
-test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
+test-samples: $(VENV)/.coloop-$(TAG) all
 	$(VENV)/bin/python tests/samples.py $(LIB)
 
 # All about the site that needs no mdBook, which takes minutes to build.
