@@ -2732,6 +2732,13 @@ int loop_task_group_errors(struct loop_task_group_t *group,
                            size_t size);
 
 /**
+ * What loop_task_fail_data attached to the failure of the task at `index`, by the
+ * count of loop_task_group_errors; NULL otherwise. Borrowed: valid as long as the
+ * group. [loop thread]
+ */
+void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
+
+/**
  * A future of the results of `count` futures, in their order, whatever order
  * they end in: a loop_gathered_t. The first failure (or cancellation) ends it;
  * the others go on. With LOOP_RETURN_EXCEPTIONS it waits for all of them and
@@ -2943,6 +2950,24 @@ int loop_cfuture_set_result(struct loop_cfuture_t *cfuture,
 int loop_cfuture_set_exception(struct loop_cfuture_t *cfuture,
                                int code,
                                const char *message);
+
+/**
+ * The same with something of the host's own, by the rules of
+ * loop_future_set_exception_data; it is destroyed on whatever thread drops the
+ * failure. [any thread]
+ */
+int loop_cfuture_set_exception_data(struct loop_cfuture_t *cfuture,
+                                    int code,
+                                    const char *message,
+                                    void *data,
+                                    loop_destroy_t destroy);
+
+/**
+ * What was attached to the failure, here or to the failure of the loop's future
+ * that ended this one; NULL otherwise. Borrowed: valid as long as the future.
+ * [any thread]
+ */
+void *loop_cfuture_exception_data(struct loop_cfuture_t *cfuture);
 
 /**
  * Calls `callback` when it is done: now, if it is; else on the thread that ends
@@ -3805,6 +3830,14 @@ int loop_run_in_executor(struct loop_t *loop,
  * a host's executor too. Python: raising an exception with a text.
  */
 int loop_job_fail(int code, const char *message);
+
+/**
+ * The same with something of the host's own, as loop_future_set_exception_data:
+ * loop_future_exception_data answers it. It is destroyed with the failure, on
+ * whatever thread drops that, or at once if this call fails or another takes its
+ * place; without memory for the text there is no data either.
+ */
+int loop_job_fail_data(int code, const char *message, void *data, loop_destroy_t destroy);
 
 /**
  * Calls `work` on an executor as loop_run_in_executor does, and then `done` on

@@ -80,8 +80,8 @@ private:
 
 // Null pointers are refused by the library, which knows how to say so.
 template <class Callable> bool is_null(const Callable &callable) noexcept {
-    if constexpr (std::is_pointer_v<std::decay_t<Callable>> || std::is_member_pointer_v<std::decay_t<Callable>>)
-        return std::decay_t<Callable>(callable) == nullptr;
+    if constexpr (std::is_pointer_v<Callable> || std::is_member_pointer_v<Callable>)
+        return callable == nullptr;
     else
         return (void)callable, false;
 }

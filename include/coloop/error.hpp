@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <string>
 #include <system_error>
+#include <type_traits>
 
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
 #define COLOOP_EXCEPTIONS 1
@@ -33,6 +34,9 @@
 namespace coloop {
 
 namespace detail {
+
+// The code of exceptions that have none.
+inline constexpr int other_exception = LOOP_EINTERNAL;
 
 class category final : public std::error_category {
 public:
@@ -66,13 +70,13 @@ inline std::error_code make_error_code(int code) noexcept {
     return {code, error_category()};
 }
 
-// The other way round. Codes of other categories have no number here: LOOP_EINTERNAL.
+// The other way round. Codes of other categories have no number here.
 inline int error_number(const std::error_code &code) noexcept {
     if (!code) return 0;
     if (code.category() == error_category()) return code.value();
     const bool is_errno =
         code.category() == std::system_category() || code.category() == std::generic_category();
-    return is_errno && code.value() > 0 && code.value() < 1000 ? -code.value() : LOOP_EINTERNAL;
+    return is_errno && code.value() > 0 && code.value() < 1000 ? -code.value() : detail::other_exception;
 }
 
 #if COLOOP_EXCEPTIONS
@@ -103,6 +107,8 @@ namespace detail {
 
 // Was a std::error_code given? The arguments of every call end with a pack for it.
 template <class... Sink> inline constexpr bool quiet = sizeof...(Sink) != 0;
+// Where something else might stand in its place.
+template <class... Sink> inline constexpr bool are_sinks = (std::is_same_v<Sink, std::error_code> && ...);
 
 #if COLOOP_EXCEPTIONS
 

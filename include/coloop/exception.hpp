@@ -64,14 +64,21 @@ template <class Use> auto describe(const std::exception_ptr &exception, Use use)
     try {
         std::rethrow_exception(exception);
     } catch (const std::system_error &error) {
-        return use(described{error_number(error.code()), error.what()});
+        const int number = error_number(error.code()); // 0: an exception without an error
+        return use(described{number ? number : LOOP_EINTERNAL, error.what()});
     } catch (const std::bad_alloc &error) {
         return use(described{-ENOMEM, error.what()});
     } catch (const std::exception &error) {
-        return use(described{LOOP_EINTERNAL, error.what()});
+        return use(described{other_exception, error.what()});
     } catch (...) {
-        return use(described{LOOP_EINTERNAL, "a C++ exception of unknown type"});
+        return use(described{other_exception, "a C++ exception of unknown type"});
     }
+}
+
+// What is left where nobody else can be told of the exception that is being handled.
+inline void print_exception(const char *what) noexcept {
+    describe(std::current_exception(),
+             [what](described failure) { std::fprintf(stderr, "coloop: %s: %s\n", what, failure.text); });
 }
 
 // Tells of the exception that is being handled. `loop` may be NULL inside a run.
@@ -85,7 +92,7 @@ inline void report_exception(loop_t *loop) noexcept {
         context.fd = -1;
         if (loop && loop_call_exception_handler(loop, &context) == 0) return;
         if (loop && loop_default_exception_handler(loop, &context) == 0) return;
-        std::fprintf(stderr, "coloop: unhandled exception: %s\n", failure.text);
+        print_exception("unhandled exception");
     });
 }
 

@@ -14,10 +14,28 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace coloop {
 
 template <class T> class future;
+template <class T> class concurrent_future;
+class accepted;
+class addresses;
+class executor;
+class name_info;
+class process;
+class received;
+class server;
+class socket_address;
+class transport;
+struct addrinfo_hints;
+struct connection_options;
+struct datagram_options;
+struct server_options;
+struct subprocess_options;
+template <class T> class task;
+template <class T> class task_handle;
 
 // A loop that somebody else owns: as cheap to copy as a pointer, and as short-lived.
 // Every method may be given a std::error_code as its last argument: see error.hpp.
@@ -198,6 +216,120 @@ public:
     template <class T>
     typename result_traits<T, void>::pointer run_until_complete(const future<T> &awaited, std::error_code &sink) const;
     template <class T> T run_until_complete(future<T> &&awaited) const;
+
+    // From other threads: concurrent.hpp.
+    template <class Callback, class... Sink> auto submit_threadsafe(Callback &&callback, Sink &...sink) const;
+    template <class T, class... Sink>
+    future<T> wrap_future(const concurrent_future<T> &wrapped, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+
+    // Jobs: executor.hpp.
+    template <class Job, class... Sink> auto run_in_executor(const executor &given, Job &&job, Sink &...sink) const;
+    template <class Job, class... Sink, class = std::enable_if_t<std::is_invocable_v<std::decay_t<Job> &>>>
+    auto run_in_executor(Job &&job, Sink &...sink) const;
+    template <class... Sink>
+    void set_default_executor(const executor &given, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    future<void> shutdown_default_executor(nanoseconds timeout = no_timeout, Sink &...sink) const
+        noexcept(detail::quiet<Sink...>);
+
+    // What a host watches and hears of: observe.hpp.
+    template <class Handler, class... Sink> void set_exception_handler(Handler &&handler, Sink &...sink) const;
+    template <class... Sink> void set_exception_handler(std::nullptr_t, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    void call_exception_handler(const loop_exception_context_t &context, Sink &...sink) const;
+    template <class Hook, class... Sink> void set_slow_callback_hook(Hook &&hook, Sink &...sink) const;
+    template <class... Sink>
+    void set_slow_callback_hook(std::nullptr_t, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    void set_slow_callback_duration(nanoseconds duration, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    nanoseconds get_slow_callback_duration() const noexcept;
+    template <class Before, class After, class... Sink>
+    void set_wait_hooks(Before &&before, After &&after, Sink &...sink) const;
+    template <class... Sink> void set_wait_hooks(std::nullptr_t, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class Hook, class... Sink> void set_wake_hook(Hook &&hook, Sink &...sink) const;
+    template <class... Sink> void set_wake_hook(std::nullptr_t, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class... Sink> loop_stats_t get_stats(Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    void set_stats_level(std::uint32_t level, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class Callback, class... Sink>
+    void start_watchdog(nanoseconds threshold, Callback &&callback, Sink &...sink) const;
+    template <class... Sink> bool stop_watchdog(Sink &...sink) const noexcept(detail::quiet<Sink...>);
+
+    // Signals and children: signal.hpp, process.hpp.
+    template <class Callback, class... Sink>
+    void add_signal_handler(int signum, Callback &&callback, Sink &...sink) const
+        noexcept(detail::quiet_give<Callback, Sink...>);
+    template <class... Sink> bool remove_signal_handler(int signum, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+
+    // Programs: process.hpp.
+    template <class... Sink, class = std::enable_if_t<detail::are_sinks<Sink...>>>
+    process subprocess_exec(const std::vector<std::string> &arguments, const subprocess_options &options, Sink &...sink) const;
+    template <class Pointer, class... Sink, class = typename std::decay_t<Pointer>::element_type>
+    process subprocess_exec(const std::vector<std::string> &arguments, const subprocess_options &options,
+                            Pointer &&given, Sink &...sink) const;
+    template <class... Sink, class = std::enable_if_t<detail::are_sinks<Sink...>>>
+    process subprocess_shell(const char *command, const subprocess_options &options, Sink &...sink) const;
+    template <class Pointer, class... Sink, class = typename std::decay_t<Pointer>::element_type>
+    process subprocess_shell(const char *command, const subprocess_options &options, Pointer &&given, Sink &...sink) const;
+    template <class Callback, class... Sink> void watch_child(int pid, Callback &&callback, Sink &...sink) const;
+    template <class... Sink> bool unwatch_child(int pid, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+
+    // Connections: server.hpp, transport.hpp.
+    template <class Factory, class... Sink>
+    future<server> create_server(const server_options &options, Factory &&factory, Sink &...sink) const;
+    template <class Factory, class... Sink>
+    future<server> create_unix_server(const char *path, Factory &&factory, Sink &...sink) const;
+    template <class Factory, class... Sink>
+    future<server> create_unix_server(const char *path, int backlog, std::uint32_t flags, Factory &&factory,
+                                      Sink &...sink) const;
+    template <class Given, class... Sink>
+    future<transport> create_connection(const connection_options &options, Given &&given, Sink &...sink) const;
+    template <class Given, class... Sink>
+    future<transport> create_unix_connection(const char *path, Given &&given, Sink &...sink) const;
+    template <class Given, class... Sink>
+    future<transport> create_datagram_endpoint(const datagram_options &options, Given &&given, Sink &...sink) const;
+    template <class Pointer, class... Sink>
+    transport connect_accepted_socket(int fd, Pointer &&given, Sink &...sink) const;
+    template <class Pointer, class... Sink> transport connect_read_pipe(int fd, Pointer &&given, Sink &...sink) const;
+    template <class Pointer, class... Sink> transport connect_write_pipe(int fd, Pointer &&given, Sink &...sink) const;
+
+    // Sockets of the caller's: socket.hpp.
+    template <class... Sink>
+    future<received> sock_recv(int fd, std::size_t size, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    future<std::size_t> sock_recv_into(int fd, void *data, std::size_t size, Sink &...sink) const
+        noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    future<received> sock_recvfrom(int fd, std::size_t size, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    future<received> sock_recvfrom_into(int fd, void *data, std::size_t size, Sink &...sink) const
+        noexcept(detail::quiet<Sink...>);
+    template <class... Sink> future<void> sock_sendall(int fd, std::string data, Sink &...sink) const;
+    template <class... Sink>
+    future<void> sock_sendall(int fd, const void *data, std::size_t size, Sink &...sink) const
+        noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    future<std::size_t> sock_sendto(int fd, std::string data, const socket_address &address, Sink &...sink) const;
+    template <class... Sink> future<accepted> sock_accept(int fd, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    future<void> sock_connect(int fd, const socket_address &address, Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    template <class... Sink>
+    future<std::size_t> sock_sendfile(int fd, int file_fd, std::int64_t offset, std::int64_t count, Sink &...sink) const
+        noexcept(detail::quiet<Sink...>);
+
+    // Names: dns.hpp.
+    template <class... Sink>
+    future<addresses> getaddrinfo(const char *host, const char *service, const addrinfo_hints &hints, nanoseconds timeout,
+                                  Sink &...sink) const noexcept(detail::quiet<Sink...>);
+    future<addresses> getaddrinfo(const char *host, const char *service) const;
+    template <class... Sink>
+    future<name_info> getnameinfo(const socket_address &address, int flags, nanoseconds timeout, Sink &...sink) const
+        noexcept(detail::quiet<Sink...>);
+
+    // Coroutines, see task/run.hpp.
+
+    template <class T> task_handle<T> create_task(task<T> &&coroutine, const char *name = nullptr) const;
+    template <class T> T run_until_complete(task<T> &&main) const;
 
 private:
     template <class Callback, class Call, class... Sink>

@@ -2,7 +2,7 @@
 
 use super::error::failed;
 use super::future::{future, give, loop_future_t, text};
-use super::guard::{event_loop, guard, store};
+use super::guard::{event_loop, guard, guard_or, store};
 use super::task::{loop_task_step_t, to_step};
 use super::types::*;
 use crate::callback::UserData;
@@ -206,15 +206,42 @@ pub unsafe extern "C" fn loop_cfuture_set_exception(
     code: c_int,
     message: *const c_char,
 ) -> c_int {
+    unsafe { loop_cfuture_set_exception_data(cfuture, code, message, std::ptr::null_mut(), None) }
+}
+
+/// The same with something of the host's own, by the rules of
+/// loop_future_set_exception_data; it is destroyed on whatever thread drops the
+/// failure. [any thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_cfuture_set_exception_data(
+    cfuture: *mut loop_cfuture_t,
+    code: c_int,
+    message: *const c_char,
+    data: *mut c_void,
+    destroy: loop_destroy_t,
+) -> c_int {
     guard(|| {
+        let payload = UserData::new(data, destroy);
         if code >= 0 || code == Error::Cancelled.code() {
             return Err(Error::Invalid("the code of a failure must be negative"));
         }
         let cfuture = Arc::clone(&*unsafe { self::cfuture(cfuture)? });
         let message = unsafe { text(message) }.map(copy_text).transpose()?;
-        let payload = UserData::new(std::ptr::null_mut(), None);
         let failure = crate::memory::try_arc(Failure { code, message, payload })?;
         cfuture.finish(End::Failed(failure)).map(|()| 0)
+    })
+}
+
+/// What was attached to the failure, here or to the failure of the loop's future
+/// that ended this one; NULL otherwise. Borrowed: valid as long as the future.
+/// [any thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_cfuture_exception_data(cfuture: *mut loop_cfuture_t) -> *mut c_void {
+    guard_or(std::ptr::null_mut(), || {
+        Ok(match unsafe { self::cfuture(cfuture)? }.end()? {
+            Some(End::Failed(failure)) => failure.payload.get(),
+            _ => std::ptr::null_mut(),
+        })
     })
 }
 
@@ -269,6 +296,8 @@ versioned!(
     "loop_cfuture_cancel",
     "loop_cfuture_set_result",
     "loop_cfuture_set_exception",
+    "loop_cfuture_set_exception_data",
+    "loop_cfuture_exception_data",
     "loop_cfuture_add_done_callback",
     "loop_wrap_cfuture",
 );

@@ -326,14 +326,29 @@ pub unsafe extern "C" fn loop_run_in_executor(
 /// a host's executor too. Python: raising an exception with a text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_job_fail(code: c_int, message: *const c_char) -> c_int {
+    unsafe { loop_job_fail_data(code, message, std::ptr::null_mut(), None) }
+}
+
+/// The same with something of the host's own, as loop_future_set_exception_data:
+/// loop_future_exception_data answers it. It is destroyed with the failure, on
+/// whatever thread drops that, or at once if this call fails or another takes its
+/// place; without memory for the text there is no data either.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_job_fail_data(
+    code: c_int,
+    message: *const c_char,
+    data: *mut c_void,
+    destroy: loop_destroy_t,
+) -> c_int {
     guard(|| {
+        let payload = UserData::new(data, destroy);
         if code >= 0 {
             return Err(Error::Invalid("the code of a failure must be negative"));
         }
         let message = unsafe { super::future::text(message) };
         // SAFETY: a static text.
         let own = || unsafe { CStr::from_ptr(super::error::loop_strerror(code)) };
-        match executor::say_failure(code, message.unwrap_or_else(own)) {
+        match executor::say_failure(code, message.unwrap_or_else(own), payload) {
             Ok(()) | Err(Error::NO_MEMORY) => Err(failed(code, message)),
             Err(error) => Err(error),
         }
@@ -426,6 +441,7 @@ versioned!(
     "loop_executor_job_discard",
     "loop_run_in_executor",
     "loop_job_fail",
+    "loop_job_fail_data",
     "loop_call_in_executor",
     "loop_set_default_executor",
     "loop_shutdown_default_executor",

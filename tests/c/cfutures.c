@@ -300,6 +300,33 @@ static void *end_it(void *cfuture) {
     return &destroyed;
 }
 
+TEST(what_is_attached_to_a_failure_goes_from_future_to_future) {
+    loop_t *loop = loop_new();
+    loop_cfuture_t *cfuture;
+    loop_future_t *wrapped;
+    int data = 0, refused = 0;
+    CHECK_INT(loop_cfuture_new(&cfuture), 0);
+    CHECK(loop_cfuture_exception_data(cfuture) == NULL);
+    CHECK(loop_cfuture_exception_data(NULL) == NULL);
+    CHECK_INT(loop_cfuture_set_exception_data(cfuture, 1, NULL, &refused, count), LOOP_EINVAL);
+    CHECK_INT(loop_cfuture_set_exception_data(NULL, -EIO, NULL, &refused, count), LOOP_EINVAL);
+    CHECK_INT(refused, 2);
+    CHECK_INT(loop_wrap_cfuture(loop, cfuture, &wrapped), 0);
+    CHECK_INT(loop_cfuture_set_exception_data(cfuture, -EIO, "broken", &data, count), 0);
+    CHECK_INT(loop_cfuture_set_exception_data(cfuture, -EIO, "again", &refused, count), LOOP_EINVALID_STATE);
+    CHECK_INT(refused, 3);
+    CHECK(loop_cfuture_exception_data(cfuture) == &data);
+    CHECK_INT(loop_cfuture_result(cfuture, 0, NULL), -EIO);
+    CHECK_STR(loop_last_error(), "broken");
+    loop_cfuture_unref(cfuture);
+    CHECK_INT(loop_run_until_complete(loop, wrapped, NULL), -EIO);
+    CHECK(loop_future_exception_data(wrapped) == &data);
+    CHECK_INT(data, 0);
+    loop_future_unref(wrapped);
+    CHECK_INT(data, 1);
+    loop_unref(loop);
+}
+
 TEST(a_wrapped_one_ends_on_the_loop_and_cancelling_goes_back) {
     loop_t *loop = loop_new();
     loop_cfuture_t *cfuture;

@@ -193,6 +193,58 @@ static void ends_so(loop_t *loop, loop_future_t *future, int code, const char *t
     loop_future_unref(future);
 }
 
+/* What a job attaches to its failure. */
+struct attached {
+    int first, second, code;
+};
+
+static int attach(void *data, void **ret_result) {
+    struct attached *self = data;
+    (void)ret_result;
+    CHECK_INT(loop_job_fail_data(-EIO, "first", &self->first, count), -EIO);
+    CHECK_INT(loop_job_fail_data(-EPIPE, "second", &self->second, count), -EPIPE);
+    CHECK_INT(self->first, 1);
+    return self->code;
+}
+
+TEST(what_a_job_attaches_to_its_failure_goes_with_it) {
+    struct host host = {0};
+    loop_executor_t *executor = host_executor(&host);
+    loop_t *loop = loop_new();
+    struct attached fails = {.code = -EPIPE}, changes = {.code = -EIO}, works = {0}, leaves = {.code = LOOP_ECANCELLED};
+    struct attached *all[] = {&fails, &changes, &works, &leaves};
+    loop_future_t *futures[4], *shield;
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(loop_run_in_executor(loop, executor, attach, all[i], NULL, NULL, &futures[i]), 0);
+    CHECK_INT(loop_shield(futures[0], &shield), 0);
+    for (int i = 0; i < 4; i++)
+        loop_executor_job_run(host.jobs[i]);
+    /* Whose code is another one is not that failure's. */
+    CHECK_INT(changes.second, 1);
+    CHECK_INT(works.second, 1);
+    CHECK_INT(leaves.second, 1);
+    CHECK_INT(fails.second, 0);
+    turn(loop);
+    turn(loop);
+    CHECK_INT(loop_future_result(shield, NULL), -EPIPE);
+    CHECK_STR(loop_last_error(), "second");
+    CHECK(loop_future_exception_data(futures[0]) == &fails.second);
+    CHECK(loop_future_exception_data(shield) == &fails.second);
+    CHECK(loop_future_exception_data(futures[1]) == NULL);
+    CHECK_INT(loop_future_result(futures[1], NULL), -EIO);
+    for (int i = 0; i < 4; i++)
+        loop_future_unref(futures[i]);
+    CHECK_INT(fails.second, 0);
+    loop_future_unref(shield);
+    CHECK_INT(fails.second, 1);
+    int refused = 0;
+    CHECK_INT(loop_job_fail_data(-EIO, "no job", &refused, count), LOOP_EINVALID_STATE);
+    CHECK_INT(loop_job_fail_data(0, "fine", &refused, count), LOOP_EINVAL);
+    CHECK_INT(refused, 2);
+    loop_executor_unref(executor);
+    loop_unref(loop);
+}
+
 TEST(a_job_says_why_it_failed) {
     struct host host = {0};
     loop_executor_t *executor = host_executor(&host);

@@ -280,6 +280,7 @@ int loop_task_group_create_task(struct loop_task_group_t *group, loop_task_step_
 int loop_task_group_cancel(struct loop_task_group_t *group);
 int loop_task_group_exit(struct loop_task_group_t *group, int outcome, struct loop_future_t **ret_future);
 int loop_task_group_errors(struct loop_task_group_t *group, size_t index, int *ret_code, char *buffer, size_t size);
+void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
 int loop_gather(struct loop_t *loop, struct loop_future_t *const *futures, size_t count, uint32_t flags, struct loop_future_t **ret_future);
 int loop_wait(struct loop_t *loop, struct loop_future_t *const *futures, size_t count, int64_t timeout_ns, int return_when, struct loop_future_t **ret_future);
 int loop_wait_for(struct loop_future_t *future, int64_t timeout_ns, struct loop_future_t **ret_future);
@@ -303,6 +304,8 @@ int loop_cfuture_result(struct loop_cfuture_t *cfuture, int64_t timeout_ns, void
 int loop_cfuture_cancel(struct loop_cfuture_t *cfuture, const char *message);
 int loop_cfuture_set_result(struct loop_cfuture_t *cfuture, void *result, loop_destroy_t destroy);
 int loop_cfuture_set_exception(struct loop_cfuture_t *cfuture, int code, const char *message);
+int loop_cfuture_set_exception_data(struct loop_cfuture_t *cfuture, int code, const char *message, void *data, loop_destroy_t destroy);
+void *loop_cfuture_exception_data(struct loop_cfuture_t *cfuture);
 int loop_cfuture_add_done_callback(struct loop_cfuture_t *cfuture, loop_cfuture_callback_t callback, void *user_data, loop_destroy_t destroy);
 int loop_wrap_cfuture(struct loop_t *loop, struct loop_cfuture_t *cfuture, struct loop_future_t **ret_future);
 int loop_sock_recv(struct loop_t *loop, int fd, size_t length, struct loop_future_t **ret_future);
@@ -385,6 +388,7 @@ void loop_executor_job_run(struct loop_executor_job_t *job);
 void loop_executor_job_discard(struct loop_executor_job_t *job);
 int loop_run_in_executor(struct loop_t *loop, struct loop_executor_t *executor, loop_job_t job, void *user_data, loop_destroy_t destroy, loop_destroy_t result_destroy, struct loop_future_t **ret_future);
 int loop_job_fail(int code, const char *message);
+int loop_job_fail_data(int code, const char *message, void *data, loop_destroy_t destroy);
 int loop_call_in_executor(struct loop_t *loop, struct loop_executor_t *executor, loop_callback_t work, loop_callback_t done, void *user_data, loop_destroy_t destroy);
 int loop_set_default_executor(struct loop_t *loop, struct loop_executor_t *executor);
 int loop_shutdown_default_executor(struct loop_t *loop, int64_t timeout_ns, struct loop_future_t **ret_future);

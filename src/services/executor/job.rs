@@ -3,10 +3,10 @@
 use super::completions::{Completions, Ticket};
 use crate::callback::{Callback, CallbackFn, DestroyFn, UserData};
 use crate::error::{Error, Result};
-use crate::memory::copy_text;
-use crate::services::future::Outcome;
+use crate::memory::{copy_text, try_arc};
+use crate::services::future::{Failure, Outcome};
 use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::sync::Arc;
 
 /// A host's job.
@@ -16,36 +16,41 @@ pub type JobFn = unsafe extern "C-unwind" fn(*mut c_void, *mut *mut c_void) -> c
 struct Said {
     /// A job runs.
     inside: bool,
-    failure: Option<(c_int, CString)>,
+    failure: Option<Failure>,
 }
 
 thread_local! {
     static SAID: RefCell<Said> = const { RefCell::new(Said { inside: false, failure: None }) };
 }
 
-/// Inside a job: the text for its failure with this code, if it ends so.
-pub fn say_failure(code: c_int, message: &CStr) -> Result<()> {
-    let text = copy_text(message)?;
-    let said = SAID.try_with(|said| {
+/// Inside a job: the text for its failure with this code, if it ends so, and what
+/// the host attaches to it.
+pub fn say_failure(code: c_int, message: &CStr, payload: UserData) -> Result<()> {
+    let mut failure = Some(Failure { code, message: Some(copy_text(message)?), payload });
+    let inside = SAID.try_with(|said| {
         let mut said = said.borrow_mut();
-        if !said.inside {
-            return Err(Error::InvalidState("no job runs in this thread"));
+        if said.inside {
+            std::mem::swap(&mut said.failure, &mut failure);
         }
-        said.failure = Some((code, text));
-        Ok(())
+        said.inside
     });
-    said.unwrap_or(Ok(()))
+    // What is left, this one or the one before, ends here: that is foreign code.
+    drop(failure);
+    match inside {
+        Ok(false) => Err(Error::InvalidState("no job runs in this thread")),
+        _ => Ok(()),
+    }
 }
 
 /// Runs a job's function: its code, and what it said of it. A job may run
 /// another one, on an executor of the host's.
-fn listen(func: impl FnOnce() -> c_int) -> (c_int, Option<CString>) {
+fn listen(func: impl FnOnce() -> c_int) -> (c_int, Option<Failure>) {
     let inside = Said { inside: true, failure: None };
     let outer = SAID.try_with(|said| said.replace(inside));
     let code = func();
     let own = outer.and_then(|outer| SAID.try_with(|said| said.replace(outer)));
     let failure = own.ok().and_then(|said| said.failure);
-    (code, failure.filter(|(said, _)| *said == code).map(|(_, text)| text))
+    (code, failure.filter(|said| said.code == code))
 }
 
 /// What runs on an executor.
@@ -85,16 +90,20 @@ impl Job {
             Job::Host { func, user_data, result_destroy } => {
                 let mut result = std::ptr::null_mut();
                 // SAFETY: the host's function with the host's data.
-                let (code, text) = listen(|| unsafe { func(user_data.get(), &mut result) });
+                let (code, said) = listen(|| unsafe { func(user_data.get(), &mut result) });
                 if code >= 0 {
                     return Outcome::Result(UserData::new(result, result_destroy));
                 }
                 if !result.is_null() {
                     drop(UserData::new(result, result_destroy));
                 }
-                match code == Error::Cancelled.code() {
-                    true => Outcome::Cancelled(text),
-                    false => Outcome::failure(code, text),
+                if code == Error::Cancelled.code() {
+                    return Outcome::Cancelled(said.and_then(|said| said.message));
+                }
+                match said.map(try_arc) {
+                    Some(Ok(failure)) => Outcome::Failed(failure),
+                    Some(Err(_)) => Outcome::Code(code),
+                    None => Outcome::failure(code, None),
                 }
             }
             Job::Callback(callback) => {
