@@ -4,6 +4,7 @@
 #define COLOOP_ADAPTERS_WATCH_H
 
 #include "../../coloop.h"
+#include <sys/types.h>
 #include <unistd.h>
 
 #ifdef __cplusplus
