@@ -16,6 +16,7 @@ test)
     need gcc gcc --version
     need g++ g++ --version
     need clang clang --version
+    need doctest-dev test -e /usr/include/doctest/doctest.h
     need valgrind valgrind --version
     need libc6-dbg test -e /usr/lib/debug/.build-id
     need binutils nm --version
@@ -37,6 +38,7 @@ embedding)
     need gcc gcc --version
     need g++ g++ --version
     need clang clang --version
+    need doctest-dev test -e /usr/include/doctest/doctest.h
     need pkg-config pkg-config --version
     need libglib2.0-dev pkg-config --exists glib-2.0
     need libuv1-dev pkg-config --exists libuv

@@ -136,7 +136,10 @@ private:
 #if COLOOP_EXCEPTIONS
         if (code < 0) {
             const std::string text = loop_last_error();
-            detail::fail_as(code, text, loop_cfuture_exception_data(cfuture_));
+            const void *const data = loop_cfuture_exception_data(cfuture_);
+            const auto own = detail::carried::of(data, loop_cfuture_get_destroy(cfuture_));
+            if (own) std::rethrow_exception(own);
+            detail::fail(code, text.c_str());
         }
 #else
         detail::check(code);

@@ -275,7 +275,7 @@ public:
     // Connections: server.hpp, transport.hpp.
     template <class Factory, class... Sink>
     future<server> create_server(const server_options &options, Factory &&factory, Sink &...sink) const;
-    template <class Factory, class... Sink>
+    template <class Factory, class... Sink, class = std::enable_if_t<detail::are_sinks<Sink...>>>
     future<server> create_unix_server(const char *path, Factory &&factory, Sink &...sink) const;
     template <class Factory, class... Sink>
     future<server> create_unix_server(const char *path, int backlog, std::uint32_t flags, Factory &&factory,
