@@ -2732,6 +2732,13 @@ int loop_task_group_errors(struct loop_task_group_t *group,
                            size_t size);
 
 /**
+ * What loop_task_fail_data attached to the failure of the task at `index`, by the
+ * count of loop_task_group_errors; NULL otherwise. Borrowed: valid as long as the
+ * group. [loop thread]
+ */
+void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
+
+/**
  * A future of the results of `count` futures, in their order, whatever order
  * they end in: a loop_gathered_t. The first failure (or cancellation) ends it;
  * the others go on. With LOOP_RETURN_EXCEPTIONS it waits for all of them and

@@ -102,9 +102,9 @@ def ctypes_abi(header):
     """The module for ctypes."""
     names = Names(header)
     constants = "".join(f"{name} = {value}\n" for name, value in header.constants.items())
-    functions = "".join(
-        f'    "{function.name}": ({names.of(function.result)}, '
-        f"[{', '.join(map(names.typed, function.parameters))}]),\n"
+    functions = wrap(
+        f'"{function.name}": ({names.of(function.result)}, '
+        f"[{', '.join(map(names.typed, function.parameters))}]),"
         for function in header.functions
     )
     template = (ROOT / "scripts/ctypes_abi.py.in").read_text()
@@ -113,7 +113,7 @@ def ctypes_abi(header):
         "@OPAQUE@\n": "".join(f"class {name}(c_void_p): ...\n" for name in header.opaque),
         "@STRUCTS@\n": "".join(f"class {name}(_Struct): ...\n" for name in header.structs),
         "@TYPES@\n": "".join(layouts(header, names)),
-        "@FUNCTIONS@\n": functions,
+        "@FUNCTIONS@\n": functions + ",\n",
     }
     for mark, text in parts.items():
         template = template.replace(mark, text)

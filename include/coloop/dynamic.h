@@ -308,6 +308,8 @@
     F(int, loop_task_group_errors, (struct loop_task_group_t *group, size_t index, \
       int *ret_code, char *buffer, size_t size), (group, index, ret_code, buffer, size), \
       -ENOSYS) \
+    F(void *, loop_task_group_error_data, (struct loop_task_group_t *group, size_t index), \
+      (group, index), NULL) \
     F(int, loop_gather, (struct loop_t *loop, struct loop_future_t *const *futures, \
       size_t count, uint32_t flags, struct loop_future_t **ret_future), (loop, futures, \
       count, flags, ret_future), -ENOSYS) \
@@ -356,6 +358,11 @@
       destroy)) \
     F(int, loop_cfuture_set_exception, (struct loop_cfuture_t *cfuture, int code, \
       const char *message), (cfuture, code, message), -ENOSYS) \
+    F(int, loop_cfuture_set_exception_data, (struct loop_cfuture_t *cfuture, int code, \
+      const char *message, void *data, loop_destroy_t destroy), (cfuture, code, message, \
+      data, destroy), coloop_not_loaded(data, destroy)) \
+    F(void *, loop_cfuture_exception_data, (struct loop_cfuture_t *cfuture), (cfuture), \
+      NULL) \
     F(int, loop_cfuture_add_done_callback, (struct loop_cfuture_t *cfuture, \
       loop_cfuture_callback_t callback, void *user_data, loop_destroy_t destroy), (cfuture, \
       callback, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
@@ -548,6 +555,9 @@
       job, user_data, destroy, result_destroy, ret_future), coloop_not_loaded(user_data, \
       destroy)) \
     F(int, loop_job_fail, (int code, const char *message), (code, message), -ENOSYS) \
+    F(int, loop_job_fail_data, (int code, const char *message, void *data, \
+      loop_destroy_t destroy), (code, message, data, destroy), coloop_not_loaded(data, \
+      destroy)) \
     F(int, loop_call_in_executor, (struct loop_t *loop, struct loop_executor_t *executor, \
       loop_callback_t work, loop_callback_t done, void *user_data, loop_destroy_t destroy), \
       (loop, executor, work, done, user_data, destroy), coloop_not_loaded(user_data, \

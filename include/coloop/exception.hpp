@@ -64,7 +64,8 @@ template <class Use> auto describe(const std::exception_ptr &exception, Use use)
     try {
         std::rethrow_exception(exception);
     } catch (const std::system_error &error) {
-        return use(described{error_number(error.code()), error.what()});
+        const int number = error_number(error.code()); // 0: an exception without an error
+        return use(described{number ? number : LOOP_EINTERNAL, error.what()});
     } catch (const std::bad_alloc &error) {
         return use(described{-ENOMEM, error.what()});
     } catch (const std::exception &error) {

@@ -34,6 +34,8 @@ struct connection_options;
 struct datagram_options;
 struct server_options;
 struct subprocess_options;
+template <class T> class task;
+template <class T> class task_handle;
 
 // A loop that somebody else owns: as cheap to copy as a pointer, and as short-lived.
 // Every method may be given a std::error_code as its last argument: see error.hpp.
@@ -323,6 +325,11 @@ public:
     template <class... Sink>
     future<name_info> getnameinfo(const socket_address &address, int flags, nanoseconds timeout, Sink &...sink) const
         noexcept(detail::quiet<Sink...>);
+
+    // Coroutines, see task/run.hpp.
+
+    template <class T> task_handle<T> create_task(task<T> &&coroutine, const char *name = nullptr) const;
+    template <class T> T run_until_complete(task<T> &&main) const;
 
 private:
     template <class Callback, class Call, class... Sink>

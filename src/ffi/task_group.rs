@@ -1,11 +1,11 @@
 //! Task groups.
 
 use super::future::{give, loop_future_t};
-use super::guard::{guard, store};
+use super::guard::{guard, guard_or, store};
 use super::task::{into_raw, loop_task_step_t, loop_task_t, task, to_step};
 use super::types::*;
 use crate::error::{Error, Result};
-use crate::services::task::{Options, TaskGroup};
+use crate::services::task::{GroupError, Options, TaskGroup};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -156,6 +156,20 @@ pub unsafe extern "C" fn loop_task_group_errors(
     })
 }
 
+/// What loop_task_fail_data attached to the failure of the task at `index`, by the
+/// count of loop_task_group_errors; NULL otherwise. Borrowed: valid as long as the
+/// group. [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_group_error_data(
+    group: *mut loop_task_group_t,
+    index: usize,
+) -> *mut c_void {
+    guard_or(std::ptr::null_mut(), || {
+        let errors = unsafe { self::group(group)? }.errors()?;
+        Ok(errors.get(index).map_or(std::ptr::null_mut(), GroupError::data))
+    })
+}
+
 versioned!(
     "loop_task_group_new",
     "loop_task_group_ref",
@@ -164,4 +178,5 @@ versioned!(
     "loop_task_group_cancel",
     "loop_task_group_exit",
     "loop_task_group_errors",
+    "loop_task_group_error_data",
 );

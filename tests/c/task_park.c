@@ -312,14 +312,15 @@ TEST(a_deadline_ends_the_wait_of_a_parked_task) {
 }
 
 struct family {
+    int attached;
     struct parker members[2];
     loop_task_t *tasks[2];
     loop_task_group_t *group;
 };
 
 static int fail_step(loop_task_t *task, int outcome, void *data) {
-    (void)outcome, (void)data;
-    return loop_task_fail(task, -EIO, "a sibling failed");
+    (void)outcome;
+    return loop_task_fail_data(task, -EIO, "a sibling failed", data, count);
 }
 
 static int family_step(loop_task_t *task, int outcome, void *data) {
@@ -331,7 +332,7 @@ static int family_step(loop_task_t *task, int outcome, void *data) {
     for (int i = 0; i < 2; i++)
         CHECK_INT(loop_task_group_create_task(self->group, park_step, &self->members[i], destroyed,
                                               &self->tasks[i]), 0);
-    CHECK_INT(loop_task_group_create_task(self->group, fail_step, NULL, NULL, NULL), 0);
+    CHECK_INT(loop_task_group_create_task(self->group, fail_step, &self->attached, NULL, NULL), 0);
     CHECK_INT(loop_task_group_exit(self->group, 0, &left), 0);
     return loop_task_await(task, left);
 }
@@ -347,7 +348,13 @@ TEST(a_group_cancels_its_parked_tasks) {
         CHECK_INT(loop_future_cancelled(loop_task_future(self.tasks[i])), 1);
         loop_task_unref(self.tasks[i]);
     }
+    CHECK_INT(loop_task_group_errors(self.group, 0, NULL, NULL, 0), 1);
+    CHECK(loop_task_group_error_data(self.group, 0) == &self.attached);
+    CHECK(loop_task_group_error_data(self.group, 1) == NULL);
+    CHECK(loop_task_group_error_data(NULL, 0) == NULL);
+    CHECK_INT(self.attached, 0);
     loop_task_group_unref(self.group);
+    CHECK_INT(self.attached, 1);
     loop_task_unref(task);
     close_loop(loop);
 }
@@ -404,24 +411,35 @@ TEST(other_threads_may_not_wake_a_task_but_post_that) {
     loop_thread_end(&host);
 }
 
-static void in_child_nothing_wakes(void *data) {
-    struct parker *self = data;
-    CHECK_INT(loop_task_wake(self->task), LOOP_EFORKED);
-    CHECK_INT(loop_task_park(self->task, never, NULL), LOOP_EFORKED);
-    CHECK_INT(self->cancelled, 0);
+/* A child that leaves the loop as it is: what it has of it is no leak. */
+static void child_wakes_nobody(struct parker *self) {
+    pid_t child = start_child();
+    if (child == 0) {
+        CHECK_INT(loop_task_wake(self->task), LOOP_EFORKED);
+        CHECK_INT(loop_task_park(self->task, never, NULL), LOOP_EFORKED);
+        CHECK_INT(loop_task_cancel(self->task, NULL), LOOP_EFORKED);
+        CHECK_INT(self->cancelled, 0);
+        leave_child(0);
+    }
+    CHECK_INT(end_of(child), 0);
 }
 
-static void fork_in_step(struct parker *self) {
-    if (self->steps == 1)
-        CHECK_INT(in_child(in_child_nothing_wakes, self), 0);
+static void child_closes(void *data) {
+    struct parker *self = data;
+    CHECK_INT(loop_close(loop_of(self->task)), 0);
+    CHECK_INT(self->destroyed, 1);
+    CHECK_INT(self->cancelled, 0);
+    loop_unref(loop_of(self->task));
+    loop_task_unref(self->task);
 }
 
 TEST(a_child_forked_in_a_step_or_while_parked_wakes_nobody) {
     loop_t *loop = loop_new();
-    struct parker self = {.parks = 1, .in_step = fork_in_step};
+    struct parker self = {.parks = 1, .in_step = child_wakes_nobody};
     loop_task_t *task = start_parker(loop, &self);
     turns(loop, 1);
-    CHECK_INT(in_child(in_child_nothing_wakes, &self), 0);
+    child_wakes_nobody(&self);
+    CHECK_INT(in_child(child_closes, &self), 0);
     CHECK_INT(loop_task_wake(task), 0);
     turns(loop, 1);
     CHECK_INT(number_of(loop_task_future(task)), 2);

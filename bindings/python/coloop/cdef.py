@@ -280,6 +280,7 @@ int loop_task_group_create_task(struct loop_task_group_t *group, loop_task_step_
 int loop_task_group_cancel(struct loop_task_group_t *group);
 int loop_task_group_exit(struct loop_task_group_t *group, int outcome, struct loop_future_t **ret_future);
 int loop_task_group_errors(struct loop_task_group_t *group, size_t index, int *ret_code, char *buffer, size_t size);
+void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
 int loop_gather(struct loop_t *loop, struct loop_future_t *const *futures, size_t count, uint32_t flags, struct loop_future_t **ret_future);
 int loop_wait(struct loop_t *loop, struct loop_future_t *const *futures, size_t count, int64_t timeout_ns, int return_when, struct loop_future_t **ret_future);
 int loop_wait_for(struct loop_future_t *future, int64_t timeout_ns, struct loop_future_t **ret_future);

@@ -8,7 +8,7 @@ use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
 use crate::memory::{copy_text, text_of, try_arc, try_box, try_collect};
 use crate::services::future::{Failure, Future, Operation, Outcome, report};
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::{Arc, Weak};
 
 /// A group of tasks.
@@ -45,6 +45,11 @@ impl GroupError {
     /// Its text.
     pub fn message(&self) -> Option<&CStr> {
         self.failure.as_ref()?.message.as_deref()
+    }
+
+    /// What its host attached to it, or null.
+    pub fn data(&self) -> *mut c_void {
+        self.failure.as_ref().map_or(std::ptr::null_mut(), |failure| failure.payload.get())
     }
 }
 

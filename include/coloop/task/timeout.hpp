@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Time limits: asyncio's timeout and wait_for.
+#pragma once
+
+#include "sleep.hpp"
+
+namespace coloop {
+
+// The deadline of a part of a task, which is cancelled when it has passed. asyncio: Timeout.
+class timeout_scope {
+public:
+    template <class Rep, class Period>
+    timeout_scope(const any_task &task, std::chrono::duration<Rep, Period> delay) {
+        detail::check(loop_timeout_enter(task.capi(), detail::to_timeout(delay), &timeout_));
+    }
+    timeout_scope(const timeout_scope &) = delete;
+    timeout_scope &operator=(const timeout_scope &) = delete;
+    ~timeout_scope() {
+        if (timeout_) exit(0); // the coroutine is destroyed inside
+    }
+
+    // Moves the deadline to `delay` from now; no_timeout: there is none. LOOP_EINVALID_STATE
+    // once it has passed.
+    template <class Rep, class Period, class... Sink>
+    void reschedule(std::chrono::duration<Rep, Period> delay, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
+        detail::check(loop_timeout_reschedule(timeout_, detail::to_timeout(delay)), sink...);
+    }
+
+    // The part is over, with 0 or a code: that, or -ETIMEDOUT for a cancellation which the
+    // deadline alone has caused. The scope is of no more use.
+    int exit(int outcome) noexcept { return loop_timeout_exit(std::exchange(timeout_, nullptr), outcome); }
+
+private:
+    loop_timeout_t *timeout_ = nullptr;
+};
+
+namespace detail {
+
+// Leaves the scope because of the exception that is being handled, or of the deadline.
+[[noreturn]] inline void leave_by_exception(timeout_scope &scope) {
+    const int code = describe(std::current_exception(), [](described failure) { return failure.code; });
+    if (const int left = scope.exit(code); left != code) fail(left, loop_last_error());
+    throw;
+}
+
+template <class T> task<T> limited(nanoseconds delay, task<T> inner) {
+    timeout_scope scope(co_await this_task(), delay);
+    try {
+        if constexpr (std::is_void_v<T>) {
+            co_await std::move(inner);
+            scope.exit(0);
+            co_return;
+        } else {
+            T result = co_await std::move(inner);
+            scope.exit(0);
+            co_return static_cast<T &&>(result);
+        }
+    } catch (...) {
+        leave_by_exception(scope);
+    }
+}
+
+template <class Body> std::invoke_result_t<Body &, timeout_scope &> limited_body(nanoseconds delay, Body body) {
+    using result = typename std::invoke_result_t<Body &, timeout_scope &>::value_type;
+    timeout_scope scope(co_await this_task(), delay);
+    try {
+        if constexpr (std::is_void_v<result>) {
+            co_await body(scope);
+            scope.exit(0);
+            co_return;
+        } else {
+            result value = co_await body(scope);
+            scope.exit(0);
+            co_return static_cast<result &&>(value);
+        }
+    } catch (...) {
+        leave_by_exception(scope);
+    }
+}
+
+// Rounded up, as everywhere; what cannot be told from no limit is none.
+template <class Rep, class Period> nanoseconds limit(std::chrono::duration<Rep, Period> delay) noexcept {
+    return nanoseconds(to_ns(delay));
+}
+
+} // namespace detail
+
+// Awaits `inner`; if that takes longer than `delay`, it is cancelled, and once it has ended,
+// an error is thrown that equals std::errc::timed_out. Futures and task handles: see
+// coloop/combine.hpp. asyncio: wait_for().
+template <class T, class Rep, class Period> task<T> wait_for(task<T> inner, std::chrono::duration<Rep, Period> delay) {
+    return detail::limited(detail::limit(delay), std::move(inner));
+}
+
+// The same for a part of a coroutine: co_await timeout(1s, [&](timeout_scope &scope) ->
+// task<void> { ... }), where the scope can move the deadline. asyncio: timeout().
+template <class Rep, class Period, class Body>
+auto timeout(std::chrono::duration<Rep, Period> delay, Body body) {
+    return detail::limited_body(detail::limit(delay), std::move(body));
+}
+
+} // namespace coloop
