@@ -150,17 +150,18 @@ CPP_HEADERS := $(wildcard tests/cpp/*.hpp include/*.hpp include/coloop/*.hpp) in
 CPP_FLAGS := -std=c++17 -Wall -Wextra -pedantic -Werror -Wconversion -Wshadow -Iinclude -pthread
 target/tests/cpp/sanitized/%: CPP_FLAGS += -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
-target/tests/cpp/plain/%.o target/tests/cpp/sanitized/%.o: tests/cpp/%.cpp $(CPP_HEADERS)
-	@mkdir -p $(@D)
-	$(CXX) $(CPP_FLAGS) -c $< -o $@
-
 define cpp_test
+target/tests/cpp/$(1)/%.o: tests/cpp/%.cpp $$(CPP_HEADERS)
+	@mkdir -p $$(@D)
+	$$(CXX) $$(CPP_FLAGS) -c $$< -o $$@
+
 target/tests/cpp/$(1)/test: $(CPP_TESTS:tests/cpp/%.cpp=target/tests/cpp/$(1)/%.o) $(LIB)/libcoloop.so
 	$$(CXX) $$(CPP_FLAGS) $$(filter %.o,$$^) -o $$@ $$(LINK)
 endef
 $(foreach kind,plain sanitized,$(eval $(call cpp_test,$(kind))))
 
-test-cpp: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
+test-cpp: $(LIB)/libcoloop.so
+	scripts/setup.sh cpp
 	tests/cpp/headers/check.sh $(LIB)
 	$(MAKE) --no-print-directory -j $$(nproc) target/tests/cpp/plain/test target/tests/cpp/sanitized/test
 	timeout 300 target/tests/cpp/plain/test

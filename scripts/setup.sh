@@ -16,7 +16,6 @@ test)
     need gcc gcc --version
     need g++ g++ --version
     need clang clang --version
-    need doctest-dev test -e /usr/include/doctest/doctest.h
     need valgrind valgrind --version
     need libc6-dbg test -e /usr/lib/debug/.build-id
     need binutils nm --version
@@ -61,7 +60,6 @@ embedding)
     need gcc gcc --version
     need g++ g++ --version
     need clang clang --version
-    need doctest-dev test -e /usr/include/doctest/doctest.h
     need pkg-config pkg-config --version
     need libglib2.0-dev pkg-config --exists glib-2.0
     need libuv1-dev pkg-config --exists libuv
@@ -72,6 +70,11 @@ languages)
     need ruby ruby -rfiddle -e ""
     need nodejs node --version
     need npm npm --version
+    ;;
+cpp)
+    need g++ g++ --version
+    need clang clang++ --version
+    need doctest-dev test -e /usr/include/doctest/doctest.h
     ;;
 software)
     need wrk command -v wrk

@@ -321,7 +321,9 @@ public:
     template <class... Sink>
     future<addresses> getaddrinfo(const char *host, const char *service, const addrinfo_hints &hints, nanoseconds timeout,
                                   Sink &...sink) const noexcept(detail::quiet<Sink...>);
+#if COLOOP_EXCEPTIONS
     future<addresses> getaddrinfo(const char *host, const char *service) const;
+#endif
     template <class... Sink>
     future<name_info> getnameinfo(const socket_address &address, int flags, nanoseconds timeout, Sink &...sink) const
         noexcept(detail::quiet<Sink...>);
