@@ -21,5 +21,7 @@
 #include "task/run.hpp"
 #include "task/semaphore.hpp"
 #include "task/sleep.hpp"
+#include "task/stream.hpp"
+#include "task/stream_protocol.hpp"
 #include "task/task_group.hpp"
 #include "task/timeout.hpp"
