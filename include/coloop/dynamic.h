@@ -239,6 +239,8 @@
     F(int, loop_future_set_exception_data, (struct loop_future_t *future, int code, \
       const char *message, void *data, loop_destroy_t destroy), (future, code, message, \
       data, destroy), coloop_not_loaded(data, destroy)) \
+    F(int, loop_future_set_exception_of, (struct loop_future_t *future, \
+      struct loop_future_t *failed), (future, failed), -ENOSYS) \
     F(int, loop_future_cancel, (struct loop_future_t *future, const char *message), (future, \
       message), -ENOSYS) \
     F(int, loop_future_add_done_callback, (struct loop_future_t *future, \
@@ -274,6 +276,8 @@
     F(int, loop_task_fail_data, (struct loop_task_t *task, int code, const char *message, \
       void *data, loop_destroy_t destroy), (task, code, message, data, destroy), \
       coloop_not_loaded(data, destroy)) \
+    F(int, loop_task_fail_of, (struct loop_task_t *task, struct loop_future_t *failed), \
+      (task, failed), -ENOSYS) \
     F(int, loop_task_cancel, (struct loop_task_t *task, const char *message), (task, \
       message), -ENOSYS) \
     F(int, loop_task_uncancel, (struct loop_task_t *task), (task), -ENOSYS) \
