@@ -2,10 +2,12 @@
 # make python   the Python package, into .venv (PYTHON= selects the version)
 # make install  into PREFIX (/usr/local), below DESTDIR; also LIBDIR, INCLUDEDIR, DATADIR, DOCDIR
 # make uninstall   exactly what was installed
+# make deb      Debian packages, in target/deb
 # make demo     builds everything and runs the main job
 # make test     every test
 # make bench    coloop beside its peers, table in docs/performance.md
 # make bench-python   beside asyncio, uvloop and rloop, for the selected Python
+# make wheels   source distribution and wheels, into target/wheels; PYTHONS="python3.11 ..." are the versions
 # make docs     the documentation as a site, into target/docs/site
 # make abi      records the ABI anew, after functions were added: see docs/abi.md
 # make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
@@ -14,6 +16,7 @@
 CARGO  ?= cargo
 PYTHON ?= python3
 CC     ?= cc
+CXX    ?= c++
 CFLAGS ?= -O2 -g
 LIB    := target/lib
 VENV   := .venv
@@ -23,7 +26,7 @@ WARN   := -std=c11 -Wall -Wextra -pedantic -Werror
 LINK   := -Iinclude -L$(LIB) -lcoloop -Wl,-rpath,$(abspath $(LIB)) -pthread
 BINDING := $(addprefix bindings/python/,setup.py pyproject.toml) $(wildcard bindings/python/csrc/*) \
            $(wildcard bindings/python/coloop/*.py bindings/python/coloop/*.pyi) \
-           bindings/python/coloop/cmake/coloopConfig.cmake
+           $(wildcard packaging/*.cmake.in) $(shell find include -type f)
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -38,10 +41,12 @@ TESTS := \
     test-header \
     test-abi \
     test-c \
+    test-cpp \
     test-python \
     test-cpython \
     test-asyncio test-asyncio-debug \
     test-sharing \
+    test-wheels \
     test-peers \
     test-types \
     test-software \
@@ -50,17 +55,23 @@ TESTS := \
     test-docs \
     test-examples \
     test-embedding \
-    test-languages
+    test-adapters \
+    test-languages \
+    test-install
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all python install uninstall demo test bench bench-python header abi docs soak $(TESTS)
+.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak $(TESTS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
+
+# The libraries name no directory of the machine that they were built on.
+CRATES := $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
+BUILD  := $(CARGO) --config 'build.rustflags=["--remap-path-prefix=$(CRATES)=crates"]' rustc --locked --release --lib
 
 # The Linux library has versioned symbols, which only the shared library may
 # link; so each kind is built by itself.
 $(LIB)/libcoloop.so: $(SOURCES)
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib --features symbol-versions
+	$(BUILD) --crate-type cdylib --features symbol-versions
 	mkdir -p $(LIB)
 	install target/release/libcoloop.so $(LIB)/libcoloop.so.0
 	ln -sf libcoloop.so.0 $@
@@ -68,7 +79,7 @@ $(LIB)/libcoloop.so: $(SOURCES)
 # With it, what a program that links to it statically must name as well.
 $(LIB)/libcoloop.a $(LIB)/native-static-libs &: $(SOURCES)
 	mkdir -p $(LIB)
-	$(CARGO) rustc --locked --release --lib --crate-type staticlib -- \
+	$(BUILD) --crate-type staticlib -- \
 	    --print native-static-libs=$(LIB)/native-static-libs
 	install -m 644 target/release/libcoloop.a $(LIB)/libcoloop.a
 
@@ -79,6 +90,10 @@ install: all $(LIB)/native-static-libs
 
 uninstall:
 	$(INSTALL) uninstall
+
+deb: all $(LIB)/native-static-libs
+	scripts/setup.sh deb
+	packaging/deb.sh
 
 MIXED := target/mixed-$(TAG)
 
@@ -110,6 +125,7 @@ test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
 	$(PYTHON) scripts/raw_abi.py --check
 	$(PYTHON) scripts/dynamic_header.py --check
+	$(PYTHON) scripts/debian_symbols.py --check
 
 # Cargo's own tests leave a library with full debug information, which says what the
 # header promises; building it costs nothing after test-rust.
@@ -126,6 +142,30 @@ target/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(LIB)/libc
 test-c: target/tests/c
 	$(PYTHON) tests/c/run.py target/tests/c
 	$(PYTHON) tests/c/run.py --valgrind target/tests/c
+
+# The C++ headers: every compiler and standard; then the tests, plain and with the
+# sanitizers of addresses and undefined behaviour.
+CPP_TESTS := $(wildcard tests/cpp/*.cpp)
+CPP_HEADERS := $(wildcard tests/cpp/*.hpp include/*.hpp include/coloop/*.hpp) include/coloop.h
+CPP_FLAGS := -std=c++17 -Wall -Wextra -pedantic -Werror -Wconversion -Wshadow -Iinclude -pthread
+target/tests/cpp/sanitized/%: CPP_FLAGS += -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
+
+define cpp_test
+target/tests/cpp/$(1)/%.o: tests/cpp/%.cpp $$(CPP_HEADERS)
+	@mkdir -p $$(@D)
+	$$(CXX) $$(CPP_FLAGS) -c $$< -o $$@
+
+target/tests/cpp/$(1)/test: $(CPP_TESTS:tests/cpp/%.cpp=target/tests/cpp/$(1)/%.o) $(LIB)/libcoloop.so
+	$$(CXX) $$(CPP_FLAGS) $$(filter %.o,$$^) -o $$@ $$(LINK)
+endef
+$(foreach kind,plain sanitized,$(eval $(call cpp_test,$(kind))))
+
+test-cpp: $(LIB)/libcoloop.so
+	scripts/setup.sh cpp
+	tests/cpp/headers/check.sh $(LIB)
+	$(MAKE) --no-print-directory -j $$(nproc) target/tests/cpp/plain/test target/tests/cpp/sanitized/test
+	timeout 300 target/tests/cpp/plain/test
+	timeout 300 target/tests/cpp/sanitized/test
 
 test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v
@@ -157,6 +197,28 @@ target/tests/peer: tests/peers/peer.c include/coloop.h $(LIB)/libcoloop.so
 test-peers: $(VENV)/.installed-$(TAG) target/tests/peer
 	COLOOP_PEER=target/tests/peer $(VENV)/bin/python -m unittest discover -s tests/peers -v
 
+# The adapters for other libraries, against real servers.
+ADAPTERS := hiredis curl libpq cares
+ADAPTER_LINK = -I$(shell pg_config --includedir) $(LINK) -l$(patsubst lib%,%,$*)
+ADAPTER_HEADERS := $(wildcard include/coloop/adapters/*.h) include/coloop.h
+
+target/tests/adapters/%: tests/adapters/%.c $(wildcard tests/adapters/*.h) tests/c/main.c tests/c/test.h \
+        $(ADAPTER_HEADERS) $(VENV)/.adapters $(LIB)/libcoloop.so
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $< tests/c/main.c -o $@ $(ADAPTER_LINK)
+
+target/tests/adapters/example-%: examples/adapters/%.c $(ADAPTER_HEADERS) $(VENV)/.adapters $(LIB)/libcoloop.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(ADAPTER_LINK)
+
+test-adapters: $(addprefix target/tests/adapters/,$(ADAPTERS) $(ADAPTERS:%=example-%))
+	tests/adapters/check_headers.sh
+	$(PYTHON) tests/adapters/with_servers.py target/tests/adapters
+
+$(VENV)/.adapters: scripts/setup.sh | $(VENV)/.installed-$(TAG)
+	scripts/setup.sh adapters
+	touch $@
+
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
@@ -178,8 +240,15 @@ $(MDBOOK):
 	    --version 0.4.52 --no-default-features --features search mdbook
 	rm -rf target/tools/build
 
+# Programs of every kind against an installed package.
+test-install: all $(LIB)/native-static-libs
+	scripts/setup.sh install
+	scripts/setup.sh deb
+	$(PYTHON) -m unittest discover -s tests/install
+
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
+	$(PYTHON) tests/examples.py $(LIB) examples/cpp
 
 # The adapters that put a loop into GLib's and libuv's: as headers, then at work,
 # with gcc's sanitizers.
@@ -234,6 +303,25 @@ $(VENV)/.coloop-$(TAG): $(VENV)/.installed-$(TAG) $(BINDING) $(LIB)/libcoloop.so
 	COLOOP_LIBRARY=$(abspath $(LIB)/libcoloop.so.0) $(VENV)/bin/pip install --quiet ./bindings/python
 	touch $@
 
+# What links for old C libraries, and what checks the result.
+TOOLS := target/wheels-tools
+
+$(TOOLS)/.installed: scripts/setup.sh scripts/requirements-wheels.txt
+	scripts/setup.sh wheels
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --requirement scripts/requirements-wheels.txt
+	touch $@
+
+# Each wheel is tested by the Python that it is for.
+wheels: $(TOOLS)/.installed all
+	$(TOOLS)/bin/python scripts/wheels.py target/wheels $(PYTHONS)
+	$(TOOLS)/bin/python scripts/wheels.py --test target/wheels $(PYTHONS)
+
+# The same for one Python.
+test-wheels: $(TOOLS)/.installed all
+	$(TOOLS)/bin/python scripts/wheels.py target/tests/wheels $(PYTHON)
+	COLOOP_WHEELS=target/tests/wheels $(PYTHON) -m unittest discover -s tests/wheels -v
+
 bench: all
 	scripts/setup.sh bench
 	benches/build.sh
@@ -263,6 +351,7 @@ header:
 	COLOOP_UPDATE=1 $(CARGO) test --locked --test header
 	$(PYTHON) scripts/raw_abi.py
 	$(PYTHON) scripts/dynamic_header.py
+	$(PYTHON) scripts/debian_symbols.py
 
 abi: all
 	scripts/setup.sh abi

@@ -2739,6 +2739,12 @@ int loop_task_group_errors(struct loop_task_group_t *group,
 void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
 
 /**
+ * The destructor that came with that: see loop_future_get_destroy. [loop thread]
+ */
+loop_destroy_t loop_task_group_error_destroy(struct loop_task_group_t *group,
+                                             size_t index);
+
+/**
  * A future of the results of `count` futures, in their order, whatever order
  * they end in: a loop_gathered_t. The first failure (or cancellation) ends it;
  * the others go on. With LOOP_RETURN_EXCEPTIONS it waits for all of them and
@@ -2968,6 +2974,12 @@ int loop_cfuture_set_exception_data(struct loop_cfuture_t *cfuture,
  * [any thread]
  */
 void *loop_cfuture_exception_data(struct loop_cfuture_t *cfuture);
+
+/**
+ * The destructor that came with the result, or with what is attached to the
+ * failure: see loop_future_get_destroy. [any thread]
+ */
+loop_destroy_t loop_cfuture_get_destroy(struct loop_cfuture_t *cfuture);
 
 /**
  * Calls `callback` when it is done: now, if it is; else on the thread that ends

@@ -53,10 +53,9 @@ files() {
     find include -type f \( -name '*.h' -o -name '*.hpp' \) | LC_ALL=C sort | while IFS= read -r header; do
         row "$header" "$INCLUDEDIR/${header#include/}" 644
     done
-    for name in README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT; do
+    for name in README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT LICENSE-THIRD-PARTY; do
         row "$name" "$DOCDIR/$name" 644
     done
-    row "$scratch/installed-files" "$list" 644
 }
 
 # What the directory $1 below the directory $2 is called: ${prefix}/lib
@@ -101,30 +100,26 @@ make_files() {
     fi
 }
 
-new_directories() { # those that the files of $1 need and that are not there
-    cut -f 2 "$1" | while IFS= read -r path; do
+new_directories() { # those that are needed and not there
+    while IFS= read -r path; do
         directory=${path%/*}
         while [ -n "$directory" ] && [ ! -d "$root$directory" ]; do
             printf '%s/\n' "$directory"
             directory=${directory%/*}
         done
-    done
+    done < "$scratch/names"
 }
 
 install_files() {
     make_files
     files > "$scratch/files"
+    { cut -f 2 "$scratch/files"; echo "$list"; } | LC_ALL=C sort > "$scratch/names"
     : > "$scratch/before"
-    [ ! -e "$root$list" ] || cp "$root$list" "$scratch/before"
-    cut -f 2 "$scratch/files" > "$scratch/names"
-    {
-        cat "$scratch/names"
-        new_directories "$scratch/files"
-        grep '/$' "$scratch/before" || true
-    } | LC_ALL=C sort -u > "$scratch/installed-files"
-    # The list comes first: whatever goes wrong later can be uninstalled.
-    install -d "$root$DATADIR/coloop"
-    LC_ALL=C sort -u "$scratch/before" "$scratch/installed-files" > "$root$list"
+    [ ! -e "$root$list" ] || LC_ALL=C sort -u "$root$list" > "$scratch/before"
+    # The list comes first, of all there may be: what goes wrong later can be uninstalled.
+    { cat "$scratch/names" "$scratch/before"; new_directories; } | LC_ALL=C sort -u > "$scratch/all"
+    install -d "$root${list%/*}"
+    install -m 644 "$scratch/all" "$root$list"
     while IFS="$(printf '\t')" read -r source target mode; do
         install -d "$root${target%/*}"
         case $source in
@@ -132,9 +127,13 @@ install_files() {
         *) install -m "$mode" "$source" "$root$target" ;;
         esac
     done < "$scratch/files"
-    # What an older version had and this one has not.
-    LC_ALL=C sort -u "$scratch/before" | LC_ALL=C comm -23 - "$scratch/installed-files" > "$scratch/old"
+    # What an older version had and this one has not; directories go if they are empty.
+    LC_ALL=C comm -23 "$scratch/before" "$scratch/names" > "$scratch/old"
     remove "$scratch/old"
+    while IFS= read -r path; do
+        [ ! -e "$root$path" ] || printf '%s\n' "$path"
+    done < "$scratch/all" > "$scratch/installed"
+    install -m 644 "$scratch/installed" "$root$list"
     echo "coloop $version is installed in $root$PREFIX: $(wc -l < "$scratch/names") files"
 }
 

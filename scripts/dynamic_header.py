@@ -5,7 +5,6 @@
 """
 
 import pathlib
-import re
 import sys
 import textwrap
 
@@ -68,8 +67,7 @@ def dynamic(header, version):
 
 def main(arguments):
     header = c_header.read((ROOT / "include/coloop.h").read_text())
-    version = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
-    return generated.write({ROOT / "include/coloop/dynamic.h": dynamic(header, version)}, arguments)
+    return generated.write({ROOT / "include/coloop/dynamic.h": dynamic(header, generated.version(ROOT))}, arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,12 @@
 """Files that scripts make and the repository keeps."""
 
+import re
 import sys
+
+
+def version(root):
+    """The project's version, from its one place."""
+    return re.search(r'^version = "(.+)"$', (root / "Cargo.toml").read_text(), re.M)[1]
 
 
 def write(files, arguments):

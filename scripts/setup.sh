@@ -28,10 +28,33 @@ test)
     need redis-server command -v redis-server
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
+install)
+    need gcc gcc --version
+    need g++ g++ --version
+    need clang clang --version
+    need cmake cmake --version
+    need binutils readelf --version
+    need pkg-config pkg-config --version
+    need util-linux setarch --version
+    ;;
+deb)
+    need gcc gcc --version
+    need dpkg-dev dpkg-buildpackage --version
+    need debhelper command -v dh
+    need dh-python command -v dh_python3
+    need python3-dev command -v /usr/bin/python3-config
+    need python3-setuptools /usr/bin/python3 -c "import setuptools"
+    ;;
 abi)
     need gcc gcc --version
     need binutils nm --version
     need abigail-tools abidiff --version
+    ;;
+wheels)
+    need gcc gcc --version
+    need g++ g++ --version
+    need binutils nm --version
+    need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
 embedding)
     need gcc gcc --version
@@ -48,11 +71,27 @@ languages)
     need nodejs node --version
     need npm npm --version
     ;;
+cpp)
+    need g++ g++ --version
+    need clang clang++ --version
+    need doctest-dev test -e /usr/include/doctest/doctest.h
+    ;;
 software)
     need wrk command -v wrk
     need redis-server command -v redis-server
     need postgresql ls /usr/lib/postgresql/*/bin/initdb
     need openssl openssl version
+    ;;
+adapters)
+    need libhiredis-dev header hiredis/async.h
+    need redis-server command -v redis-server
+    need libcurl4-openssl-dev header curl/curl.h
+    need libpq-dev pg_config --includedir
+    need postgresql ls /usr/lib/postgresql/*/bin/initdb
+    need libc-ares-dev header ares.h
+    need dnsmasq-base test -x /usr/sbin/dnsmasq
+    need openssl openssl version
+    need valgrind valgrind --version
     ;;
 bench)
     need libuv1-dev header uv.h

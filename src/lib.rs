@@ -11,8 +11,11 @@
 //! | the loop | `event_loop` |
 //! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `published`, `stopwatch`, `clock`, `thread_id`, `fork_generation`, `fork_lock`, `free_slots`, `last_error`, `loop_cell`, `socket`, `socket_address`, `memory`, `text`, `prefetch`, `sigpipe`, `at_load`, `sync`, `error` |
 //!
-//! The public interface is `include/coloop.h`. The Rust items are reachable for
-//! the project's own tests and promise nothing.
+//! # Stability
+//!
+//! The public interface is the C one, `include/coloop.h`. The Rust items are
+//! unstable: public for the project's own tests, they may change or go in any
+//! release, and the crate's version says nothing of them.
 
 #[macro_use]
 mod at_load;

@@ -63,8 +63,9 @@ def samples_of(document, folder, link):
         name = match["name"] or f"sample{number}.{language}"
         output = next((output for (start, end), output in shared if start < match.start() < end), match["output"])
         sample = Sample(pathlib.Path(document), text.count("\n", 0, match.start()) + 1, language, name, source, output)
-        path = folder / name
-        path.write_text(source)
+        if (folder / name).exists():
+            raise ValueError(f"{document}: two programs are called {name}")
+        (folder / name).write_text(source)
         module = language == "c" and re.search(r"\bPyInit_(\w+)", source)
         if module:
             sample.build = [*COMPILERS["c"], name, "-o", f"{module[1]}.so", "-shared", "-fPIC", "-pthread",

@@ -2,39 +2,74 @@
 
 Both go into the package, with the headers, so that Python and C code in one
 process share one instance: coloop/lib/libcoloop.so.0 keeps its SONAME.
+
+A source distribution carries the library's sources in rust/; in a clone of the
+repository they are two directories up.
 """
 
+import gzip
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+ROOT = HERE / "rust" if (HERE / "rust").exists() else HERE.parent.parent
 LIBRARY = "libcoloop.so.0"
+LICENSES = ["LICENSE-APACHE", "LICENSE-MIT"]
+# What building the library and this package needs of the repository.
+SOURCES = [
+    "Cargo.toml", "Cargo.lock", "build.rs", "README.md", *LICENSES, "src", "include",
+    "packaging/coloopConfig.cmake.in", "packaging/coloopConfigVersion.cmake.in",
+]
 if not (ROOT / "Cargo.toml").exists():
     sys.exit("coloop: the library's source is missing: build in a clone of the repository")
 ABOUT = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)
 assert ABOUT is not None
-# Before 1.0 a minor version is a major one.
-CMAKE_VERSION = f"""\
-set(PACKAGE_VERSION "{ABOUT[1]}")
-string(REGEX MATCH "^[0-9]+\\\\.[0-9]+" coloop_series "${{PACKAGE_FIND_VERSION}}")
-string(REGEX MATCH "^[0-9]+\\\\.[0-9]+" coloop_own_series "${{PACKAGE_VERSION}}")
-if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
-  set(PACKAGE_VERSION_EXACT TRUE)
-endif()
-if(PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION OR NOT coloop_series STREQUAL coloop_own_series)
-  set(PACKAGE_VERSION_COMPATIBLE FALSE)
-else()
-  set(PACKAGE_VERSION_COMPATIBLE TRUE)
-endif()
-"""
+# Where setuptools finds them; they belong into what is built.
+for name in LICENSES:
+    shutil.copy(ROOT / name, HERE / name)
+
+
+def source_files():
+    """SOURCES file by file, relative to ROOT."""
+    for name in SOURCES:
+        path = ROOT / name
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        yield from (file.relative_to(ROOT) for file in files if file.is_file())
+
+
+class SourceDistribution(sdist):
+    def make_release_tree(self, base_dir, files):
+        super().make_release_tree(base_dir, files)
+        for file in source_files():
+            target = pathlib.Path(base_dir, "rust", file)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, target)
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        """The same archive from the same sources, if SOURCE_DATE_EPOCH is set."""
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if not epoch or format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+
+        def plain(member):
+            member.mtime, member.uid, member.gid, member.uname, member.gname = int(epoch), 0, 0, "", ""
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        name = f"{base_name}.tar.gz"
+        with open(name, "wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=int(epoch)) as zipped:
+            with tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive:
+                archive.add(base_dir, filter=plain)  # sorted
+        return name
 
 
 class Build(build_ext):
@@ -73,28 +108,27 @@ class Build(build_ext):
         self.put_files(HERE / "coloop")
 
     def put_files(self, package):
-        """What the package carries beside Python: the library and its headers."""
-        files = {
-            "lib": [(self.library, LIBRARY)],
-            "include": [
-                (ROOT / "include" / "coloop.h", "coloop.h"),
-                (HERE / "csrc" / "coloop_capi.h", "coloop_capi.h"),
-            ],
-        }
-        for folder, contents in files.items():
-            (package / folder).mkdir(parents=True, exist_ok=True)
-            for source, name in contents:
-                shutil.copy(source, package / folder / name)
+        """What the package carries beside Python: the library, headers, CMake's files."""
+        for folder in "lib", "include", "cmake":
+            shutil.rmtree(package / folder, ignore_errors=True)
+            (package / folder).mkdir(parents=True)
+        shutil.copy(self.library, package / "lib" / LIBRARY)
         # What -lcoloop looks for: not a link, which wheels cannot have, nor a copy.
         (package / "lib" / "libcoloop.so").write_text(f"INPUT({LIBRARY})\n")
-        (package / "cmake").mkdir(exist_ok=True)
-        (package / "cmake" / "coloopConfigVersion.cmake").write_text(CMAKE_VERSION)
+        shutil.copytree(ROOT / "include", package / "include", dirs_exist_ok=True)
+        shutil.copy(HERE / "csrc" / "coloop_capi.h", package / "include")
+        values = {"@VERSION@": ABOUT[1], "@INCLUDES@": "../include", "@LIBRARIES@": "../lib", "@PRIVATE@": ""}
+        for name in "coloopConfig.cmake", "coloopConfigVersion.cmake":
+            text = (ROOT / "packaging" / f"{name}.in").read_text()
+            for key, value in values.items():
+                text = text.replace(key, value)
+            (package / "cmake" / name).write_text(text)
 
 
 setup(
     version=ABOUT[1],
     packages=["coloop"],
-    package_data={"coloop": ["py.typed", "*.pyi", "cmake/*"]},
+    package_data={"coloop": ["py.typed", "*.pyi"]},
     ext_modules=[
         Extension(
             "coloop._coloop",
@@ -108,6 +142,6 @@ setup(
             extra_link_args=["-Wl,-rpath,$ORIGIN/lib"],
         )
     ],
-    cmdclass={"build_ext": Build},
+    cmdclass={"build_ext": Build, "sdist": SourceDistribution},
     zip_safe=False,
 )

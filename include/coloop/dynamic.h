@@ -310,6 +310,8 @@
       -ENOSYS) \
     F(void *, loop_task_group_error_data, (struct loop_task_group_t *group, size_t index), \
       (group, index), NULL) \
+    F(loop_destroy_t, loop_task_group_error_destroy, (struct loop_task_group_t *group, \
+      size_t index), (group, index), 0) \
     F(int, loop_gather, (struct loop_t *loop, struct loop_future_t *const *futures, \
       size_t count, uint32_t flags, struct loop_future_t **ret_future), (loop, futures, \
       count, flags, ret_future), -ENOSYS) \
@@ -363,6 +365,8 @@
       data, destroy), coloop_not_loaded(data, destroy)) \
     F(void *, loop_cfuture_exception_data, (struct loop_cfuture_t *cfuture), (cfuture), \
       NULL) \
+    F(loop_destroy_t, loop_cfuture_get_destroy, (struct loop_cfuture_t *cfuture), (cfuture), \
+      0) \
     F(int, loop_cfuture_add_done_callback, (struct loop_cfuture_t *cfuture, \
       loop_cfuture_callback_t callback, void *user_data, loop_destroy_t destroy), (cfuture, \
       callback, user_data, destroy), coloop_not_loaded(user_data, destroy)) \

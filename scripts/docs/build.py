@@ -31,9 +31,8 @@ def references(out):
     lines += [f"  - [{title}](reference/c/{file})" for file, title in found]
     names |= {name: f"reference/c/{target}" for name, target in links.items()}
     found = cpp_reference.write(ROOT, out / "reference/cpp", {name: f"../c/{target}" for name, target in links.items()})
-    if found:
-        lines.append("- [C++ reference](reference/cpp/index.md)")
-        lines += [f"  - [{title}](reference/cpp/{file})" for file, title in found]
+    lines.append("- [C++ reference](reference/cpp/index.md)")
+    lines += [f"  - [{title}](reference/cpp/{file})" for file, title in found]
     python_reference.write(ROOT, out / "reference/python.md")
     lines.append("- [Python reference](reference/python.md)")
     return lines, names
@@ -46,12 +45,17 @@ def assemble(out):
     listed = pages.summary_pages(ROOT)
     reference_lines, names = references(out)
     shown = {}
+    headers = cpp_reference.headers(ROOT)
 
     def where(path):
         if path in listed:
             return pages.site_path(path)
         if path == "include/coloop.h":
             return "reference/c/index.md"
+        if path in ("include/coloop", "include/coloop.hpp"):
+            return "reference/cpp/index.md"
+        if path.removeprefix("include/") in headers:
+            return f"reference/cpp/{cpp_reference.page_of(path.removeprefix('include/'))}"
         return shown.setdefault(path, sources.site_path(ROOT, path))
 
     for page in listed:

@@ -22,7 +22,7 @@ def page_of(header):
     return header.removeprefix("coloop/").replace("/", "-").rpartition(".")[0] + ".md"
 
 
-def _wrap(signature, limit=96):
+def _wrap(signature, limit=84):
     """A signature on lines of a readable length, broken behind commas and templates' heads."""
     lines = []
     if len(signature) > limit and (template := re.match(r"template <.*?> (?=[\w\[~])", signature)):
@@ -54,7 +54,7 @@ def _describe(declarations, level, scope, text):
     for group in _entries(declarations):
         first = group[0]
         if first.kind == "note":
-            lines += [text(first.comment), ""]
+            lines += ["---", "", text(first.comment), ""]
             continue
         name = f"{scope}{first.name}"
         seen[name] = seen.get(name, 0) + 1
@@ -75,17 +75,23 @@ def page(root, header, links):
     file = page_of(header)
 
     def text(comment):
-        return doc_comment.markdown(comment, links, file)
+        return doc_comment.markdown(doc_comment.strip(comment), links, file)
 
     title = header.removeprefix("coloop/")
     if title == LOADED:
         declarations = [
-            cpp_scan.Declaration("function", re.search(r"(\w+)\(", head)[1], head, doc_comment.strip(f"/*{comment}*/"))
+            cpp_scan.Declaration("function", re.search(r"(\w+)\(", head)[1], head, f"/*{comment}*/")
             for comment, head in _LOADER.findall(rest)
         ]
     else:
         declarations = [item for item in cpp_scan.scan(rest) if item.kind != "note"]
-    lines = [f"# {title}", "", "```cpp", f"#include <{header}>", "```", "", text(about), ""]
+        if header.endswith(".h"):
+            # C has nothing like `private`: what is for users has a comment that begins with two stars.
+            declarations = [item for item in declarations if item.comment.startswith("/**")]
+            for item in declarations:
+                is_opaque = re.search(r"\bopaque\b", item.comment, re.I)
+                item.members = [member for member in item.members if member.comment and not is_opaque]
+    lines = [f"# {title}", "", "```cpp", f"#include <{header}>", "```", "", doc_comment.markdown(about, links, file), ""]
     return "\n".join(lines + _describe(declarations, 2, "", text)), declarations
 
 
@@ -93,8 +99,6 @@ def write(root, folder, c_names):
     """Writes a page for each header into `folder`; returns [(file, title)]. `c_names`: where
     the C reference has its names, relative to `folder`."""
     listed = headers(root)
-    if not listed:
-        return []
     folder.mkdir(parents=True, exist_ok=True)
     links = {**c_names, **{os.path.basename(header): page_of(header) + "#" for header in listed}}
     entries, names = [], []

@@ -7,12 +7,11 @@ enough for headers that are formatted as this project's are.
 import re
 from dataclasses import dataclass, field
 
-import doc_comment
-
 
 @dataclass
 class Declaration:
-    """kind is class, enum, function, alias, variable, macro or note (a comment by itself)."""
+    """kind is class, enum, function, alias, variable, macro or note (a comment by itself); the
+    comment has its marks."""
 
     kind: str
     name: str
@@ -26,7 +25,7 @@ _COMMENT = re.compile(r"(?:[ \t]*//[^\n]*\n)+|/\*.*?\*/[ \t]*\n?", re.S)
 _DIRECTIVE = re.compile(r"#(?:[^\n\\]|\\\n|\\.)*\n?")
 _LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\\n]|\\.)'", re.S)
 _ACCESS = re.compile(r"(public|private|protected):")
-_HEAD = re.compile(r"(?P<template>template\s*<.*>\s*)?(?P<key>class|struct|union|enum(?:\s+class)?)\s+"
+_HEAD = re.compile(r"(?P<template>template\s*<.*>\s*|typedef\s+)?(?P<key>class|struct|union|enum(?:\s+class)?)\s+"
                    r"(?:(?:COLOOP_\w+|\[\[.*?\]\]|alignas\(\w+\))\s+)*(?P<name>\w+(?:<.*>)?)\b", re.S)
 _OPEN, _CLOSE = "([{", ")]}"
 
@@ -107,6 +106,8 @@ def _name(signature):
     text = re.sub(r"^requires\s.*?(?=\b(?:auto|void|bool|int)\b)", "", text)
     if match := re.match(r"using (\w+) =|concept (\w+)", text):
         return match[1] or match[2], "alias"
+    if match := re.match(r"[\w:<>*&, ]*?(\w+)(?:\[\w*\])? =", text):
+        return match[1], "variable"
     if match := re.search(r"operator\s*(\(\)|[^\s\w(]+|[\w:<> ]+(?=\())", text):
         return "operator" + (" " if match[1][0].isalpha() else "") + match[1].strip(), "function"
     if match := re.search(r"((?:\w+(?:<[^<>]*>)?::)*~?\w+)\s*\(", text):
@@ -129,7 +130,7 @@ def scan(text, access="public"):
         if match := _COMMENT.match(text, place):
             if comment and shown:
                 found.append(Declaration("note", "", "", comment))
-            place, comment = match.end(), doc_comment.strip(match[0])
+            place, comment = match.end(), match[0]
             continue
         if match := _DIRECTIVE.match(text, place):
             define = re.match(r"#\s*define\s+(COLOOP_\w+)(\([^)]*\))?[ \t]", match[0])
@@ -153,7 +154,7 @@ def scan(text, access="public"):
         head_end, body, end = _declaration(text, place)
         head = text[place:head_end]
         if shown:
-            found += _declared(head, text[body + 1:end].rstrip("; \n").removesuffix("}") if body else "", body, comment)
+            found += _declared(head, text[body + 1:_balanced(text, body) - 1] if body else "", body, comment)
         place, comment = end, ""
 
 
@@ -164,7 +165,7 @@ def _declared(head, body, has_body, comment):
         return []
     if head_match and has_body is not None and "(" not in head[head_match.end():].split("{")[0].replace("alignas(", ""):
         name = head_match["name"]
-        signature = re.sub(r"\bCOLOOP_\w+ ", "", flat)
+        signature = re.sub(r"\bCOLOOP_\w+ |^typedef ", "", flat)
         if head_match["key"].startswith("enum"):
             values = " ".join(_COMMENT.sub(" ", body).split())
             return [Declaration("enum", name, f"{signature} {{ {values} }}", comment)]

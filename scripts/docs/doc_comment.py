@@ -63,7 +63,7 @@ def markdown(text, links, page=""):
             if blocks and blocks[-1].endswith("\n```"):
                 blocks[-1] = f"{blocks[-1][:-4]}\n\n{code}\n```"
             else:
-                blocks.append(f"```c\n{code}\n```")
+                blocks.append(f"```cpp\n{code}\n```")
             continue
         items, rest = [], []
         for line in lines:

@@ -9,7 +9,8 @@
 //! a `loop_t *` or `policy_t *` is one the caller has a reference to; a callback
 //! may be called with its user data on the thread that its type names.
 
-#![allow(non_camel_case_types, clippy::missing_safety_doc)]
+// In C's texts brackets are subscripts, not links.
+#![allow(non_camel_case_types, clippy::missing_safety_doc, rustdoc::broken_intra_doc_links)]
 
 #[macro_use]
 mod guard;

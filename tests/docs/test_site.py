@@ -72,6 +72,22 @@ class Site(unittest.TestCase):
         for line in functions:
             self.assertEqual(shown.count(line), 1, line)
 
+    def test_the_reference_describes_the_classes_of_every_header_of_cpp(self):
+        found = 0
+        for header in (ROOT / "include/coloop").rglob("*.hpp"):
+            name = header.relative_to(ROOT / "include/coloop").as_posix().replace("/", "-").removesuffix(".hpp")
+            text = self.texts[f"reference/cpp/{name}.md"].replace("\\", "")
+            source = re.sub(r"^namespace (coloop::)?detail \{$.*?^\} // namespace (coloop::)?detail$", "", header.read_text(),
+                            flags=re.M | re.S)
+            source = re.sub(r"^#if[^\n]*\n|^template <.*>\n", "", source, flags=re.M)
+            for match in re.finditer(r"^(?:template <.*> )?(?:class|struct) (?:COLOOP_\w+ )?(\w+)[^;(]*\{$", source, re.M):
+                found += 1
+                self.assertRegex(text, rf"(?m)^## {match[1]}(<.*)?$", header.name)
+        self.assertGreater(found, 5)
+        members = self.texts["reference/cpp/loop.md"].replace("\\", "")
+        self.assertEqual(len(re.findall(r"^### loop_view::call_soon$", members, re.M)), 1)
+        self.assertNotIn("detail::guarded", "".join(self.texts.values()))
+
     def test_the_reference_describes_what_python_code_may_use(self):
         reference = self.texts["reference/python.md"]
         for name in ("coloop.run", "coloop.new_event_loop", "coloop.from_pointer", "coloop.EventLoop",
@@ -102,7 +118,7 @@ class Site(unittest.TestCase):
         tutorial = self.texts["tutorial.md"]
         marked = (ROOT / "docs/tutorial.md").read_text().count("<!-- tabs -->")
         self.assertGreaterEqual(marked, 5)
-        for language in ("c", "python"):
+        for language in pages.LANGUAGES:
             self.assertEqual(tutorial.count(f'<div class="panel panel-{language}">'), marked)
             self.assertEqual(tutorial.count(f'id="language-{language}"'), 1)
 

@@ -135,7 +135,7 @@ def _shared(awaitable, loop):
         raise ValueError(
             "The future belongs to a different loop than the one specified as the loop argument"
         )
-    if type(awaitable) is Future and awaitable._convert is None:
+    if type(awaitable) is Future and awaitable._convert is None and awaitable._shared.is_kept:
         return awaitable._shared
     export = _coloop.FutureExport(loop)
     export.follow(asyncio.ensure_future(awaitable, loop=loop))

@@ -264,5 +264,6 @@ def from_pointer(pointer, *, fork="error"):
     It takes a reference to the loop. The same loop gives the same object, which
     lives until the loop is closed; closing it is up to whoever made it.
     """
-    pointer, known = _coloop._find_loop(pointer)
-    return known if known is not None else EventLoop(fork=fork, _pointer=pointer)
+    # The capsule, whose reference may be the only one, is kept until there is another.
+    address, known = _coloop._find_loop(pointer)
+    return known if known is not None else EventLoop(fork=fork, _pointer=address)

@@ -67,7 +67,18 @@ static PyObject *future_from_pointer(loop_future_t *future, PyObject *convert) {
                        Py_XNewRef(convert));
 }
 
+static PyObject *raise_pending(void) {
+    PyObject *asyncio = PyImport_ImportModule("asyncio");
+    PyObject *class = asyncio ? PyObject_GetAttrString(asyncio, "InvalidStateError") : NULL;
+    if (class) PyErr_SetString(class, "Result is not set.");
+    Py_XDECREF(class);
+    Py_XDECREF(asyncio);
+    return NULL;
+}
+
 static PyObject *future_result(loop_future_t *future) {
+    /* No object that would wait for it. */
+    if (loop_future_done(future) == 0) return raise_pending();
     PyObject *asyncio_future = future_from_pointer(future, NULL);
     if (!asyncio_future) return NULL;
     PyObject *result = PyObject_CallMethod(asyncio_future, "result", NULL);

@@ -82,7 +82,7 @@ typedef struct {
         *s_check_thread, *s_report_error, *s_report_slow, *s_slow_duration, *s_current_handle,
         *s_task, *s_datagram_received, *s_error_received, *s_context, *s_in_order, *s_fileno, *s_done,
         *s_set_result, *s_set_exception, *s_ensure_free, *s_transports, *s_cancelled,
-        *s_exception, *s_result, *s_add_done_callback, *s_convert;
+        *s_exception, *s_result, *s_add_done_callback, *s_cancel, *s_convert;
     PyObject *kw_loop;         /* ('loop',) */
     PyObject *kw_task;         /* ('loop', 'name', 'context') */
 

@@ -21,6 +21,7 @@ struct ExportObject {
     PyObject *future; /* asyncio's; NULL before follow() and when it is over */
     loop_future_t *shared;
     Tie *tie;
+    PyObject *message; /* of C's last request to cancel */
     char over;
 };
 
@@ -47,9 +48,11 @@ int carries_object(loop_future_t *future) {
         && PyInterpreterState_Get() == PyInterpreterState_Main();
 }
 
-/* The text of a cancellation. */
+/* A task knows its message only until it raises it. */
 static void cancel_shared(ExportObject *self) {
     PyObject *message = PyObject_GetAttrString(self->future, "_cancel_message");
+    if (self->message && (!message || message == Py_None))
+        Py_XSETREF(message, Py_NewRef(self->message));
     const char *text = message && PyUnicode_Check(message) ? PyUnicode_AsUTF8(message) : NULL;
     PyErr_Clear();
     loop_future_cancel(self->shared, text);
@@ -114,9 +117,13 @@ static int export_cancel(loop_future_t *shared, const char *message, void *data)
     if (self && !self->over && self->future) {
         Py_INCREF(self);
         PyObject *future = Py_NewRef(self->future);
-        PyObject *taken = message
-            ? PyObject_CallMethod(future, "cancel", "s", message)
-            : PyObject_CallMethod(future, "cancel", NULL);
+        Py_XSETREF(self->message,
+                   message ? PyUnicode_DecodeUTF8(message, (Py_ssize_t)strlen(message), "replace")
+                           : NULL);
+        PyErr_Clear();
+        PyObject *taken = self->message
+            ? PyObject_CallMethodOneArg(future, self->state->s_cancel, self->message)
+            : PyObject_CallMethodNoArgs(future, self->state->s_cancel);
         if (!taken) PyErr_WriteUnraisable(future);
         answer = taken == Py_True;
         PyObject *done = PyObject_CallMethodNoArgs(future, self->state->s_done);
@@ -227,6 +234,7 @@ static int export_traverse(ExportObject *self, visitproc visit, void *arg) {
 
 static int export_clear(ExportObject *self) {
     Py_CLEAR(self->future);
+    Py_CLEAR(self->message);
     return 0;
 }
 

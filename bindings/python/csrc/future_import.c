@@ -15,6 +15,7 @@ typedef struct {
     PyObject *waiters; /* list of asyncio futures */
     PyObject *message; /* of the last request to cancel from Python */
     char listening;    /* C's future has a reference to this */
+    char lent;         /* somebody has a pointer that belongs to C's future */
 } ImportObject;
 
 PyObject *future_as_int(loop_future_t *future) {
@@ -36,8 +37,7 @@ PyObject *future_as_capsule(loop_future_t *future) {
 /* What the result of a future of C's is in Python, unless somebody converts it. */
 static PyObject *plain_result(loop_future_t *future, void *result) {
     if (!result) Py_RETURN_NONE;
-    if (carries_object(future)) return Py_NewRef((PyObject *)result);
-    return PyLong_FromVoidPtr(result);
+    return carries_object(future) ? Py_NewRef((PyObject *)result) : PyLong_FromVoidPtr(result);
 }
 
 /* Why it failed: the exception that Python code has raised, or one for the code. */
@@ -65,8 +65,9 @@ static int end(ImportObject *self, PyObject *waiter) {
             value = Py_NewRef(Py_None);
         else
             value = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
-        done = value ? PyObject_CallMethod(state->future_class, "cancel", "OO", waiter, value)
-                     : NULL;
+        done = value
+            ? PyObject_CallMethodObjArgs(state->future_class, state->s_cancel, waiter, value, NULL)
+            : NULL;
         Py_XDECREF(value);
         Py_XDECREF(done);
         return done ? 0 : -1;
@@ -77,6 +78,7 @@ static int end(ImportObject *self, PyObject *waiter) {
             value = plain_result(self->future, result);
         else if (convert && (value = PyLong_FromVoidPtr(result)))
             Py_SETREF(value, PyObject_CallOneArg(convert, value));
+        self->lent |= result && (convert != Py_None || !carries_object(self->future));
         Py_XDECREF(convert);
         method = state->s_set_result;
     } else if (failure_or == 1) {
@@ -100,6 +102,20 @@ static int end(ImportObject *self, PyObject *waiter) {
     return done ? 0 : -1;
 }
 
+/* Gives the reference to C's future back. */
+static void let_go(ImportObject *self) {
+    loop_future_t *future = self->future;
+    if (!future) return;
+    self->future = NULL;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *key = PyLong_FromVoidPtr(future);
+    if (!key || PyDict_DelItem(self->state->imports, key) < 0) PyErr_Clear();
+    Py_XDECREF(key);
+    PyErr_Restore(type, value, traceback);
+    loop_future_unref(future);
+}
+
 static void end_waiters(void *data) {
     ImportObject *self = data;
     PyObject *waiters = self->waiters;
@@ -113,6 +129,10 @@ static void end_waiters(void *data) {
         Py_XDECREF(done);
         if (ended < 0) PyErr_WriteUnraisable(waiter);
     }
+    /* An exception leads to the frames it came through and to what they await. C's
+     * future, which has the exception, too, would close the circle where the garbage
+     * collector cannot see it. */
+    if (!self->lent) let_go(self);
     Py_DECREF(waiters);
     Py_DECREF(self);
 }
@@ -134,26 +154,13 @@ static void stop_listening(void *data) {
     release_object(data);
 }
 
-/* C's future ends, for all we know. */
-static void let_go(ImportObject *self) {
-    loop_future_t *future = self->future;
-    if (!future) return;
-    self->future = NULL;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyObject *key = PyLong_FromVoidPtr(future);
-    if (!key || PyDict_DelItem(self->state->imports, key) < 0) PyErr_Clear();
-    Py_XDECREF(key);
-    PyErr_Restore(type, value, traceback);
-    loop_future_unref(future);
-}
-
 /* _import_future(pointer): the object of this future of C's. */
 PyObject *import_future(PyObject *module, PyObject *given) {
     State *state = state_of(module);
     loop_future_t *future = given_pointer(given, FUTURE_CAPSULE);
     if (!future) return NULL;
-    if (failed(NULL, loop_future_done(future))) return NULL;
+    int done = loop_future_done(future);
+    if (failed(NULL, done)) return NULL;
     PyObject *key = PyLong_FromVoidPtr(future);
     if (!key) return NULL;
     PyObject *known = PyDict_GetItemWithError(state->imports, key);
@@ -161,7 +168,11 @@ PyObject *import_future(PyObject *module, PyObject *given) {
     if (known) {
         self = PyLong_AsVoidPtr(known);
         Py_INCREF(self);
-    } else if (!PyErr_Occurred()) {
+        /* Whoever asks may know already that it is done. */
+        if (done) end_waiters(self);
+        if (!self->future) Py_CLEAR(self);
+    }
+    if (!self && !PyErr_Occurred()) {
         PyObject *loop = from_loop(loop_future_get_loop(future));
         PyTypeObject *type = state->import_type;
         if (loop) self = (ImportObject *)type->tp_alloc(type, 0);
@@ -229,6 +240,11 @@ static PyObject *import_capsule(ImportObject *self, PyObject *unused) {
     return future_as_capsule(self->future);
 }
 
+static PyObject *import_is_kept(ImportObject *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(self->future != NULL);
+}
+
 static PyObject *import_loop(ImportObject *self, void *unused) {
     (void)unused;
     return Py_NewRef((PyObject *)self->loop);
@@ -270,7 +286,11 @@ static PyMethodDef import_methods[] = {
     {"capsule", (PyCFunction)import_capsule, METH_NOARGS, NULL},
     {NULL},
 };
-static PyGetSetDef import_getset[] = {{"loop", (getter)import_loop, NULL, NULL, NULL}, {NULL}};
+static PyGetSetDef import_getset[] = {
+    {"loop", (getter)import_loop, NULL, NULL, NULL},
+    {"is_kept", (getter)import_is_kept, NULL, NULL, NULL},
+    {NULL},
+};
 static PyType_Slot import_slots[] = {
     {Py_tp_doc, "A loop_future_t of C, for the asyncio futures that end as it does."},
     {Py_tp_dealloc, import_dealloc},

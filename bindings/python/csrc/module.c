@@ -54,6 +54,7 @@ static int intern_names(State *state) {
         {&state->s_exception, "exception"},
         {&state->s_result, "result"},
         {&state->s_add_done_callback, "add_done_callback"},
+        {&state->s_cancel, "cancel"},
         {&state->s_convert, "_convert"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -72,7 +72,7 @@ static inline void coloop_glib_finalize(GSource *source) {
     loop_unref(((coloop_glib_source_t *)source)->host.loop);
 }
 
-/* A source that drives `loop`, with one reference, the caller's: attach it to
+/** A source that drives `loop`, with one reference, the caller's: attach it to
  * the main context of the thread that shall run the loop, and give the reference
  * back by g_source_unref. It holds a reference to the loop. NULL for NULL. Where
  * GLib has no memory, it ends the process. [any thread]

@@ -25,11 +25,11 @@
 extern "C" {
 #endif
 
-/* How long to wait, in milliseconds, where the loop cannot say: it lacks memory
+/** How long to wait, in milliseconds, where the loop cannot say: it lacks memory
  * or descriptors, or another thread is inside. */
 #define COLOOP_HOST_RETRY_MS 100
 
-/* Set `loop`, which must outlive it, and everything else to zero. */
+/** Set `loop`, which must outlive it, and everything else to zero. */
 typedef struct coloop_host_t {
     loop_t *loop;
     /* Wait until this is readable; -1: there is nothing to wait for. It is the
@@ -58,7 +58,7 @@ static inline void coloop_host_failed(coloop_host_t *host, int code) {
     loop_call_exception_handler(host->loop, &context);
 }
 
-/* Just before the host waits. 1: a turn is due; 0: wait as `fd` and `timeout_ms`
+/** Just before the host waits. 1: a turn is due; 0: wait as `fd` and `timeout_ms`
  * say; LOOP_ECLOSED or LOOP_EFORKED: the loop is of no use any more. Inside a
  * callback of a loop (the callback runs the host), there is nothing to wait for:
  * loops make no turn inside a turn. */
@@ -87,13 +87,13 @@ static inline int coloop_host_prepare(coloop_host_t *host) {
     return timeout_ns == 0;
 }
 
-/* Just after the host waited: 1 if a turn is due although `fd` is not readable,
+/** Just after the host waited: 1 if a turn is due although `fd` is not readable,
  * because a timer is or because the loop could not say; else 0. */
 static inline int coloop_host_due(coloop_host_t *host) {
     return host->failure != 0 || coloop_host_prepare(host) != 0;
 }
 
-/* One turn. 0, or LOOP_ECLOSED or LOOP_EFORKED (also in a child that was forked
+/** One turn. 0, or LOOP_ECLOSED or LOOP_EFORKED (also in a child that was forked
  * in one of the callbacks): the loop is of no use any more. Whatever else goes
  * wrong is there again at the next coloop_host_prepare. */
 static inline int coloop_host_turn(coloop_host_t *host) {

@@ -38,7 +38,7 @@ typedef struct coloop_uv_watch_t {
     int fd;
 } coloop_uv_watch_t;
 
-/* Opaque. */
+/** Opaque. */
 typedef struct coloop_uv_t {
     coloop_host_t host;
     uv_loop_t *uv;
@@ -158,7 +158,7 @@ static inline void coloop_uv_closed(uv_handle_t *handle) {
     free(self);
 }
 
-/* Lets `uv` drive `loop` from its next iteration on, with the bridge, which is
+/** Lets `uv` drive `loop` from its next iteration on, with the bridge, which is
  * the caller's until coloop_uv_close, in *ret_bridge. It holds a reference to the
  * loop. One bridge a loop. 0, LOOP_EINVAL (NULL), UV_ENOMEM. [the thread of uv] */
 static inline int coloop_uv_open(uv_loop_t *uv, loop_t *loop, coloop_uv_t **ret_bridge) {
@@ -185,7 +185,7 @@ static inline int coloop_uv_open(uv_loop_t *uv, loop_t *loop, coloop_uv_t **ret_
     return 0;
 }
 
-/* Ends the bridge and leaves the loop open. Needed exactly once, before or after
+/** Ends the bridge and leaves the loop open. Needed exactly once, before or after
  * loop_close; NULL is allowed. The memory is freed in libuv's next iteration:
  * run uv once more before uv_loop_close. Also inside callbacks of both loops. In
  * a forked child only after uv_loop_fork, as everything of libuv's. [the thread
@@ -199,13 +199,13 @@ static inline void coloop_uv_close(coloop_uv_t *bridge) {
     uv_close((uv_handle_t *)&bridge->timer, coloop_uv_closed);
 }
 
-/* uv_run ends although the bridge is there, once nothing else is left to do; as
+/** uv_run ends although the bridge is there, once nothing else is left to do; as
  * uv_unref. [the thread of uv] */
 static inline void coloop_uv_unref(coloop_uv_t *bridge) {
     uv_unref((uv_handle_t *)&bridge->prepare);
 }
 
-/* Ends what coloop_uv_unref began. [the thread of uv] */
+/** Ends what coloop_uv_unref began. [the thread of uv] */
 static inline void coloop_uv_ref(coloop_uv_t *bridge) {
     uv_ref((uv_handle_t *)&bridge->prepare);
 }

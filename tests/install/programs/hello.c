@@ -27,8 +27,9 @@ static void later(void *thread_and_loop) {
 
 #ifndef HELLO_MAIN
 #define HELLO_MAIN main
-#endif
+#else
 int HELLO_MAIN(void);
+#endif
 
 int HELLO_MAIN(void) {
     pthread_t thread;

@@ -1,0 +1,152 @@
+"""Programs that use the installed package, each in its own way."""
+
+import shutil
+import unittest
+
+from support import COMPILERS, HELLO, PROGRAMS, VERSION, Installed, each, needed, run
+
+DYNAMIC = ["load.c", "hello.c", "-DHELLO_MAIN=hello"]
+
+
+class Compilers(Installed):
+    """The compiler alone, told where things are."""
+
+    def check(self, *arguments, linked):
+        def consume(compiler):
+            program = self.compile(compiler, compiler, *arguments)
+            self.assertEqual("libcoloop.so.0" in needed(program), linked)
+            self.assertEqual(run(program), HELLO)
+
+        each(consume, COMPILERS)
+
+    def flags(self, *more):
+        return f"-I{self.prefix}/include", *more
+
+    def test_the_shared_library(self):
+        self.check("hello.c", *self.flags(f"-L{self.library}", "-lcoloop", f"-Wl,-rpath,{self.library}"), linked=True)
+
+    def test_the_static_library(self):
+        self.check("hello.c", *self.flags(f"{self.library}/libcoloop.a"), linked=False)
+
+    def test_no_shared_library_at_all(self):
+        program = self.compile("gcc", "alone", "hello.c", *self.flags("-static", f"{self.library}/libcoloop.a"))
+        self.assertEqual(needed(program), [])
+        self.assertEqual(run(program), HELLO)
+
+    def test_nothing_but_the_headers(self):
+        headers = self.scratch / "headers"
+        shutil.copytree(self.prefix / "include", headers)
+
+        def consume(compiler):
+            program = self.compile(compiler, compiler, *DYNAMIC, f"-I{headers}")
+            self.assertNotIn("libcoloop.so.0", needed(program))
+            self.assertEqual(run(program, self.library / "libcoloop.so.0"), HELLO)
+            self.assertEqual(run(program, LD_LIBRARY_PATH=self.library), HELLO)
+
+        each(consume, COMPILERS)
+
+    def test_cpp(self):
+        linked = self.flags(f"-L{self.library}", "-lcoloop", f"-Wl,-rpath,{self.library}")
+
+        def consume(compiler):
+            self.assertEqual(run(self.compile(compiler, f"{compiler}-linked", "hello.cpp", *linked)), HELLO)
+            program = self.compile(compiler, compiler, "load.c", "hello.cpp", "-DHELLO_MAIN=hello", *self.flags())
+            self.assertNotIn("libcoloop.so.0", needed(program))
+            self.assertEqual(run(program, self.library / "libcoloop.so.0"), HELLO)
+
+        each(consume, ["g++", "clang++"])
+
+    def test_every_header_compiles_alone(self):
+        include = self.prefix / "include"
+        headers = [include / name for name in self.files(include)]
+        self.assertIn(include / "coloop.h", headers)
+        def check(header, compiler):
+            name = str(header.relative_to(include))
+            source = self.scratch / f"{compiler}-{name.replace('/', '-')}.cpp"
+            source.write_text(f"#include <{name}>\n#include <{name}>\nint main() {{ return 0; }}\n")
+            run(compiler, "-std=c++20", *"-Wall -Wextra -pedantic -Werror -fsyntax-only".split(), f"-I{include}", source)
+
+        # Those of adapters need the libraries that they adapt.
+        own = [header for header in headers if "adapters" not in header.parts]
+        each(check, own * 2, ["g++"] * len(own) + ["clang++"] * len(own))
+
+
+class PkgConfig(Installed):
+    def setUp(self):
+        self.path = self.library / "pkgconfig"
+
+    def query(self, *arguments):
+        return run("pkg-config", *arguments, "coloop", PKG_CONFIG_PATH=self.path).split()
+
+    def test_the_version(self):
+        self.assertEqual(self.query("--modversion"), [VERSION])
+        self.query(f"--atleast-version={VERSION}")
+        run("pkg-config", "--atleast-version=99", "coloop", status=1, PKG_CONFIG_PATH=self.path)
+
+    def test_shared(self):
+        program = self.compile("gcc", "shared", "hello.c", *self.query("--cflags", "--libs"))
+        self.assertIn("libcoloop.so.0", needed(program))
+        self.assertEqual(run(program, LD_LIBRARY_PATH=self.library), HELLO)
+
+    def test_static(self):
+        flags = self.query("--cflags", "--libs", "--static")
+        self.assertIn("-lpthread", flags)
+        self.assertNotIn("-lpthread", self.query("--libs"))
+
+        def consume(compiler):
+            program = self.compile(compiler, compiler, "hello.c", "-static", *flags)
+            self.assertEqual(needed(program), [])
+            self.assertEqual(run(program), HELLO)
+
+        each(consume, ["gcc", "clang"])
+
+    def test_a_static_coloop_in_a_dynamic_program(self):
+        flags = [{"-lcoloop": "-l:libcoloop.a"}.get(flag, flag) for flag in self.query("--cflags", "--libs", "--static")]
+        program = self.compile("gcc", "mixed", "hello.c", *flags)
+        self.assertIn("libc.so.6", needed(program))
+        self.assertEqual(run(program), HELLO)
+
+
+class CMake(Installed):
+    def configure(self, build, prefix, *arguments, status=0):
+        return run("cmake", "-S", PROGRAMS, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", *arguments, status=status)
+
+    def check(self, prefix, *arguments):
+        build = self.scratch / f"build-{prefix.name}"
+        self.configure(build, prefix, *arguments)
+        run("cmake", "--build", build, "--parallel", "2")
+        self.assertEqual(run(build / "shared"), HELLO)
+        self.assertEqual(run(build / "shared_cpp"), HELLO)
+        self.assertEqual(run(build / "static"), HELLO)
+        library = prefix / "lib/libcoloop.so.0"
+        self.assertEqual(run(build / "dynamic", library), HELLO)
+        self.assertIn("libcoloop.so.0", needed(build / "shared"))
+        self.assertNotIn("libcoloop.so.0", needed(build / "static"))
+        self.assertNotIn("libcoloop.so.0", needed(build / "dynamic"))
+
+    def test_all_targets(self):
+        self.check(self.prefix)
+
+    def test_a_tree_that_was_moved(self):
+        elsewhere = self.scratch / "some where"
+        shutil.copytree(self.prefix, elsewhere, symlinks=True)
+        self.check(elsewhere, "-DCMAKE_C_COMPILER=clang", "-DCMAKE_CXX_COMPILER=clang++")
+
+    def test_versions(self):
+        major, minor, patch = map(int, VERSION.split("."))
+        source = self.scratch / "versions"
+        source.mkdir()
+        lines = ["cmake_minimum_required(VERSION 3.16)", "project(versions NONE)"]
+        for version, right in [("", 1), (f"{major}.{minor}", 1), (VERSION, 1), (f"{VERSION} EXACT", 1), ("99.0", 0),
+                               (f"{major}.{minor + 1}", 0), (f"{major}.{minor}.{patch + 1}", 0),
+                               (f"{major}.{minor}.{patch + 1} EXACT", 0)]:
+            lines.append(f"find_package(coloop {version} QUIET)\n"
+                         f"if(NOT coloop_FOUND EQUAL {right})\n"
+                         f'  message(SEND_ERROR "version {version}: found ${{coloop_FOUND}}")\n'
+                         f"endif()")
+        (source / "CMakeLists.txt").write_text("\n".join(lines) + "\n")
+        run("cmake", "-S", source, "-B", source / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}")
+
+
+if __name__ == "__main__":
+    unittest.main()

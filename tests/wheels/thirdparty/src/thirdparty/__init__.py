@@ -1,0 +1,3 @@
+"""The library is in the process before an extension that is linked to it."""
+
+import coloop  # noqa: F401
