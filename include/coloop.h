@@ -2121,7 +2121,10 @@ int loop_next_deadline(struct loop_t *loop, uint64_t *ret_when);
  * Step one of a turn made by a host: how long it may wait on loop_backend_fd,
  * in *ret_timeout_ns: nanoseconds, 0 for not at all, -1 for ever. From then on
  * a post, or a nearer deadline, makes the descriptor readable and calls the
- * wake hook. Errors as loop_run_forever. [loop thread], not inside a callback.
+ * wake hook. When the time is over, it is readable as well where the system can
+ * do that (not with timer_slack_ns or a clock of the host's): a host that counts
+ * in milliseconds, rounded up, is not late then.
+ * Errors as loop_run_forever. [loop thread], not inside a callback.
  */
 int loop_prepare(struct loop_t *loop, int64_t *ret_timeout_ns);
 
@@ -2757,6 +2760,12 @@ int loop_task_group_errors(struct loop_task_group_t *group,
 void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
 
 /**
+ * The destructor that came with that: see loop_future_get_destroy. [loop thread]
+ */
+loop_destroy_t loop_task_group_error_destroy(struct loop_task_group_t *group,
+                                             size_t index);
+
+/**
  * A future of the results of `count` futures, in their order, whatever order
  * they end in: a loop_gathered_t. The first failure (or cancellation) ends it;
  * the others go on. With LOOP_RETURN_EXCEPTIONS it waits for all of them and
@@ -2986,6 +2995,12 @@ int loop_cfuture_set_exception_data(struct loop_cfuture_t *cfuture,
  * [any thread]
  */
 void *loop_cfuture_exception_data(struct loop_cfuture_t *cfuture);
+
+/**
+ * The destructor that came with the result, or with what is attached to the
+ * failure: see loop_future_get_destroy. [any thread]
+ */
+loop_destroy_t loop_cfuture_get_destroy(struct loop_cfuture_t *cfuture);
 
 /**
  * Calls `callback` when it is done: now, if it is; else on the thread that ends
