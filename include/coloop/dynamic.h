@@ -239,6 +239,8 @@
     F(int, loop_future_set_exception_data, (struct loop_future_t *future, int code, \
       const char *message, void *data, loop_destroy_t destroy), (future, code, message, \
       data, destroy), coloop_not_loaded(data, destroy)) \
+    F(int, loop_future_set_exception_of, (struct loop_future_t *future, \
+      struct loop_future_t *failed), (future, failed), -ENOSYS) \
     F(int, loop_future_cancel, (struct loop_future_t *future, const char *message), (future, \
       message), -ENOSYS) \
     F(int, loop_future_add_done_callback, (struct loop_future_t *future, \
@@ -274,6 +276,8 @@
     F(int, loop_task_fail_data, (struct loop_task_t *task, int code, const char *message, \
       void *data, loop_destroy_t destroy), (task, code, message, data, destroy), \
       coloop_not_loaded(data, destroy)) \
+    F(int, loop_task_fail_of, (struct loop_task_t *task, struct loop_future_t *failed), \
+      (task, failed), -ENOSYS) \
     F(int, loop_task_cancel, (struct loop_task_t *task, const char *message), (task, \
       message), -ENOSYS) \
     F(int, loop_task_uncancel, (struct loop_task_t *task), (task), -ENOSYS) \
@@ -311,6 +315,8 @@
       -ENOSYS) \
     F(void *, loop_task_group_error_data, (struct loop_task_group_t *group, size_t index), \
       (group, index), NULL) \
+    F(loop_destroy_t, loop_task_group_error_destroy, (struct loop_task_group_t *group, \
+      size_t index), (group, index), 0) \
     F(int, loop_gather, (struct loop_t *loop, struct loop_future_t *const *futures, \
       size_t count, uint32_t flags, struct loop_future_t **ret_future), (loop, futures, \
       count, flags, ret_future), -ENOSYS) \
@@ -364,6 +370,8 @@
       data, destroy), coloop_not_loaded(data, destroy)) \
     F(void *, loop_cfuture_exception_data, (struct loop_cfuture_t *cfuture), (cfuture), \
       NULL) \
+    F(loop_destroy_t, loop_cfuture_get_destroy, (struct loop_cfuture_t *cfuture), (cfuture), \
+      0) \
     F(int, loop_cfuture_add_done_callback, (struct loop_cfuture_t *cfuture, \
       loop_cfuture_callback_t callback, void *user_data, loop_destroy_t destroy), (cfuture, \
       callback, user_data, destroy), coloop_not_loaded(user_data, destroy)) \

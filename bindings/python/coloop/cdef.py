@@ -283,6 +283,7 @@ int loop_task_group_cancel(struct loop_task_group_t *group);
 int loop_task_group_exit(struct loop_task_group_t *group, int outcome, struct loop_future_t **ret_future);
 int loop_task_group_errors(struct loop_task_group_t *group, size_t index, int *ret_code, char *buffer, size_t size);
 void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
+loop_destroy_t loop_task_group_error_destroy(struct loop_task_group_t *group, size_t index);
 int loop_gather(struct loop_t *loop, struct loop_future_t *const *futures, size_t count, uint32_t flags, struct loop_future_t **ret_future);
 int loop_wait(struct loop_t *loop, struct loop_future_t *const *futures, size_t count, int64_t timeout_ns, int return_when, struct loop_future_t **ret_future);
 int loop_wait_for(struct loop_future_t *future, int64_t timeout_ns, struct loop_future_t **ret_future);
@@ -308,6 +309,7 @@ int loop_cfuture_set_result(struct loop_cfuture_t *cfuture, void *result, loop_d
 int loop_cfuture_set_exception(struct loop_cfuture_t *cfuture, int code, const char *message);
 int loop_cfuture_set_exception_data(struct loop_cfuture_t *cfuture, int code, const char *message, void *data, loop_destroy_t destroy);
 void *loop_cfuture_exception_data(struct loop_cfuture_t *cfuture);
+loop_destroy_t loop_cfuture_get_destroy(struct loop_cfuture_t *cfuture);
 int loop_cfuture_add_done_callback(struct loop_cfuture_t *cfuture, loop_cfuture_callback_t callback, void *user_data, loop_destroy_t destroy);
 int loop_wrap_cfuture(struct loop_t *loop, struct loop_cfuture_t *cfuture, struct loop_future_t **ret_future);
 int loop_sock_recv(struct loop_t *loop, int fd, size_t length, struct loop_future_t **ret_future);

@@ -1,14 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * c-ares on a coloop loop: names are looked up by asking name servers on the
+/* c-ares on a coloop loop: names are looked up by asking name servers on the
  * loop's own thread, where loop_getaddrinfo asks the system on another one.
  *
- *   coloop_cares_t *cares;
- *   loop_future_t *future;
- *   struct ares_addrinfo *found;
- *   coloop_cares_new(loop, NULL, 0, &cares);
- *   coloop_cares_getaddrinfo(cares, "example.org", "443", NULL, &future);
- *   loop_run_until_complete(loop, future, (void **)&found);
+ *     coloop_cares_t *cares;
+ *     loop_future_t *future;
+ *     struct ares_addrinfo *found;
+ *     coloop_cares_new(loop, NULL, 0, &cares);
+ *     coloop_cares_getaddrinfo(cares, "example.org", "443", NULL, &future);
+ *     loop_run_until_complete(loop, future, (void **)&found);
  *
  * For c-ares 1.16 or later. Link to cares and coloop. */
 #ifndef COLOOP_ADAPTERS_CARES_H
@@ -23,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #ifdef __cplusplus

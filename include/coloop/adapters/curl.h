@@ -1,15 +1,13 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * libcurl on a coloop loop: a multi handle whose sockets and timer are the
+/* libcurl on a coloop loop: a multi handle whose sockets and timer are the
  * loop's. Each transfer is a future.
  *
- *   coloop_curl_t *curl;
- *   loop_future_t *future;
- *   coloop_curl_new(loop, &curl);
- *   CURL *easy = curl_easy_init();
- *   curl_easy_setopt(easy, CURLOPT_URL, "https://example.org/");
- *   coloop_curl_perform(curl, easy, &future);
- *   loop_run_until_complete(loop, future, NULL);
+ *     coloop_curl_t *curl;
+ *     loop_future_t *future;
+ *     coloop_curl_new(loop, &curl);
+ *     CURL *easy = curl_easy_init();
+ *     curl_easy_setopt(easy, CURLOPT_URL, "https://example.org/");
+ *     coloop_curl_perform(curl, easy, &future);
+ *     loop_run_until_complete(loop, future, NULL);
  *
  * For libcurl 7.16.3 or later. Link to curl and coloop. */
 #ifndef COLOOP_ADAPTERS_CURL_H
@@ -20,6 +18,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #ifdef __cplusplus

@@ -1,12 +1,10 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * hiredis on a coloop loop: after coloop_hiredis_attach the loop moves the bytes
+/* hiredis on a coloop loop: after coloop_hiredis_attach the loop moves the bytes
  * of a redisAsyncContext and calls its callbacks.
  *
- *   redisAsyncContext *context = redisAsyncConnect("127.0.0.1", 6379);
- *   coloop_hiredis_attach(loop, context);
- *   redisAsyncCommand(context, on_reply, data, "GET %s", key);
- *   loop_run_forever(loop);
+ *     redisAsyncContext *context = redisAsyncConnect("127.0.0.1", 6379);
+ *     coloop_hiredis_attach(loop, context);
+ *     redisAsyncCommand(context, on_reply, data, "GET %s", key);
+ *     loop_run_forever(loop);
  *
  * For hiredis 0.14 and 1.x. Link to hiredis and coloop. */
 #ifndef COLOOP_ADAPTERS_HIREDIS_H

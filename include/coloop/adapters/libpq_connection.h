@@ -1,6 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * The connection of libpq.h: its states, its queue, what is received. For
+/* The connection of libpq.h: its states, its queue, what is received. For
  * programs: libpq.h. */
 #ifndef COLOOP_ADAPTERS_LIBPQ_CONNECTION_H
 #define COLOOP_ADAPTERS_LIBPQ_CONNECTION_H
@@ -13,6 +11,7 @@
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #ifdef __cplusplus

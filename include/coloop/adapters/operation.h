@@ -1,6 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * What a library does for a future, as the adapters here need it. For programs:
+/* What a library does for a future, as the adapters here need it. For programs:
  * hiredis.h, curl.h, libpq.h, cares.h. */
 #ifndef COLOOP_ADAPTERS_OPERATION_H
 #define COLOOP_ADAPTERS_OPERATION_H
