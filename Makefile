@@ -16,6 +16,7 @@
 CARGO  ?= cargo
 PYTHON ?= python3
 CC     ?= cc
+CXX    ?= c++
 CFLAGS ?= -O2 -g
 LIB    := target/lib
 VENV   := .venv
@@ -40,6 +41,7 @@ TESTS := \
     test-header \
     test-abi \
     test-c \
+    test-cpp \
     test-python \
     test-cpython \
     test-asyncio test-asyncio-debug \
@@ -141,6 +143,30 @@ test-c: target/tests/c
 	$(PYTHON) tests/c/run.py target/tests/c
 	$(PYTHON) tests/c/run.py --valgrind target/tests/c
 
+# The C++ headers: every compiler and standard; then the tests, plain and with the
+# sanitizers of addresses and undefined behaviour.
+CPP_TESTS := $(wildcard tests/cpp/*.cpp)
+CPP_HEADERS := $(wildcard tests/cpp/*.hpp include/*.hpp include/coloop/*.hpp) include/coloop.h
+CPP_FLAGS := -std=c++17 -Wall -Wextra -pedantic -Werror -Wconversion -Wshadow -Iinclude -pthread
+target/tests/cpp/sanitized/%: CPP_FLAGS += -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
+
+define cpp_test
+target/tests/cpp/$(1)/%.o: tests/cpp/%.cpp $$(CPP_HEADERS)
+	@mkdir -p $$(@D)
+	$$(CXX) $$(CPP_FLAGS) -c $$< -o $$@
+
+target/tests/cpp/$(1)/test: $(CPP_TESTS:tests/cpp/%.cpp=target/tests/cpp/$(1)/%.o) $(LIB)/libcoloop.so
+	$$(CXX) $$(CPP_FLAGS) $$(filter %.o,$$^) -o $$@ $$(LINK)
+endef
+$(foreach kind,plain sanitized,$(eval $(call cpp_test,$(kind))))
+
+test-cpp: $(LIB)/libcoloop.so
+	scripts/setup.sh cpp
+	tests/cpp/headers/check.sh $(LIB)
+	$(MAKE) --no-print-directory -j $$(nproc) target/tests/cpp/plain/test target/tests/cpp/sanitized/test
+	timeout 300 target/tests/cpp/plain/test
+	timeout 300 target/tests/cpp/sanitized/test
+
 test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v
 
@@ -198,7 +224,7 @@ test-adapters: $(addprefix target/tests/adapters/,$(ADAPTERS) $(ADAPTERS:%=examp
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
-test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
+test-samples: $(VENV)/.coloop-$(TAG) all
 	$(VENV)/bin/python tests/samples.py $(LIB)
 
 # All about the site that needs no mdBook, which takes minutes to build.
@@ -224,6 +250,7 @@ test-install: all $(LIB)/native-static-libs
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
+	$(PYTHON) tests/examples.py $(LIB) examples/cpp
 
 # The adapters that put a loop into GLib's and libuv's: as headers, then at work,
 # with gcc's sanitizers.
@@ -284,15 +311,14 @@ TOOLS := target/wheels-tools
 $(TOOLS)/.installed: scripts/setup.sh scripts/requirements-wheels.txt
 	scripts/setup.sh wheels
 	$(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install --quiet --requirement scripts/requirements-wheels.txt
+	$(TOOLS)/bin/pip install --quiet --no-compile --requirement scripts/requirements-wheels.txt
 	touch $@
 
 # Each wheel is tested by the Python that it is for.
 wheels: $(TOOLS)/.installed all
-	$(TOOLS)/bin/python scripts/wheels.py target/wheels $(PYTHONS)
-	$(TOOLS)/bin/python scripts/wheels.py --test target/wheels $(PYTHONS)
+	$(TOOLS)/bin/python scripts/wheels.py --verify target/wheels $(PYTHONS)
 
-# The same for one Python.
+# The same for one Python, built once.
 test-wheels: $(TOOLS)/.installed all
 	$(TOOLS)/bin/python scripts/wheels.py target/tests/wheels $(PYTHON)
 	COLOOP_WHEELS=target/tests/wheels $(PYTHON) -m unittest discover -s tests/wheels -v

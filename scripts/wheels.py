@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Source distribution and wheels: wheels.py [--test] OUTPUT [PYTHON...]
+"""Source distribution and wheels: wheels.py [--verify] OUTPUT [PYTHON...]
 
 The library for wheels is target/lib/libcoloop.a, linked anew: zig has the symbols of
 old C libraries, so the result runs on every Linux with glibc 2.17 or later. The
@@ -7,10 +7,9 @@ extension is compiled in the same way, from the source distribution, for each PY
 without any, for each CPython from 3.11 on that is on PATH. auditwheel has the last
 word on the tag, and leaves the library's name alone: C code finds it by that name.
 
---test installs what OUTPUT has with each PYTHON (tests/wheels) and builds nothing.
-
 The same sources give the same files: SOURCE_DATE_EPOCH is their date, by default that
-of the last commit. To be run by the Python of an environment that has
+of the last commit. --verify builds everything once more and compares; then each PYTHON
+tests its wheel (tests/wheels). To be run by the Python of an environment that has
 scripts/requirements-wheels.txt.
 """
 
@@ -25,11 +24,16 @@ import sys
 import tempfile
 
 import abi
+import ziglang
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ARCHIVE = ROOT / "target/lib/libcoloop.a"
 PLATFORM = f"manylinux_2_17_{platform.machine()}"
-ZIG = [sys.executable, "-m", "ziglang", "cc", "-target", f"{platform.machine()}-linux-gnu.2.17"]
+# Its program and not its module, which the Python that pip builds with does not have.
+ZIG = [
+    str(pathlib.Path(ziglang.__file__).parent / "zig"), "cc",
+    "-target", f"{platform.machine()}-linux-gnu.2.17",
+]
 
 
 def run(*command, **options):
@@ -107,13 +111,23 @@ def build(output, versions):
             )
             wheel.unlink()
         run(tool("twine"), "check", "--strict", *sorted(output.iterdir()), env=env)
-    for file in sorted(output.iterdir()):
-        print(f"{file.stat().st_size:>9} {file}")
+
+
+def verify(output, versions):
+    with tempfile.TemporaryDirectory() as again:
+        again = pathlib.Path(again)
+        build(again, versions)
+        for file in sorted(output.iterdir()):
+            if file.read_bytes() != (again / file.name).read_bytes():
+                sys.exit(f"{file.name} was different when it was built again")
+    for python in versions:
+        env = {**os.environ, "COLOOP_WHEELS": str(output)}
+        run(python, "-m", "unittest", "discover", "-s", ROOT / "tests/wheels", env=env)
 
 
 def main():
     parser = argparse.ArgumentParser(description="Source distribution and wheels.")
-    parser.add_argument("--test", action="store_true")
+    parser.add_argument("--verify", action="store_true")
     parser.add_argument("output", type=pathlib.Path)
     parser.add_argument("pythons", nargs="*")
     options = parser.parse_args()
@@ -121,11 +135,13 @@ def main():
     versions = options.pythons or list(pythons())
     if not versions:
         sys.exit("no CPython 3.11 or later is on PATH: name one")
-    if not options.test:
-        return build(output, versions)
-    for python in versions:
-        env = {**os.environ, "COLOOP_WHEELS": str(output)}
-        run(python, "-m", "unittest", "discover", "-s", ROOT / "tests/wheels", env=env)
+    # The steps have this environment's programs on their PATH.
+    versions = [shutil.which(name) or sys.exit(f"{name} was not found") for name in versions]
+    build(output, versions)
+    if options.verify:
+        verify(output, versions)
+    for file in sorted(output.iterdir()):
+        print(f"{file.stat().st_size:>9} {file}")
 
 
 if __name__ == "__main__":

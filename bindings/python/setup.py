@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 
+import setuptools
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
@@ -23,7 +24,7 @@ from setuptools.command.sdist import sdist
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE / "rust" if (HERE / "rust").exists() else HERE.parent.parent
 LIBRARY = "libcoloop.so.0"
-LICENSES = ["LICENSE-APACHE", "LICENSE-MIT"]
+LICENSES = ["LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY"]
 # What building the library and this package needs of the repository.
 SOURCES = [
     "Cargo.toml", "Cargo.lock", "build.rs", "README.md", *LICENSES, "src", "include",
@@ -33,6 +34,8 @@ if not (ROOT / "Cargo.toml").exists():
     sys.exit("coloop: the library's source is missing: build in a clone of the repository")
 ABOUT = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)
 assert ABOUT is not None
+# Since setuptools 77; Debian 12 has 66.
+LICENSE_FIELD = "license_expression" if int(setuptools.__version__.split(".")[0]) >= 77 else "license"
 # Where setuptools finds them; they belong into what is built.
 for name in LICENSES:
     shutil.copy(ROOT / name, HERE / name)
@@ -127,6 +130,7 @@ class Build(build_ext):
 
 setup(
     version=ABOUT[1],
+    **{LICENSE_FIELD: "Apache-2.0 OR MIT"},
     packages=["coloop"],
     package_data={"coloop": ["py.typed", "*.pyi"]},
     ext_modules=[

@@ -89,7 +89,8 @@ public:
         detail::check(loop_executor_shutdown(executor_, flags, detail::to_timeout(timeout)), sink...);
     }
     // Waits for everything. Python: executor.shutdown().
-    template <class... Sink> void shutdown(Sink &...sink) const noexcept(detail::quiet<Sink...>) {
+    template <class... Sink, class = std::enable_if_t<detail::are_sinks<Sink...>>>
+    void shutdown(Sink &...sink) const noexcept(detail::quiet<Sink...>) {
         shutdown(LOOP_EXECUTOR_WAIT, no_timeout, sink...);
     }
     template <class... Sink> void reinit_after_fork(Sink &...sink) const noexcept(detail::quiet<Sink...>) {

@@ -35,7 +35,8 @@ namespace detail {
 
 template <class T>
 inline constexpr bool result_in_pointer =
-    std::is_pointer_v<T> || ((std::is_integral_v<T> || std::is_enum_v<T>) && sizeof(T) <= sizeof(void *));
+    (std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>) ||
+    ((std::is_integral_v<T> || std::is_enum_v<T>) && sizeof(T) <= sizeof(void *));
 
 template <class T> struct plain_result {
     using reference = T;

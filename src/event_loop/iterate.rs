@@ -182,7 +182,12 @@ impl EventLoop {
     /// When the wait must end on `CLOCK_MONOTONIC`, if the next timer limits it
     /// and no slack was allowed.
     fn precise_end(&self, timeout_ns: i64) -> Option<u64> {
-        let may_slip = self.timer_slack_ns != 0 || timeout_ns < SHORT_WAIT;
+        if timeout_ns < SHORT_WAIT { None } else { self.timer_end(timeout_ns) }
+    }
+
+    /// The same, however short the wait is.
+    pub(super) fn timer_end(&self, timeout_ns: i64) -> Option<u64> {
+        let may_slip = self.timer_slack_ns != 0 || timeout_ns <= 0;
         if may_slip || !matches!(self.clock, Clock::Monotonic) {
             return None;
         }

@@ -75,6 +75,10 @@ class Symbols(unittest.TestCase):
     def test_the_library_loaded_at_run_time(self):
         self.same(loaded_at_run_time(), "coloop/dynamic.h")
 
+    def test_debians_list(self):
+        text = (ROOT / "debian/libcoloop0.symbols").read_text()
+        self.same(re.findall(r"^ ((?:loop|policy|coloop)_\w+)@COLOOP_", text, re.M), "debian/libcoloop0.symbols")
+
     def test_ctypes(self):
         self.same(ctypes_abi.FUNCTIONS, "coloop.ctypes_abi")
 

@@ -70,7 +70,7 @@ static int fail_shared(ExportObject *self, PyObject *exception) {
     code = loop_future_set_exception_data(self->shared, code, text, Py_NewRef(exception),
                                           release_object);
     Py_DECREF(answer);
-    return failed(NULL, code) ? -1 : 0;
+    return failed(code) ? -1 : 0;
 }
 
 /* The asyncio future is done: so is C's now. */
@@ -86,7 +86,7 @@ static void export_end(ExportObject *self) {
         PyObject *exception = PyObject_CallMethodNoArgs(future, self->state->s_exception);
         if (exception == Py_None) {
             PyObject *result = PyObject_CallMethodNoArgs(future, self->state->s_result);
-            ended = result && !failed(NULL, loop_future_set_result(self->shared, result,
+            ended = result && !failed(loop_future_set_result(self->shared, result,
                                                                    release_object))
                 ? 0
                 : -1;

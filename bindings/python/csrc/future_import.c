@@ -85,7 +85,7 @@ static int end(ImportObject *self, PyObject *waiter) {
         value = failure(state, self->future, code, text);
         method = state->s_set_exception;
     } else {
-        failed(NULL, failure_or);
+        failed(failure_or);
     }
     if (!value) {
         value = exception_take();
@@ -160,7 +160,7 @@ PyObject *import_future(PyObject *module, PyObject *given) {
     loop_future_t *future = given_pointer(given, FUTURE_CAPSULE);
     if (!future) return NULL;
     int done = loop_future_done(future);
-    if (failed(NULL, done)) return NULL;
+    if (failed(done)) return NULL;
     PyObject *key = PyLong_FromVoidPtr(future);
     if (!key) return NULL;
     PyObject *known = PyDict_GetItemWithError(state->imports, key);
@@ -194,13 +194,13 @@ PyObject *import_future(PyObject *module, PyObject *given) {
 /* add(waiter): ends as C's future does; at once if that is done. */
 static PyObject *import_add(ImportObject *self, PyObject *waiter) {
     int done = loop_future_done(self->future);
-    if (failed(NULL, done)) return NULL;
+    if (failed(done)) return NULL;
     if (!done && !self->listening) {
         if (loop_check_open(self->loop) < 0) return NULL;
         self->listening = 1;
         int code = loop_future_add_done_callback(self->future, on_done, Py_NewRef(self),
                                                  stop_listening);
-        if (failed(NULL, code)) return NULL;
+        if (failed(code)) return NULL;
     }
     if (!self->waiters && !(self->waiters = PyList_New(0))) return NULL;
     if (PyList_Append(self->waiters, waiter) < 0) return NULL;
@@ -226,7 +226,7 @@ static PyObject *import_cancel(ImportObject *self, PyObject *args) {
     if (taken >= 0 && loop_future_done(self->future) == 1) end_waiters(self);
     Py_DECREF(self);
     if (taken == LOOP_ECLOSED) Py_RETURN_NONE;
-    if (failed(NULL, taken)) return NULL;
+    if (failed(taken)) return NULL;
     return PyBool_FromLong(taken);
 }
 

@@ -37,7 +37,8 @@ public:
         bool await_ready() const noexcept { return false; }
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
-            return ended.promise().awaited_by_;
+            const promise_base &promise = ended.promise();
+            return promise.driver_->transfer(promise.awaited_by_);
         }
         void await_resume() const noexcept {}
     };
@@ -133,8 +134,9 @@ private:
         bool await_ready() const noexcept { return !awaited_; }
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaited_by) const noexcept {
-            awaited_.frame_.promise().begin(detail::driver_of(awaited_by), awaited_by);
-            return awaited_.frame_;
+            detail::driver &driver = detail::driver_of(awaited_by);
+            awaited_.frame_.promise().begin(driver, awaited_by);
+            return driver.transfer(awaited_.frame_);
         }
         T await_resume() const { return awaited_.take(); }
 
