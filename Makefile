@@ -16,6 +16,7 @@
 CARGO  ?= cargo
 PYTHON ?= python3
 CC     ?= cc
+CXX    ?= c++
 CFLAGS ?= -O2 -g
 LIB    := target/lib
 VENV   := .venv
@@ -40,6 +41,7 @@ TESTS := \
     test-header \
     test-abi \
     test-c \
+    test-cpp \
     test-python \
     test-cpython \
     test-asyncio test-asyncio-debug \
@@ -141,6 +143,32 @@ test-c: target/tests/c
 	$(PYTHON) tests/c/run.py target/tests/c
 	$(PYTHON) tests/c/run.py --valgrind target/tests/c
 
+# The C++ headers: every compiler and standard; then the tests, plain and with the
+# sanitizers of addresses and undefined behaviour.
+CPP_TESTS := $(filter-out tests/cpp/sync_%,$(wildcard tests/cpp/*.cpp))
+CPP_HEADERS := $(wildcard tests/cpp/*.hpp include/*.hpp include/coloop/*.hpp include/coloop/task/*.hpp) include/coloop.h
+CPP_FLAGS := -std=c++17 -Wall -Wextra -pedantic -Werror -Wconversion -Wshadow -Iinclude -pthread
+# Coroutines are C++20.
+$(foreach kind,plain sanitized,target/tests/cpp/$(kind)/task_%.o): CPP_FLAGS += -std=c++20
+target/tests/cpp/sanitized/%: CPP_FLAGS += -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
+
+define cpp_test
+target/tests/cpp/$(1)/%.o: tests/cpp/%.cpp $$(CPP_HEADERS)
+	@mkdir -p $$(@D)
+	$$(CXX) $$(CPP_FLAGS) -c $$< -o $$@
+
+target/tests/cpp/$(1)/test: $(CPP_TESTS:tests/cpp/%.cpp=target/tests/cpp/$(1)/%.o) $(LIB)/libcoloop.so
+	$$(CXX) $$(CPP_FLAGS) $$(filter %.o,$$^) -o $$@ $$(LINK)
+endef
+$(foreach kind,plain sanitized,$(eval $(call cpp_test,$(kind))))
+
+test-cpp: $(LIB)/libcoloop.so
+	scripts/setup.sh cpp
+	tests/cpp/headers/check.sh $(LIB)
+	$(MAKE) --no-print-directory -j $$(nproc) target/tests/cpp/plain/test target/tests/cpp/sanitized/test
+	timeout 300 target/tests/cpp/plain/test
+	timeout 300 target/tests/cpp/sanitized/test
+
 test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v
 
@@ -171,32 +199,34 @@ target/tests/peer: tests/peers/peer.c include/coloop.h $(LIB)/libcoloop.so
 test-peers: $(VENV)/.installed-$(TAG) target/tests/peer
 	COLOOP_PEER=target/tests/peer $(VENV)/bin/python -m unittest discover -s tests/peers -v
 
-# The adapters for other libraries, against real servers.
+# The adapters that put other libraries on a loop: as headers, then against real servers.
 ADAPTERS := hiredis curl libpq cares
-ADAPTER_LINK = -I$(shell pg_config --includedir) $(LINK) -l$(patsubst lib%,%,$*)
-ADAPTER_HEADERS := $(wildcard include/coloop/adapters/*.h) include/coloop.h
+ADAPTER_HEADERS := $(addprefix include/coloop/adapters/,operation.h watch.h hiredis.h curl.h libpq.h \
+                     libpq_command.h libpq_connection.h cares.h) include/coloop.h
+ADAPTER_TOOLS := tests/c/main.c tests/c/failing_memory.c
+ADAPTER_LINK = -I$$(pg_config --includedir) $(LINK) -l$(patsubst lib%,%,$*)
 
-target/tests/adapters/%: tests/adapters/%.c $(wildcard tests/adapters/*.h) tests/c/main.c tests/c/test.h \
-        $(ADAPTER_HEADERS) $(VENV)/.adapters $(LIB)/libcoloop.so
-	@mkdir -p $(@D)
-	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $< tests/c/main.c -o $@ $(ADAPTER_LINK)
+target/tests/adapters/%: tests/adapters/%.c $(wildcard tests/adapters/*.h) $(ADAPTER_TOOLS) tests/c/test.h \
+        $(ADAPTER_HEADERS) target/tests/adapters/.installed $(LIB)/libcoloop.so
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $< $(ADAPTER_TOOLS) -o $@ $(ADAPTER_LINK)
 
-target/tests/adapters/example-%: examples/adapters/%.c $(ADAPTER_HEADERS) $(VENV)/.adapters $(LIB)/libcoloop.so
-	@mkdir -p $(@D)
+target/tests/adapters/example-%: examples/adapters/%.c $(ADAPTER_HEADERS) target/tests/adapters/.installed \
+        $(LIB)/libcoloop.so
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(ADAPTER_LINK)
+
+target/tests/adapters/.installed: scripts/setup.sh
+	scripts/setup.sh adapters
+	@mkdir -p $(@D)
+	touch $@
 
 test-adapters: $(addprefix target/tests/adapters/,$(ADAPTERS) $(ADAPTERS:%=example-%))
 	tests/adapters/check_headers.sh
 	$(PYTHON) tests/adapters/with_servers.py target/tests/adapters
 
-$(VENV)/.adapters: scripts/setup.sh | $(VENV)/.installed-$(TAG)
-	scripts/setup.sh adapters
-	touch $@
-
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
 
-test-samples: $(VENV)/.coloop-$(TAG) $(LIB)/libcoloop.so
+test-samples: $(VENV)/.coloop-$(TAG) all
 	$(VENV)/bin/python tests/samples.py $(LIB)
 
 # All about the site that needs no mdBook, which takes minutes to build.
@@ -222,6 +252,7 @@ test-install: all $(LIB)/native-static-libs
 
 test-examples: $(LIB)/libcoloop.so
 	$(PYTHON) tests/examples.py $(LIB)
+	$(PYTHON) tests/examples.py $(LIB) examples/cpp
 
 # The adapters that put a loop into GLib's and libuv's: as headers, then at work,
 # with gcc's sanitizers.

@@ -2121,7 +2121,10 @@ int loop_next_deadline(struct loop_t *loop, uint64_t *ret_when);
  * Step one of a turn made by a host: how long it may wait on loop_backend_fd,
  * in *ret_timeout_ns: nanoseconds, 0 for not at all, -1 for ever. From then on
  * a post, or a nearer deadline, makes the descriptor readable and calls the
- * wake hook. Errors as loop_run_forever. [loop thread], not inside a callback.
+ * wake hook. When the time is over, it is readable as well where the system can
+ * do that (not with timer_slack_ns or a clock of the host's): a host that counts
+ * in milliseconds, rounded up, is not late then.
+ * Errors as loop_run_forever. [loop thread], not inside a callback.
  */
 int loop_prepare(struct loop_t *loop, int64_t *ret_timeout_ns);
 
@@ -2439,6 +2442,15 @@ int loop_future_set_exception_data(struct loop_future_t *future,
                                    loop_destroy_t destroy);
 
 /**
+ * Finishes the future with the failure of `failed`, a done future of the same
+ * loop: both have the same text and data then, which end with the last of them.
+ * LOOP_EINVALID_STATE also if that has not failed, LOOP_EWRONG_LOOP. Others as
+ * loop_future_set_result.
+ */
+int loop_future_set_exception_of(struct loop_future_t *future,
+                                 struct loop_future_t *failed);
+
+/**
  * Cancels the future: 1 if it is or will be cancelled, 0 if it is done already
  * or refuses. `message` (copied) may be NULL. What worked on it lets go before
  * this returns: descriptors are unregistered, queued jobs are dropped. A task
@@ -2582,6 +2594,15 @@ int loop_task_fail_data(struct loop_task_t *task,
                         const char *message,
                         void *data,
                         loop_destroy_t destroy);
+
+/**
+ * For a step: the task's failure is that of `failed`, a done future of its loop,
+ * with its text and data: an exception that another language raised goes on as
+ * what it was. Returns what the step then returns: the code of the failure;
+ * LOOP_EINVALID_STATE outside a step or if that has not failed;
+ * LOOP_EWRONG_LOOP. [loop thread]
+ */
+int loop_task_fail_of(struct loop_task_t *task, struct loop_future_t *failed);
 
 /**
  * Asks the task to end: what it awaits is cancelled, or its next step gets
@@ -2737,6 +2758,12 @@ int loop_task_group_errors(struct loop_task_group_t *group,
  * group. [loop thread]
  */
 void *loop_task_group_error_data(struct loop_task_group_t *group, size_t index);
+
+/**
+ * The destructor that came with that: see loop_future_get_destroy. [loop thread]
+ */
+loop_destroy_t loop_task_group_error_destroy(struct loop_task_group_t *group,
+                                             size_t index);
 
 /**
  * A future of the results of `count` futures, in their order, whatever order
@@ -2968,6 +2995,12 @@ int loop_cfuture_set_exception_data(struct loop_cfuture_t *cfuture,
  * [any thread]
  */
 void *loop_cfuture_exception_data(struct loop_cfuture_t *cfuture);
+
+/**
+ * The destructor that came with the result, or with what is attached to the
+ * failure: see loop_future_get_destroy. [any thread]
+ */
+loop_destroy_t loop_cfuture_get_destroy(struct loop_cfuture_t *cfuture);
 
 /**
  * Calls `callback` when it is done: now, if it is; else on the thread that ends

@@ -71,6 +71,11 @@ languages)
     need nodejs node --version
     need npm npm --version
     ;;
+cpp)
+    need g++ g++ --version
+    need clang clang++ --version
+    need doctest-dev test -e /usr/include/doctest/doctest.h
+    ;;
 software)
     need wrk command -v wrk
     need redis-server command -v redis-server

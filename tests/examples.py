@@ -21,20 +21,24 @@ def expected_output(source):
 
 def main(library, examples="examples/c", *packages):
     root = pathlib.Path(__file__).resolve().parent.parent
-    flags = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-pedantic", "-Werror", "-g"]
+    warnings = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-g"]
+    compilers = {
+        ".c": [os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", *warnings],
+        ".cpp": [os.environ.get("CXX", "c++"), "-std=c++20", *warnings],
+    }
     link = [f"-I{root}/include", f"-L{library}", "-lcoloop", f"-Wl,-rpath,{os.path.abspath(library)}", "-pthread"]
     if packages:
         link += subprocess.run(["pkg-config", "--cflags", "--libs", *packages],
                                check=True, capture_output=True, text=True).stdout.split()
     failed = count = 0
     with tempfile.TemporaryDirectory() as scratch:
-        for path in sorted(root.joinpath(examples).glob("*.c")):
-            expected = expected_output(path.read_text())
+        for path in sorted(root.joinpath(examples).iterdir()):
+            expected = expected_output(path.read_text()) if path.suffix in compilers else None
             if expected is None:
                 continue
             count += 1
             program = pathlib.Path(scratch, path.stem)
-            subprocess.run([os.environ.get("CC", "cc"), *flags, str(path), "-o", str(program), *link], check=True)
+            subprocess.run([*compilers[path.suffix], str(path), "-o", str(program), *link], check=True)
             for prefix in ([], ["valgrind", "--quiet", "--leak-check=full", "--error-exitcode=99", "--fair-sched=yes"]):
                 result = subprocess.run([*prefix, str(program)], capture_output=True, text=True, timeout=120)
                 if result.returncode != 0 or result.stdout != expected:

@@ -56,7 +56,8 @@ public:
         return true;
     }
 
-    static decltype(auto) call(void *data, Args... args) {
+    // The result is a value: what is in the pointer is a copy for the call.
+    static auto call(void *data, Args... args) {
         if constexpr (in_pointer) {
             alignas(callable) unsigned char place[sizeof(callable)];
             std::memcpy(place, &data, sizeof place);

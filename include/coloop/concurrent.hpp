@@ -130,19 +130,19 @@ private:
         detail::check(loop_cfuture_result(cfuture_, detail::to_timeout(timeout), &result), sink);
         return result;
     }
+#if COLOOP_EXCEPTIONS
     void *outcome(nanoseconds timeout) const {
         void *result = nullptr;
         const int code = loop_cfuture_result(cfuture_, detail::to_timeout(timeout), &result);
-#if COLOOP_EXCEPTIONS
-        if (code < 0) {
-            const std::string text = loop_last_error();
-            detail::fail_as(code, text, loop_cfuture_exception_data(cfuture_));
-        }
-#else
-        detail::check(code);
-#endif
-        return result;
+        if (code >= 0) return result;
+        const std::string text = loop_last_error();
+        const void *const data = loop_cfuture_exception_data(cfuture_);
+        if (const auto own = detail::carried::of(data, loop_cfuture_get_destroy(cfuture_))) std::rethrow_exception(own);
+        detail::fail(code, text.c_str());
     }
+#else
+    void *outcome(nanoseconds timeout) const = delete;
+#endif
 
     loop_cfuture_t *cfuture_ = nullptr;
 };

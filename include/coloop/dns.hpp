@@ -60,9 +60,11 @@ future<addresses> loop_view::getaddrinfo(const char *host, const char *service, 
     detail::check(loop_getaddrinfo(loop_, host, service, &hints, detail::to_timeout(timeout), made.receive()), sink...);
     return made;
 }
+#if COLOOP_EXCEPTIONS
 inline future<addresses> loop_view::getaddrinfo(const char *host, const char *service) const {
     return getaddrinfo(host, service, addrinfo_hints(), no_timeout);
 }
+#endif
 
 // Looks up the name and the service of an address, with flags NI_... .
 // asyncio: loop.getnameinfo().

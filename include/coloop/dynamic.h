@@ -14,6 +14,7 @@
  * through a table that coloop_load fills. So nothing else changes: other files
  * of the program may include coloop.h or the C++ headers alone, in any order,
  * and need not know. It may be included in any number of files; one is enough.
+ * (In C++ with Microsoft's compiler, each file that calls coloop includes it.)
  *
  * The table belongs to one module, which is a program or a shared library: each
  * module that includes this file loads for itself, and all get the same
@@ -238,6 +239,8 @@
     F(int, loop_future_set_exception_data, (struct loop_future_t *future, int code, \
       const char *message, void *data, loop_destroy_t destroy), (future, code, message, \
       data, destroy), coloop_not_loaded(data, destroy)) \
+    F(int, loop_future_set_exception_of, (struct loop_future_t *future, \
+      struct loop_future_t *failed), (future, failed), -ENOSYS) \
     F(int, loop_future_cancel, (struct loop_future_t *future, const char *message), (future, \
       message), -ENOSYS) \
     F(int, loop_future_add_done_callback, (struct loop_future_t *future, \
@@ -273,6 +276,8 @@
     F(int, loop_task_fail_data, (struct loop_task_t *task, int code, const char *message, \
       void *data, loop_destroy_t destroy), (task, code, message, data, destroy), \
       coloop_not_loaded(data, destroy)) \
+    F(int, loop_task_fail_of, (struct loop_task_t *task, struct loop_future_t *failed), \
+      (task, failed), -ENOSYS) \
     F(int, loop_task_cancel, (struct loop_task_t *task, const char *message), (task, \
       message), -ENOSYS) \
     F(int, loop_task_uncancel, (struct loop_task_t *task), (task), -ENOSYS) \
@@ -310,6 +315,8 @@
       -ENOSYS) \
     F(void *, loop_task_group_error_data, (struct loop_task_group_t *group, size_t index), \
       (group, index), NULL) \
+    F(loop_destroy_t, loop_task_group_error_destroy, (struct loop_task_group_t *group, \
+      size_t index), (group, index), 0) \
     F(int, loop_gather, (struct loop_t *loop, struct loop_future_t *const *futures, \
       size_t count, uint32_t flags, struct loop_future_t **ret_future), (loop, futures, \
       count, flags, ret_future), -ENOSYS) \
@@ -363,6 +370,8 @@
       data, destroy), coloop_not_loaded(data, destroy)) \
     F(void *, loop_cfuture_exception_data, (struct loop_cfuture_t *cfuture), (cfuture), \
       NULL) \
+    F(loop_destroy_t, loop_cfuture_get_destroy, (struct loop_cfuture_t *cfuture), (cfuture), \
+      0) \
     F(int, loop_cfuture_add_done_callback, (struct loop_cfuture_t *cfuture, \
       loop_cfuture_callback_t callback, void *user_data, loop_destroy_t destroy), (cfuture, \
       callback, user_data, destroy), coloop_not_loaded(user_data, destroy)) \
@@ -785,7 +794,7 @@ static inline int coloop_load_functions(void *library, const char *path) {
     /* A pointer to a function has no conversion from void * in C. */
     memcpy(&functions, symbols, sizeof functions);
     if (!functions.coloop_version || !functions.coloop_version_number) {
-        snprintf(coloop_load_text, sizeof coloop_load_text, "%s is no coloop library: it has no %s",
+        snprintf(coloop_load_text, sizeof coloop_load_text, "%s is no library of coloop: it has no %s",
                  path, functions.coloop_version ? "coloop_version_number" : "coloop_version");
         return -ENOSYS;
     }
@@ -801,7 +810,7 @@ static inline int coloop_load_functions(void *library, const char *path) {
     }
     if (missing) {
         snprintf(coloop_load_text, sizeof coloop_load_text,
-                 "%s, version %s, has no %s, which the headers of this program, version %s, have",
+                 "%s is version %s and has no %s, which the headers of this program, version %s, have",
                  path, version, missing, COLOOP_HEADER_VERSION);
         return -ENOSYS;
     }
@@ -819,8 +828,9 @@ static inline int coloop_load_functions(void *library, const char *path) {
  *
  * -ENOENT when there is no such library or it cannot be loaded; -ENOSYS when it
  * is of another version (before 1.0: another minor version) or lacks a function.
- * coloop_load_error() has the text, and a later call tries again. [any thread],
- * also several at once, and in forked children.
+ * coloop_load_error() has the text, and a later call tries again; but a coloop of
+ * another version cannot be unloaded, and is what the process has from then on.
+ * [any thread], also several at once, and in forked children.
  */
 COLOOP_MODULE_FUNCTION int coloop_load(const char *path) {
     void *library;
@@ -838,7 +848,7 @@ COLOOP_MODULE_FUNCTION int coloop_load(const char *path) {
     }
     library = coloop_library_loaded();
     if (library) {
-        path = COLOOP_LIBRARY_NAME;
+        path = COLOOP_LIBRARY_NAME ", which this process has already,";
     } else {
         path = path ? path : COLOOP_LIBRARY_NAME;
         library = coloop_library_open(path);

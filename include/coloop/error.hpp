@@ -35,9 +35,6 @@ namespace coloop {
 
 namespace detail {
 
-// The code of exceptions that have none.
-inline constexpr int other_exception = LOOP_EINTERNAL;
-
 class category final : public std::error_category {
 public:
     const char *name() const noexcept override { return "coloop"; }
@@ -70,13 +67,13 @@ inline std::error_code make_error_code(int code) noexcept {
     return {code, error_category()};
 }
 
-// The other way round. Codes of other categories have no number here.
+// The other way round. Codes of other categories have no number: LOOP_EEXCEPTION.
 inline int error_number(const std::error_code &code) noexcept {
     if (!code) return 0;
     if (code.category() == error_category()) return code.value();
     const bool is_errno =
         code.category() == std::system_category() || code.category() == std::generic_category();
-    return is_errno && code.value() > 0 && code.value() < 1000 ? -code.value() : detail::other_exception;
+    return is_errno && code.value() > 0 && code.value() < 1000 ? -code.value() : LOOP_EEXCEPTION;
 }
 
 #if COLOOP_EXCEPTIONS

@@ -28,7 +28,7 @@ public:
     bool keep() noexcept {
         if (exception_) return false;
         exception_ = std::current_exception();
-        if (loop_interrupt(loop_, 1) < 0) loop_stop(loop_);
+        loop_interrupt(loop_, 1); // fails in a hook of loop_poll, which ends anyway
         return true;
     }
     void rethrow() {
@@ -69,9 +69,9 @@ template <class Use> auto describe(const std::exception_ptr &exception, Use use)
     } catch (const std::bad_alloc &error) {
         return use(described{-ENOMEM, error.what()});
     } catch (const std::exception &error) {
-        return use(described{other_exception, error.what()});
+        return use(described{LOOP_EEXCEPTION, error.what()});
     } catch (...) {
-        return use(described{other_exception, "a C++ exception of unknown type"});
+        return use(described{LOOP_EEXCEPTION, "a C++ exception of unknown type"});
     }
 }
 

@@ -3,93 +3,39 @@
 // How a C++ exception travels with a future's failure, and is known again.
 //
 // It is the data of loop_future_set_exception_data. Other languages leave data of their own
-// there, which nothing may look into; so a table has the addresses of all that is ours.
+// there, which nothing may look into: ours is known by its destructor. Two modules that have
+// different copies of that take each other's exceptions for a code and a text.
 #pragma once
 
 #include "exception.hpp"
 
 #if COLOOP_EXCEPTIONS
 
-#include <mutex>
 #include <string>
-#include <unordered_map>
-
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
 
 namespace coloop::detail {
 
 // The parameter keeps two different standard libraries in a process apart.
-template <class Standard> class COLOOP_VISIBLE failures {
-public:
-    // The exception as user data for a failure; NULL without memory. It ends by destroy().
-    static void *make(const std::exception_ptr &exception) noexcept {
-        try {
-            auto *made = new std::exception_ptr(exception);
-            try {
-                table &all = instance();
-                std::lock_guard lock(all.mutex);
-                all.known.emplace(made, made);
-                return made;
-            } catch (...) {
-                delete made;
-            }
-        } catch (const std::bad_alloc &) {
-        }
-        return nullptr;
-    }
+template <class Standard> struct COLOOP_VISIBLE carried_exception {
+    static void destroy(void *data) noexcept { delete static_cast<std::exception_ptr *>(data); }
 
-    static void destroy(void *data) noexcept {
-        table &all = instance();
-        {
-            std::lock_guard lock(all.mutex);
-            all.known.erase(data);
-        }
-        delete static_cast<std::exception_ptr *>(data);
-    }
-
-    // The exception behind a future's data; null if it is somebody else's.
-    static std::exception_ptr find(const void *data) noexcept {
-        if (!data) return nullptr;
-        table &all = instance();
-        std::lock_guard lock(all.mutex);
-        const auto found = all.known.find(data);
-        return found == all.known.end() ? nullptr : *found->second;
-    }
-
-private:
-    struct table {
-        std::mutex mutex;
-        std::unordered_map<const void *, std::exception_ptr *> known;
-    };
-
-    // Never destroyed: futures may outlive everything static.
-    static table &instance() {
-        static table *const all = make_table();
-        return *all;
-    }
-
-    // A forked child finds the table free and whole.
-    static table *make_table() {
-#if defined(__unix__) || defined(__APPLE__)
-        pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
-                       [] { instance().mutex.unlock(); });
-#endif
-        return new table;
+    // The exception behind a failure's data; null if that is somebody else's.
+    static std::exception_ptr of(const void *data, loop_destroy_t destructor) noexcept {
+        if (!data || destructor != loop_destroy_t(destroy)) return nullptr;
+        return *static_cast<const std::exception_ptr *>(data);
     }
 };
+using carried = carried_exception<std::string>;
 
-using exceptions = failures<std::string>;
-
-// Ends something with the exception as its failure: set(code, text, data, destroy), or, if
-// it was a cancellation, cancel(text). What that answers.
+// Ends something with the exception as its failure: set(code, text, data, destructor), or, if
+// it was a cancellation, cancel(text). What that answers. Without memory there is no data.
 template <class Set, class Cancel>
 int set_failure(const std::exception_ptr &exception, Set set, Cancel cancel) {
+    if (!exception) return set(0, nullptr, nullptr, nullptr); // refused in the library's words
     return describe(exception, [&](described failure) {
         if (failure.code == LOOP_ECANCELLED) return cancel(failure.text);
-        void *data = exceptions::make(exception);
-        return set(failure.code, failure.text, data, data ? loop_destroy_t(exceptions::destroy) : nullptr);
+        void *const data = new (std::nothrow) std::exception_ptr(exception);
+        return set(failure.code, failure.text, data, data ? loop_destroy_t(carried::destroy) : nullptr);
     });
 }
 

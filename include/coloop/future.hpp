@@ -19,10 +19,9 @@ namespace detail {
 
 #if COLOOP_EXCEPTIONS
 
-// Throws how a future ended that has failed with `code`, or how a call failed that asked.
-[[noreturn]] inline void fail_as(int code, const std::string &text, const void *data) {
-    if (const std::exception_ptr own = exceptions::find(data)) std::rethrow_exception(own);
-    fail(code, text.c_str());
+// The exception that a future ended with; null if it is of no C++.
+inline std::exception_ptr exception_of(loop_future_t *future) noexcept {
+    return carried::of(loop_future_exception_data(future), loop_future_get_destroy(future));
 }
 
 inline int check_outcome(loop_future_t *future, int code) {
@@ -31,7 +30,8 @@ inline int check_outcome(loop_future_t *future, int code) {
     // An error of the call that happens to be like the future's failure says as much.
     int failure = 0;
     const bool is_failure = loop_future_exception(future, &failure, nullptr) == 1 && failure == code;
-    fail_as(code, text, is_failure ? loop_future_exception_data(future) : nullptr);
+    if (const std::exception_ptr own = is_failure ? exception_of(future) : nullptr) std::rethrow_exception(own);
+    fail(code, text.c_str());
 }
 
 #else
@@ -92,7 +92,8 @@ public:
         return detail::check(loop_future_cancelled(future_), sink...) == 1;
     }
     // True if it is or will be cancelled. What works on it has let go when this returns.
-    template <class... Sink> bool cancel(Sink &...sink) const noexcept(detail::quiet<Sink...>) {
+    template <class... Sink, class = std::enable_if_t<detail::are_sinks<Sink...>>>
+    bool cancel(Sink &...sink) const noexcept(detail::quiet<Sink...>) {
         return detail::check(loop_future_cancel(future_, nullptr), sink...) == 1;
     }
     template <class... Sink> bool cancel(const char *message, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
@@ -110,8 +111,8 @@ public:
     // Ends it with a failure: a negative code and a text (NULL: that of the code).
     template <class... Sink>
     void set_exception(int code, const char *text, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
-        const int answer =
-            code == LOOP_ECANCELLED ? refused(loop_future_cancel(future_, text)) : loop_future_set_exception(future_, code, text);
+        const int answer = code == LOOP_ECANCELLED ? refused(loop_future_cancel(future_, text))
+                                                   : loop_future_set_exception(future_, code, text);
         detail::check(answer, sink...);
     }
 
@@ -131,7 +132,7 @@ public:
         int code = 0;
         const char *text = nullptr;
         if (detail::check(loop_future_exception(future_, &code, &text)) == 0) return nullptr;
-        if (std::exception_ptr own = detail::exceptions::find(loop_future_exception_data(future_))) return own;
+        if (std::exception_ptr own = detail::exception_of(future_)) return own;
         return std::make_exception_ptr(coloop::error(code, text));
     }
 #endif

@@ -277,7 +277,7 @@ public:
     // Connections: server.hpp, transport.hpp.
     template <class Factory, class... Sink>
     future<server> create_server(const server_options &options, Factory &&factory, Sink &...sink) const;
-    template <class Factory, class... Sink>
+    template <class Factory, class... Sink, class = std::enable_if_t<detail::are_sinks<Sink...>>>
     future<server> create_unix_server(const char *path, Factory &&factory, Sink &...sink) const;
     template <class Factory, class... Sink>
     future<server> create_unix_server(const char *path, int backlog, std::uint32_t flags, Factory &&factory,
@@ -321,7 +321,9 @@ public:
     template <class... Sink>
     future<addresses> getaddrinfo(const char *host, const char *service, const addrinfo_hints &hints, nanoseconds timeout,
                                   Sink &...sink) const noexcept(detail::quiet<Sink...>);
+#if COLOOP_EXCEPTIONS
     future<addresses> getaddrinfo(const char *host, const char *service) const;
+#endif
     template <class... Sink>
     future<name_info> getnameinfo(const socket_address &address, int flags, nanoseconds timeout, Sink &...sink) const
         noexcept(detail::quiet<Sink...>);

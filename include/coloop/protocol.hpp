@@ -140,7 +140,7 @@ template <class Held> struct stream_calls : base_calls<Held> {
     }
     static int get_buffer(loop_transport_t *transport, std::size_t hint, void **ret_buffer, std::size_t *ret_size,
                           void *data) noexcept {
-        int code = LOOP_EINTERNAL;
+        int code = LOOP_EEXCEPTION;
         receiving(transport, [&] {
             const buffer given = Held::get(data).buffered()->get_buffer(hint);
             *ret_buffer = given.data;

@@ -23,7 +23,10 @@ template <class T, class Enable = void> struct result_traits {
     using pointer = T *;
 
     template <class... Values> static void *store(Values &&...values) { return new T(std::forward<Values>(values)...); }
-    template <class Value> static void *quiet_store(Value &&value) { return new (std::nothrow) T(std::forward<Value>(value)); }
+    // NULL without memory.
+    template <class Value> static void *quiet_store(Value &&value) {
+        return new (std::nothrow) T(std::forward<Value>(value));
+    }
     static void destroy(void *result) noexcept { delete static_cast<T *>(result); }
     static constexpr bool destroys = true;
 
@@ -35,7 +38,8 @@ namespace detail {
 
 template <class T>
 inline constexpr bool result_in_pointer =
-    std::is_pointer_v<T> || ((std::is_integral_v<T> || std::is_enum_v<T>) && sizeof(T) <= sizeof(void *));
+    (std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>) ||
+    ((std::is_integral_v<T> || std::is_enum_v<T>) && sizeof(T) <= sizeof(void *));
 
 template <class T> struct plain_result {
     using reference = T;

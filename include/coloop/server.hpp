@@ -118,7 +118,7 @@ int make_protocol(loop_t *loop, void *factory_data, const loop_protocol_t **ret_
     using call = user_data<Factory>;
     using held = detail::held<protocol, std::decay_t<decltype(call::call(factory_data))>>;
     static const loop_protocol_t tables[] = {stream_calls<held>::table(false), stream_calls<held>::table(true)};
-    int code = LOOP_EINTERNAL;
+    int code = LOOP_EEXCEPTION;
     guarded(loop, [&] {
         auto made = call::call(factory_data);
         code = LOOP_EINVAL;
@@ -145,7 +145,7 @@ future<server> loop_view::create_server(const server_options &options, Factory &
 }
 
 // The same with a UNIX socket; '@' begins an abstract name. asyncio: loop.create_unix_server().
-template <class Factory, class... Sink>
+template <class Factory, class... Sink, class>
 future<server> loop_view::create_unix_server(const char *path, Factory &&factory, Sink &...sink) const {
     return create_unix_server(path, 0, 0, std::forward<Factory>(factory), sink...);
 }

@@ -146,7 +146,8 @@ public:
     void sendto(std::string_view data, const socket_address &address, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
         detail::check(loop_transport_sendto(transport_, data.data(), data.size(), address.data(), address.size()), sink...);
     }
-    template <class... Sink> void sendto(std::string_view data, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
+    template <class... Sink, class = std::enable_if_t<detail::are_sinks<Sink...>>>
+    void sendto(std::string_view data, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
         detail::check(loop_transport_sendto(transport_, data.data(), data.size(), nullptr, 0), sink...);
     }
 

@@ -27,6 +27,8 @@ _LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\\n]|\\.)'", re.S)
 _ACCESS = re.compile(r"(public|private|protected):")
 _HEAD = re.compile(r"(?P<template>template\s*<.*>\s*|typedef\s+)?(?P<key>class|struct|union|enum(?:\s+class)?)\s+"
                    r"(?:(?:COLOOP_\w+|\[\[.*?\]\]|alignas\(\w+\))\s+)*(?P<name>\w+(?:<.*>)?)\b", re.S)
+# The head of a requires-expression, up to its brace.
+_REQUIRES = re.compile(r"\brequires\s*(\((?:[^()]|\([^()]*\))*\)\s*)?$")
 _OPEN, _CLOSE = "([{", ")]}"
 
 
@@ -66,7 +68,7 @@ def _declaration(text, place):
         elif text[place] == "{":
             head = text[start:place]
             # x{1} and requires { ... } belong to what is declared.
-            if re.search(r"[\w>]$", head) or re.search(r"\brequires\s*(\(.*\)\s*)?$", head, re.S):
+            if re.search(r"[\w>]$", head) or _REQUIRES.search(head):
                 place = _balanced(text, place)
                 continue
             end = _balanced(text, place)
@@ -103,7 +105,8 @@ def _signature(head):
 def _name(signature):
     """What a declaration declares: a name of its own scope, with the class before it if that is named."""
     text = re.sub(r"^(template\s*<(?:[^<>]|<(?:[^<>]|<[^<>]*>)*>)*>\s*)+", "", signature)
-    text = re.sub(r"^requires\s.*?(?=\b(?:auto|void|bool|int)\b)", "", text)
+    if match := re.match(r"requires\s*(?=\()", text):
+        text = text[_balanced(text, match.end()):].strip()
     if match := re.match(r"using (\w+) =|concept (\w+)", text):
         return match[1] or match[2], "alias"
     if match := re.match(r"[\w:<>*&, ]*?(\w+)(?:\[\w*\])? =", text):

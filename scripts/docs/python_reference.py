@@ -38,39 +38,54 @@ def _doc(thing, name):
     return text
 
 
-def _members(node, thing, owner, seen):
-    for item in node.body:
-        if isinstance(item, ast.FunctionDef) and _public(item.name) and item.name not in seen and item.name != "__init__":
-            seen.add(item.name)
-            yield _entry(f"{owner}.{item.name}", _signature(item, owner),
-                         _doc(inspect.getattr_static(thing, item.name), f"{owner}.{item.name}"), 3)
+def _groups(body):
+    """The functions of a scope, overloads together, each group with its name."""
+    groups = {}
+    for item in body:
+        if isinstance(item, ast.FunctionDef) and _public(item.name) and item.name != "__init__":
+            groups.setdefault(item.name, []).append(item)
+    return groups.items()
+
+
+def _functions(body, thing, owner, level, seen):
+    """An entry for each function of a scope that is not in `seen`."""
+    lines = []
+    for name, group in _groups(body):
+        if name not in seen:
+            seen.add(name)
+            signatures = "\n".join(_signature(item, owner) for item in group)
+            lines += _entry(f"{owner}.{name}", signatures, _doc(inspect.getattr_static(thing, name), f"{owner}.{name}"), level)
+    return lines
+
+
+def _class(node, thing, natives, native):
+    """A class: how it is made, its attributes, its methods, and those of its native half."""
+    made = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
+    head = [_signature(made[0], f"coloop.{node.name}") if made else f"class coloop.{node.name}"]
+    head += [f"{node.name}.{ast.unparse(item)}" for item in node.body if isinstance(item, ast.AnnAssign)]
+    lines, seen = _entry(f"coloop.{node.name}", "\n".join(head), _doc(thing, node.name), 2), set()
+    lines += _functions(node.body, thing, node.name, 3, seen)
+    for base in node.bases:
+        name = ast.unparse(base).removeprefix("_coloop.")
+        if name in natives:
+            lines += _functions(natives[name].body, getattr(native, name), node.name, 3, seen)
+    return lines
 
 
 def write(root, path):
     """Writes the page. What the stubs name must be in the package, with a docstring."""
     package = root / "bindings/python/coloop"
     trees = {module: ast.parse((package / file).read_text()) for module, file in STUBS.items()}
-    classes = {node.name: node for node in trees["coloop._coloop"].body if isinstance(node, ast.ClassDef)}
+    natives = {node.name: node for node in trees["coloop._coloop"].body if isinstance(node, ast.ClassDef)}
     coloop = importlib.import_module("coloop")
     native = importlib.import_module("coloop._coloop")
     lines = ["# Python reference", "",
              "Made from the package's stubs and docstrings. [From Python](../python.md) explains and shows them.", "",
              "What an `EventLoop` has beside this is that of `asyncio.SelectorEventLoop`, in the words of Python's own "
-             "documentation.", ""]
-    functions, loops = ["## Functions", ""], []
+             "documentation.", "", "## Functions", ""]
+    lines += _functions(trees["coloop"].body, coloop, "coloop", 3, set())
     for node in trees["coloop"].body:
-        if isinstance(node, ast.FunctionDef) and _public(node.name):
-            name = f"coloop.{node.name}"
-            functions += _entry(name, _signature(node, "coloop"), _doc(getattr(coloop, node.name), name), 3)
-        elif isinstance(node, ast.ClassDef):
-            thing, seen = getattr(coloop, node.name), set()
-            made = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
-            signature = _signature(made[0], f"coloop.{node.name}") if made else f"class coloop.{node.name}"
-            loops += _entry(f"coloop.{node.name}", signature, _doc(thing, node.name), 2)
-            for base in node.bases:
-                native_name = ast.unparse(base).removeprefix("_coloop.")
-                if native_name in classes:
-                    for entry in _members(classes[native_name], getattr(native, native_name), node.name, seen):
-                        loops += entry
+        if isinstance(node, ast.ClassDef) and _public(node.name):
+            lines += _class(node, getattr(coloop, node.name), natives, native)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines + functions + loops))
+    path.write_text("\n".join(lines))

@@ -33,6 +33,12 @@ impl EventLoop {
         if limit != 0 && (!self.inbox().prepare_sleep(Wake::Host) || self.wakeup.take_requests()) {
             limit = 0;
         }
+        if let Some(until) = self.timer_end(limit)
+            && let Some(reactor) = &mut access.core().reactor
+        {
+            // Most hosts count in milliseconds.
+            reactor.set_deadline(until);
+        }
         let core = access.core();
         core.armed = match limit {
             0 => None,

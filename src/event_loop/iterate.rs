@@ -135,10 +135,12 @@ impl EventLoop {
     /// Yields whether the clock was read after it.
     fn wait_blocking(&self, timeout_ns: i64, generation: u64) -> Result<bool> {
         self.ensure_reactor()?;
-        if !self.inbox().prepare_sleep(Wake::Loop) || self.wakeup.take_requests() {
+        if !self.inbox().prepare_sleep(Wake::Loop) {
             self.inbox().awake();
             return self.gather_events(0, None).map(|()| false);
         }
+        // Woken before it sleeps: it does not, but the hooks look what it was woken for.
+        let mut timeout_ns = if self.wakeup.take_requests() { 0 } else { timeout_ns };
         let hooks = self.core_of_run().hooks.wait.clone();
         let call = |hook: Option<super::LoopHookFn>| {
             if let (Some(hook), Some(hooks)) = (hook, &hooks) {
@@ -146,7 +148,6 @@ impl EventLoop {
                 unsafe { hook(self, hooks.user_data.get()) }
             }
         };
-        let mut timeout_ns = timeout_ns;
         self.waiting.store(true, Relaxed);
         if let Some(before) = hooks.as_ref().and_then(|hooks| hooks.before) {
             call(Some(before));
@@ -182,7 +183,12 @@ impl EventLoop {
     /// When the wait must end on `CLOCK_MONOTONIC`, if the next timer limits it
     /// and no slack was allowed.
     fn precise_end(&self, timeout_ns: i64) -> Option<u64> {
-        let may_slip = self.timer_slack_ns != 0 || timeout_ns < SHORT_WAIT;
+        if timeout_ns < SHORT_WAIT { None } else { self.timer_end(timeout_ns) }
+    }
+
+    /// The same, however short the wait is.
+    pub(super) fn timer_end(&self, timeout_ns: i64) -> Option<u64> {
+        let may_slip = self.timer_slack_ns != 0 || timeout_ns <= 0;
         if may_slip || !matches!(self.clock, Clock::Monotonic) {
             return None;
         }

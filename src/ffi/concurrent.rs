@@ -245,6 +245,15 @@ pub unsafe extern "C" fn loop_cfuture_exception_data(cfuture: *mut loop_cfuture_
     })
 }
 
+/// The destructor that came with the result, or with what is attached to the
+/// failure: see loop_future_get_destroy. [any thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_cfuture_get_destroy(cfuture: *mut loop_cfuture_t) -> loop_destroy_t {
+    guard_or(None, || {
+        Ok(unsafe { self::cfuture(cfuture)? }.end()?.as_ref().and_then(End::destroy_fn))
+    })
+}
+
 /// Calls `callback` when it is done: now, if it is; else on the thread that ends
 /// it. `destroy` runs exactly once, also when this call fails. LOOP_EINVAL,
 /// LOOP_EFORKED, -ENOMEM. [any thread]
@@ -298,6 +307,7 @@ versioned!(
     "loop_cfuture_set_exception",
     "loop_cfuture_set_exception_data",
     "loop_cfuture_exception_data",
+    "loop_cfuture_get_destroy",
     "loop_cfuture_add_done_callback",
     "loop_wrap_cfuture",
 );

@@ -45,7 +45,10 @@ pub unsafe extern "C" fn loop_next_deadline(r#loop: *mut loop_t, ret_when: *mut 
 /// Step one of a turn made by a host: how long it may wait on loop_backend_fd,
 /// in *ret_timeout_ns: nanoseconds, 0 for not at all, -1 for ever. From then on
 /// a post, or a nearer deadline, makes the descriptor readable and calls the
-/// wake hook. Errors as loop_run_forever. [loop thread], not inside a callback.
+/// wake hook. When the time is over, it is readable as well where the system can
+/// do that (not with timer_slack_ns or a clock of the host's): a host that counts
+/// in milliseconds, rounded up, is not late then.
+/// Errors as loop_run_forever. [loop thread], not inside a callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_prepare(r#loop: *mut loop_t, ret_timeout_ns: *mut i64) -> c_int {
     guard(|| {

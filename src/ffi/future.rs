@@ -325,6 +325,22 @@ pub unsafe extern "C" fn loop_future_set_exception_data(
     })
 }
 
+/// Finishes the future with the failure of `failed`, a done future of the same
+/// loop: both have the same text and data then, which end with the last of them.
+/// LOOP_EINVALID_STATE also if that has not failed, LOOP_EWRONG_LOOP. Others as
+/// loop_future_set_result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_future_set_exception_of(
+    future: *mut loop_future_t,
+    failed: *mut loop_future_t,
+) -> c_int {
+    guard(|| {
+        let future = unsafe { kept_future(future)? };
+        let failure = unsafe { self::future(failed)? }.share_failure(future.event_loop())?;
+        future.finish_by_host(failure).map(|()| 0)
+    })
+}
+
 /// Cancels the future: 1 if it is or will be cancelled, 0 if it is done already
 /// or refuses. `message` (copied) may be NULL. What worked on it lets go before
 /// this returns: descriptors are unregistered, queued jobs are dropped. A task
@@ -441,6 +457,7 @@ versioned!(
     "loop_future_set_result",
     "loop_future_set_exception",
     "loop_future_set_exception_data",
+    "loop_future_set_exception_of",
     "loop_future_cancel",
     "loop_future_add_done_callback",
     "loop_future_add_done_callback_context",

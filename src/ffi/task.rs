@@ -315,6 +315,25 @@ pub unsafe extern "C" fn loop_task_fail_data(
     })
 }
 
+/// For a step: the task's failure is that of `failed`, a done future of its loop,
+/// with its text and data: an exception that another language raised goes on as
+/// what it was. Returns what the step then returns: the code of the failure;
+/// LOOP_EINVALID_STATE outside a step or if that has not failed;
+/// LOOP_EWRONG_LOOP. [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_fail_of(
+    task: *mut loop_task_t,
+    failed: *mut loop_future_t,
+) -> c_int {
+    guard(|| {
+        let task = unsafe { self::task(task)? };
+        let failure = unsafe { super::future::future(failed)? }.share_failure(task.event_loop())?;
+        let code = failure.code();
+        task.wish_failure(failure)?;
+        Ok(code)
+    })
+}
+
 /// Asks the task to end: what it awaits is cancelled, or its next step gets
 /// LOOP_ECANCELLED. It may go on nevertheless. 1, or 0 if it is done. `message`
 /// (copied) may be NULL. LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED.
@@ -509,6 +528,7 @@ versioned!(
     "loop_task_return",
     "loop_task_fail",
     "loop_task_fail_data",
+    "loop_task_fail_of",
     "loop_task_cancel",
     "loop_task_uncancel",
     "loop_task_cancelling",

@@ -170,6 +170,18 @@ pub unsafe extern "C" fn loop_task_group_error_data(
     })
 }
 
+/// The destructor that came with that: see loop_future_get_destroy. [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_group_error_destroy(
+    group: *mut loop_task_group_t,
+    index: usize,
+) -> loop_destroy_t {
+    guard_or(None, || {
+        let errors = unsafe { self::group(group)? }.errors()?;
+        Ok(errors.get(index).and_then(GroupError::destroy_fn))
+    })
+}
+
 versioned!(
     "loop_task_group_new",
     "loop_task_group_ref",
@@ -179,4 +191,5 @@ versioned!(
     "loop_task_group_exit",
     "loop_task_group_errors",
     "loop_task_group_error_data",
+    "loop_task_group_error_destroy",
 );

@@ -104,9 +104,10 @@ impl Reactor {
         })
     }
 
-    /// Will the next wait be woken at this time? If not, its timeout must do.
+    /// Will the next wait, ours or that of an outer loop, be woken at this time?
+    /// If not, its timeout must do.
     #[cfg(target_os = "linux")]
-    fn set_deadline(&mut self, until: u64) -> bool {
+    pub fn set_deadline(&mut self, until: u64) -> bool {
         if self.deadline.is_none() {
             self.deadline = deadline::Deadline::new().filter(|deadline| {
                 let event = Event::readable(DEADLINE_KEY);
@@ -117,8 +118,9 @@ impl Reactor {
         self.deadline.as_mut().is_some_and(|deadline| deadline.set(until))
     }
 
+    /// Never on this platform.
     #[cfg(not(target_os = "linux"))]
-    fn set_deadline(&mut self, _until: u64) -> bool {
+    pub fn set_deadline(&mut self, _until: u64) -> bool {
         false
     }
 

@@ -1,4 +1,5 @@
 /* libcurl on a loop, against tests/adapters/http_server.py. */
+#include "../c/failing_memory.h"
 #include "idle.h"
 #include <coloop/adapters/curl.h>
 #include <pthread.h>
@@ -372,7 +373,7 @@ static void in_forked_child(void *given) {
     CHECK_INT(coloop_curl_perform(transfer->curl, transfer->easy, &future), LOOP_EFORKED);
     CHECK_INT(loop_reinit_after_fork(loop, LOOP_REINIT_KEEP_IO), 0);
     CHECK_INT(coloop_curl_perform(transfer->curl, transfer->easy, &future), LOOP_EFORKED);
-    run_for(loop, 20 * MS);
+    check_idle(loop); /* also when the answer is there: it is the parent's */
     CHECK_INT(coloop_curl_free(transfer->curl), 0);
     execl("/bin/true", "true", (char *)NULL); /* valgrind need not see what is libcurl's, and stays */
 }
@@ -417,3 +418,26 @@ TEST(curl_says_what_is_wrong) {
     CHECK_INT(coloop_curl_new(loop, &curl), LOOP_ECLOSED);
     loop_unref(loop);
 }
+
+static void transfer_without_memory(void) {
+    loop_t *loop = loop_new();
+    coloop_curl_t *curl = NULL;
+    struct transfer transfer;
+    prepare(&transfer, "COLOOP_HTTP", "/size/5");
+    memory_fails();
+    int code = coloop_curl_new(loop, &curl);
+    if (code == 0)
+        code = coloop_curl_perform(curl, transfer.easy, &transfer.future);
+    for (int turn = 0; code == 0 && turn < 20; turn++)
+        (void)loop_run_once(loop, 1 * MS);
+    memory_is_back();
+    if (code == 0) /* it ends, well or not */
+        code = loop_run_until_complete(loop, transfer.future, NULL);
+    CHECK(code == 0 || memory_failed());
+    CHECK_INT(coloop_curl_free(curl), 0);
+    clean(&transfer);
+    CHECK_INT(loop_close(loop), 0);
+    loop_unref(loop);
+}
+
+TEST(curl_without_memory) { sweep(transfer_without_memory); }

@@ -76,6 +76,15 @@ def run_example(name, program, arguments):
     return right
 
 
+def foreign_pieces():
+    """The indented pieces of code in docs/adapters.md that stand in no example."""
+    root = HERE.parent.parent
+    programs = "".join(path.read_text() for path in (root / "examples/adapters").glob("*.c"))
+    programs = re.sub("^ +", "", programs, flags=re.M)
+    pieces = re.findall(r"(?:^    .*\n)+", (root / "docs/adapters.md").read_text(), re.M)
+    return [piece for piece in pieces if re.sub("^ +", "", piece, flags=re.M) not in programs] if pieces else ["none"]
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--only", default="", metavar="TEXT", help="adapters whose name contains it")
@@ -107,6 +116,9 @@ def main():
             failed += not run_example(name, options.directory / f"example-{name}",
                                       [os.environ[variable] for variable in told[name]])
         print(f"{len(examples)} examples ran")
+    if foreign := foreign_pieces():
+        failed += 1
+        print("docs/adapters.md has code that is in no example:\n" + "".join(foreign))
     sys.exit(1 if failed else 0)
 
 

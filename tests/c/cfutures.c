@@ -274,6 +274,7 @@ TEST(a_hosts_own_is_ended_once_and_tells_its_listeners) {
     CHECK_INT(loop_cfuture_set_exception(cfuture, -5, NULL), LOOP_EINVALID_STATE);
     CHECK_INT(loop_cfuture_result(cfuture, FOREVER, &result), 0);
     CHECK(result == &destroyed);
+    CHECK(loop_cfuture_get_destroy(cfuture) == count);
     CHECK(loop_cfuture_ref(cfuture) == cfuture);
     loop_cfuture_unref(cfuture);
     loop_cfuture_unref(cfuture);
@@ -308,6 +309,8 @@ TEST(what_is_attached_to_a_failure_goes_from_future_to_future) {
     CHECK_INT(loop_cfuture_new(&cfuture), 0);
     CHECK(loop_cfuture_exception_data(cfuture) == NULL);
     CHECK(loop_cfuture_exception_data(NULL) == NULL);
+    CHECK(loop_cfuture_get_destroy(cfuture) == NULL);
+    CHECK(loop_cfuture_get_destroy(NULL) == NULL);
     CHECK_INT(loop_cfuture_set_exception_data(cfuture, 1, NULL, &refused, count), LOOP_EINVAL);
     CHECK_INT(loop_cfuture_set_exception_data(NULL, -EIO, NULL, &refused, count), LOOP_EINVAL);
     CHECK_INT(refused, 2);
@@ -316,6 +319,7 @@ TEST(what_is_attached_to_a_failure_goes_from_future_to_future) {
     CHECK_INT(loop_cfuture_set_exception_data(cfuture, -EIO, "again", &refused, count), LOOP_EINVALID_STATE);
     CHECK_INT(refused, 3);
     CHECK(loop_cfuture_exception_data(cfuture) == &data);
+    CHECK(loop_cfuture_get_destroy(cfuture) == count);
     CHECK_INT(loop_cfuture_result(cfuture, 0, NULL), -EIO);
     CHECK_STR(loop_last_error(), "broken");
     loop_cfuture_unref(cfuture);

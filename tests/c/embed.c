@@ -233,6 +233,53 @@ TEST(after_prepare_the_descriptor_tells_of_a_nearer_deadline) {
     loop_unref(loop);
 }
 
+TEST(after_prepare_the_descriptor_tells_of_the_deadline_itself) {
+    loop_t *loop = loop_new();
+    int ran = 0;
+    /* Far and near, and so near that the loop's own waits would not care. */
+    for (int64_t delay = 20 * MS; delay >= 20000; delay /= 10) {
+        int before = ran;
+        uint64_t due = loop_time(loop) + (uint64_t)delay;
+        CHECK_INT(loop_call_at(loop, due, count, &ran, NULL, NULL), 0);
+        while (ran == before) {
+            if (prepared(loop) > 0)
+                CHECK_INT(readable_within(loop, -1), 1);
+            CHECK(loop_poll(loop, 0) >= 0 && loop_dispatch(loop) >= 0);
+        }
+        CHECK(loop_time(loop) >= due);
+        CHECK_INT(prepared(loop), -1);
+        CHECK_INT(readable_within(loop, 0), 0);
+    }
+    /* A moved timer takes its alarm along. */
+    loop_handle_t moved;
+    CHECK_INT(loop_call_later(loop, 3600000 * MS, count, &ran, NULL, &moved), 0);
+    CHECK(prepared(loop) > 0);
+    CHECK_INT(loop_handle_reschedule(loop, moved, loop_time(loop) + 20 * MS), 0);
+    CHECK_INT(readable_within(loop, -1), 1);
+    CHECK(loop_poll(loop, 0) >= 0 && loop_dispatch(loop) >= 0);
+    for (int before = ran; ran == before;) {
+        if (prepared(loop) > 0)
+            CHECK_INT(readable_within(loop, -1), 1);
+        CHECK(loop_poll(loop, 0) >= 0 && loop_dispatch(loop) >= 0);
+    }
+    loop_unref(loop);
+}
+
+TEST(with_slack_only_the_hosts_timeout_tells_of_a_deadline) {
+    loop_options_t options = {.size = sizeof options, .timer_slack_ns = 10 * MS};
+    loop_t *loop = NULL;
+    int ran = 0;
+    CHECK_INT(loop_create(&options, &loop), 0);
+    CHECK_INT(loop_call_later(loop, MS, count, &ran, NULL, NULL), 0);
+    while (ran == 0) {
+        int64_t timeout = prepared(loop);
+        CHECK(timeout >= 0);
+        CHECK_INT(readable_within(loop, (int)((timeout + MS - 1) / MS)), 0);
+        CHECK(loop_poll(loop, 0) >= 0 && loop_dispatch(loop) >= 0);
+    }
+    loop_unref(loop);
+}
+
 /* A loop inside a loop: the outer one watches the inner one's descriptor. */
 struct nest {
     loop_t *outer, *inner;

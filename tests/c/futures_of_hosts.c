@@ -172,3 +172,71 @@ TEST(references_are_counted_with_those_of_the_library) {
     loop_future_unref(future);
     close_loop(loop);
 }
+
+struct handing_on {
+    loop_future_t *failed;
+    int steps, code;
+};
+
+static int hand_on(loop_task_t *task, int outcome, void *data) {
+    struct handing_on *self = data;
+    (void)outcome;
+    /* A turn later, when the library does not know any more what was awaited. */
+    if (self->steps++ == 0)
+        return LOOP_TASK_YIELD;
+    self->code = loop_task_fail_of(task, self->failed);
+    return self->code;
+}
+
+TEST(a_failure_is_handed_on_with_its_data) {
+    loop_t *loop = loop_new();
+    int destroyed = 0, code = 0;
+    const char *text = NULL;
+    loop_future_t *failed = new_future(loop), *other = new_future(loop);
+    CHECK_INT(loop_future_set_exception_of(other, failed), LOOP_EINVALID_STATE);
+    CHECK_INT(loop_future_set_exception_data(failed, LOOP_EEXCEPTION, "oh", &destroyed, count), 0);
+    struct handing_on handing_on = {.failed = failed};
+    loop_task_t *task = NULL;
+    CHECK_INT(loop_create_task(loop, hand_on, &handing_on, NULL, &task), 0);
+    CHECK_INT(loop_task_fail_of(task, failed), LOOP_EINVALID_STATE); /* outside of a step */
+    turns(loop, 3);
+    CHECK_INT(handing_on.code, LOOP_EEXCEPTION);
+    CHECK_INT(loop_future_set_exception_of(other, failed), 0);
+    CHECK_INT(loop_future_set_exception_of(other, failed), LOOP_EINVALID_STATE);
+    loop_future_unref(failed);
+    loop_future_t *both[] = {loop_task_future(task), other};
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(loop_future_exception(both[i], &code, &text), 1);
+        CHECK_INT(code, LOOP_EEXCEPTION);
+        CHECK_STR(text, "oh");
+        CHECK(loop_future_exception_data(both[i]) == &destroyed);
+        CHECK(loop_future_get_destroy(both[i]) == count);
+    }
+    loop_task_unref(task);
+    CHECK_INT(destroyed, 0);
+    loop_future_unref(other);
+    CHECK_INT(destroyed, 1);
+    close_loop(loop);
+}
+
+TEST(only_a_failure_of_the_same_loop_is_handed_on) {
+    loop_t *loop = loop_new(), *elsewhere = loop_new();
+    loop_future_t *good = new_future(loop), *cancelled = new_future(loop), *far = new_future(elsewhere),
+                  *future = new_future(loop);
+    CHECK_INT(loop_future_set_result(good, NULL, NULL), 0);
+    CHECK_INT(loop_future_cancel(cancelled, NULL), 1);
+    CHECK_INT(loop_future_set_exception(far, -5, NULL), 0);
+    CHECK_INT(loop_future_set_exception_of(future, good), LOOP_EINVALID_STATE);
+    CHECK_STR(loop_last_error(), "the future has not failed");
+    CHECK_INT(loop_future_set_exception_of(future, cancelled), LOOP_EINVALID_STATE);
+    CHECK_INT(loop_future_set_exception_of(future, far), LOOP_EWRONG_LOOP);
+    CHECK_INT(loop_future_set_exception_of(future, NULL), LOOP_EINVAL);
+    CHECK_INT(loop_future_set_exception_of(NULL, far), LOOP_EINVAL);
+    CHECK_INT(loop_future_done(future), 0);
+    CHECK_INT(loop_future_result(far, NULL), -5); /* or it would be reported */
+    loop_future_t *all[] = {good, cancelled, far, future};
+    for (int i = 0; i < 4; i++)
+        loop_future_unref(all[i]);
+    close_loop(loop);
+    close_loop(elsewhere);
+}

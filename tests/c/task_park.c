@@ -352,6 +352,9 @@ TEST(a_group_cancels_its_parked_tasks) {
     CHECK(loop_task_group_error_data(self.group, 0) == &self.attached);
     CHECK(loop_task_group_error_data(self.group, 1) == NULL);
     CHECK(loop_task_group_error_data(NULL, 0) == NULL);
+    CHECK(loop_task_group_error_destroy(self.group, 0) == count);
+    CHECK(loop_task_group_error_destroy(self.group, 1) == NULL);
+    CHECK(loop_task_group_error_destroy(NULL, 0) == NULL);
     CHECK_INT(self.attached, 0);
     loop_task_group_unref(self.group);
     CHECK_INT(self.attached, 1);

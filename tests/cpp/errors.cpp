@@ -26,7 +26,7 @@ TEST_CASE("error_number is the way back") {
     for (int code : {0, -EPIPE, LOOP_ECLOSED, LOOP_ECANCELLED, LOOP_EAI_AGAIN})
         CHECK(coloop::error_number(coloop::make_error_code(code)) == code);
     CHECK(coloop::error_number(std::make_error_code(std::errc::broken_pipe)) == -EPIPE);
-    CHECK(coloop::error_number(std::error_code(3, std::iostream_category())) == coloop::detail::other_exception);
+    CHECK(coloop::error_number(std::error_code(3, std::iostream_category())) == LOOP_EEXCEPTION);
 }
 
 TEST_CASE("every call exists twice") {

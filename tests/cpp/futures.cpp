@@ -116,7 +116,7 @@ TEST_CASE("an exception comes out as what went in, through combinators, too") {
     int code = 0;
     const char *text = nullptr;
     CHECK(loop_future_exception(future.capi(), &code, &text) == 1);
-    CHECK(code == coloop::detail::other_exception);
+    CHECK(code == LOOP_EEXCEPTION);
     CHECK(std::string(text) == "oops");
     std::error_code seen;
     future.result(seen);

@@ -141,7 +141,7 @@ TEST_CASE("submit_threadsafe: results, futures, exceptions") {
         return future;
     });
     CHECK_THROWS_AS(later.result(60s), oops);
-    auto forever = other.loop.submit_threadsafe([](coloop::loop_view loop) { return loop.create_future<int>(); });
+    auto forever = other.loop.submit_threadsafe([](coloop::loop_view loop) { return coloop::sleep(loop, 1h); });
     std::error_code code;
     forever.result(1ms, code);
     CHECK(code == std::errc::timed_out);

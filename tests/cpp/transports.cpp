@@ -173,7 +173,7 @@ TEST_CASE("a protocol may receive in memory of its own") {
 TEST_CASE("what a protocol's methods throw leaves the run; where bytes came, the connection ends") {
     struct thrower : collector {
         int when;
-        thrower(coloop::loop_view loop, int when) : collector(loop), when(when) {}
+        thrower(coloop::loop_view loop, int given) : collector(loop), when(given) {}
         void at(int place) const {
             if (place == when) throw std::out_of_range("here");
         }
@@ -240,12 +240,12 @@ TEST_CASE("closing inside callbacks") {
     coloop::loop loop;
     struct closes : collector {
         using collector::collector;
-        void data_received(std::string_view data) override {
-            collector::data_received(data);
+        void data_received(std::string_view bytes) override {
+            collector::data_received(bytes);
             transport.abort();
             transport.close();
             transport.set_protocol(std::make_unique<echo>()); // this one ends after this call
-            CHECK(this->data == data);
+            CHECK(data == bytes);
         }
     };
     socket_pair pair;

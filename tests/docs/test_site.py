@@ -89,10 +89,14 @@ class Site(unittest.TestCase):
         self.assertNotIn("detail::guarded", "".join(self.texts.values()))
 
     def test_the_reference_describes_what_python_code_may_use(self):
-        reference = self.texts["reference/python.md"]
-        for name in ("coloop.run", "coloop.new_event_loop", "coloop.from_pointer", "coloop.EventLoop",
-                     "EventLoop.call_soon", "EventLoop.pointer", "EventLoop.stats", "coloop.EventLoopPolicy"):
-            self.assertEqual(len(re.findall(rf"^#+ {re.escape(name)}$", reference, re.M)), 1, name)
+        stubs = ROOT / "bindings/python/coloop"
+        names = set(re.findall(r"^(?:class|def) ([a-zA-Z]\w*)", (stubs / "__init__.pyi").read_text(), re.M))
+        loop = re.search(r"^class Loop:\n(.*?)^@final", (stubs / "_coloop.pyi").read_text(), re.M | re.S)[1]
+        expected = {f"coloop.{name}" for name in names}
+        expected |= {f"EventLoop.{name}" for name in re.findall(r"^    def (\w+)", loop, re.M)}
+        told = re.findall(r"^#{2,3} ([\w.]+)$", self.texts["reference/python.md"], re.M)
+        self.assertGreater(len(expected), 20)
+        self.assertEqual(sorted(told), sorted(expected | {"Functions"}))
 
     def test_plots_show_the_numbers_of_the_tables(self):
         source = (ROOT / "docs/performance.md").read_text()
@@ -141,6 +145,14 @@ class Repository(unittest.TestCase):
         folder = ROOT / "docs"
         there = {path.relative_to(ROOT).as_posix() for path in folder.rglob("*.md")} - {"docs/SUMMARY.md"}
         self.assertEqual({page for page in pages.summary_pages(ROOT) if page.startswith("docs/")}, there)
+
+    def test_pieces_of_programs_stand_in_the_programs(self):
+        programs = {line.strip() for path in (ROOT / "examples/adapters").glob("*.c") for line in path.read_text().splitlines()}
+        pieces = re.findall(r"^    (\S.*)$|^     +(\S.*)$", (ROOT / "docs/adapters.md").read_text(), re.M)
+        code = [(first or rest).strip() for first, rest in pieces]
+        self.assertGreater(len(code), 10)
+        for line in code:
+            self.assertIn(line, programs)
 
     def test_pictures_are_there_and_need_nothing_from_elsewhere(self):
         for picture in (ROOT / "docs").rglob("*.svg"):

@@ -4,6 +4,7 @@
 #include "coloop/adapters/glib.h"
 #include "coloop/adapters/uv.h"
 #include "hosts.h"
+#include <errno.h>
 #include <sys/resource.h>
 
 TEST_IN_HOSTS(a_released_loop_is_open_and_can_be_embedded_again) {
@@ -19,6 +20,21 @@ TEST_IN_HOSTS(a_released_loop_is_open_and_can_be_embedded_again) {
     CHECK_INT(loop_call_soon(host->loop, count, &ran, NULL, NULL), 0);
     host->kind->iterate(host, 0);
     CHECK_INT(ran, 2);
+}
+
+TEST_IN_HOSTS(embedding_again_and_again_leaves_no_descriptor_open) {
+    int before = 0;
+    for (int round = 0; round < 20; round++) {
+        host->kind->iterate(host, 0);
+        host_release(host);
+        host->kind->iterate(host, 0);
+        if (round == 0)
+            before = open_fds();
+        host->embedded = host->kind->embed(host, host->loop);
+    }
+    host_release(host);
+    host->kind->iterate(host, 0);
+    CHECK_INT(open_fds(), before);
 }
 
 TEST_IN_HOSTS(an_embedding_that_never_ran_can_end) {
@@ -108,6 +124,21 @@ static void child_ran(void *data) {
     ((struct family *)data)->ran++;
 }
 
+static void *post_later(void *data) {
+    struct family *family = data;
+    sleep_ns(10 * MS); /* the host sleeps by then, most of the time */
+    CHECK_INT(loop_call_soon_threadsafe(family->host->loop, child_ran, family, NULL, NULL), 0);
+    return NULL;
+}
+
+static void check_wakes(struct family *family) {
+    pthread_t thread;
+    int before = family->ran;
+    CHECK_INT(pthread_create(&thread, NULL, post_later, family), 0);
+    HOST_UNTIL(family->host, family->ran > before);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+}
+
 /* Before the host finds that the loop is the parent's, and ends the embedding. */
 static void claim_in_child(struct family *family) {
     family->host->kind->after_fork(family->host);
@@ -118,12 +149,8 @@ static void claim_in_child(struct family *family) {
 static void use_in_child(struct family *family) {
     struct host *host = family->host;
     if (family->keeps) {
-        for (int round = 0; round < 2; round++) {
-            int before = family->ran;
-            host->kind->iterate(host, 0);
-            CHECK_INT(loop_call_soon_threadsafe(host->loop, child_ran, family, NULL, NULL), 0);
-            HOST_UNTIL(host, family->ran > before);
-        }
+        check_wakes(family);
+        check_wakes(family);
     } else {
         for (int i = 0; i < 3; i++)
             host->kind->iterate(host, 0);
@@ -149,13 +176,6 @@ static void fork_here(void *data) {
     family->forks++;
 }
 
-static void check_parent(struct family *family) {
-    int before = family->ran;
-    family->host->kind->iterate(family->host, 0);
-    CHECK_INT(loop_call_soon_threadsafe(family->host->loop, child_ran, family, NULL, NULL), 0);
-    HOST_UNTIL(family->host, family->ran > before);
-}
-
 TEST_IN_HOSTS(a_child_forked_between_turns_does_the_parent_no_harm) {
     struct family family = {.host = host};
     int ends[2], reads = 0;
@@ -169,7 +189,7 @@ TEST_IN_HOSTS(a_child_forked_between_turns_does_the_parent_no_harm) {
             use_in_child(&family);
         }
         CHECK_INT(end_of(child), 0);
-        check_parent(&family);
+        check_wakes(&family);
     }
 }
 
@@ -185,7 +205,7 @@ TEST_IN_HOSTS(a_child_forked_in_a_callback_does_the_parent_no_harm) {
             use_in_child(&family);
         }
         CHECK_INT(family.forks, before + 1);
-        check_parent(&family);
+        check_wakes(&family);
     }
 }
 
@@ -232,6 +252,30 @@ TEST_IN_HOSTS(without_descriptors_the_loop_goes_on_and_says_so_once) {
     CHECK_INT(failure.reports, 1);
 }
 
+/* The loop has its descriptors, but libuv gets none for its watch. */
+TEST(uv_without_a_descriptor_for_its_watch_says_so_once) {
+    struct host host;
+    struct failure failure = {.host = &host};
+    struct rlimit old, none;
+    host_open(&host, &uv_kind);
+    CHECK_INT(loop_set_exception_handler(host.loop, on_failure, &failure, NULL), 0);
+    CHECK(loop_backend_fd(host.loop) >= 0);
+    int next = dup(0);
+    close(next);
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = (rlim_t)next;
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 1; i <= 4; i++) {
+        CHECK_INT(loop_call_soon_threadsafe(host.loop, ran_without, &failure, NULL, NULL), 0);
+        HOST_UNTIL(&host, failure.ran == i);
+    }
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &old), 0);
+    CHECK_INT(failure.reports, 1);
+    CHECK_INT(failure.code, -EMFILE);
+    host_close(&host);
+}
+
 TEST(nothing_to_embed_is_refused) {
     uv_loop_t uv;
     loop_t *loop = loop_new();
@@ -253,6 +297,7 @@ TEST(uv_does_not_wait_for_a_bridge_without_reference) {
     int ran = 0;
     host_open(&host, &uv_kind);
     CHECK_INT(loop_call_later(host.loop, 3600000 * MS, never, NULL, NULL, NULL), 0);
+    host.kind->iterate(&host, 0);
     coloop_uv_unref(host.embedded);
     host_run(&host);
     coloop_uv_ref(host.embedded);
@@ -261,4 +306,31 @@ TEST(uv_does_not_wait_for_a_bridge_without_reference) {
     host_run(&host);
     CHECK_INT(ran, 1);
     host_close(&host);
+}
+
+/* libuv inside a third loop: that one asks how long it may wait, after a turn. */
+static void schedule_one_more(void *data) {
+    CHECK_INT(loop_call_soon(data, count, calloc(1, sizeof(int)), free, NULL), 0);
+}
+
+TEST(uv_backend_timeout_knows_what_the_loop_has_to_do) {
+    uv_loop_t uv;
+    loop_t *loop = loop_new();
+    coloop_uv_t *bridge = NULL;
+    CHECK_INT(uv_loop_init(&uv), 0);
+    CHECK_INT(coloop_uv_open(&uv, loop, &bridge), 0);
+    uv_run(&uv, UV_RUN_NOWAIT);
+    CHECK_INT(uv_backend_timeout(&uv), -1);
+    CHECK_INT(loop_call_soon(loop, schedule_one_more, loop, NULL, NULL), 0);
+    uv_run(&uv, UV_RUN_NOWAIT);
+    CHECK_INT(uv_backend_timeout(&uv), 0);
+    uv_run(&uv, UV_RUN_NOWAIT);
+    CHECK_INT(uv_backend_timeout(&uv), -1);
+    CHECK_INT(loop_call_later(loop, 3600000 * MS, never, NULL, NULL, NULL), 0);
+    uv_run(&uv, UV_RUN_NOWAIT);
+    CHECK(uv_backend_timeout(&uv) > 3500000);
+    coloop_uv_close(bridge);
+    loop_unref(loop);
+    CHECK_INT(uv_run(&uv, UV_RUN_DEFAULT), 0);
+    CHECK_INT(uv_loop_close(&uv), 0);
 }

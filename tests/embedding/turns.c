@@ -84,6 +84,26 @@ TEST_IN_HOSTS(an_idle_loop_lets_the_host_sleep) {
     CHECK_INT(reads, 0);
 }
 
+static uint64_t turns_of(loop_t *loop) {
+    loop_stats_t stats = {.size = sizeof stats};
+    CHECK_INT(loop_get_stats(loop, &stats), 0);
+    return stats.turns;
+}
+
+TEST_IN_HOSTS(what_the_host_does_makes_no_turns) {
+    struct visit visit = {.host = host};
+    host->kind->iterate(host, 0); /* so that the post must wake the host */
+    CHECK_INT(loop_call_soon_threadsafe(host->loop, arrive, &visit, NULL, NULL), 0);
+    host_run(host);
+    host->kind->iterate(host, 0);
+    uint64_t before = turns_of(host->loop);
+    for (int i = 0; i < 20; i++) {
+        host->kind->call_later(host, 0, host_quit, host);
+        host_run(host);
+    }
+    CHECK_INT(turns_of(host->loop) - before, 0);
+}
+
 /* Neither starves the other. */
 struct busy {
     struct host *host;
@@ -165,6 +185,25 @@ TEST_IN_HOSTS(a_run_in_a_host_callback_does_not_lose_later_wakeups) {
         host_run(host);
         CHECK_INT(pthread_join(thread, NULL), 0);
         CHECK_INT(visit.ran, round);
+    }
+}
+
+/* A host that has quit may go on in another thread. */
+static void *run_host(void *host) {
+    host_run(host);
+    return NULL;
+}
+
+TEST_IN_HOSTS(a_host_may_go_on_in_another_thread) {
+    struct visit visit = {.host = host};
+    pthread_t thread;
+    for (int round = 1; round <= 2; round++) {
+        CHECK_INT(loop_call_later(host->loop, MS, arrive, &visit, NULL, NULL), 0);
+        host_run(host);
+        CHECK_INT(pthread_create(&thread, NULL, run_host, host), 0);
+        CHECK_INT(loop_call_soon_threadsafe(host->loop, arrive, &visit, NULL, NULL), 0);
+        CHECK_INT(pthread_join(thread, NULL), 0);
+        CHECK_INT(visit.ran, 2 * round);
     }
 }
 

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAMS = ROOT / "tests/install/programs"
 VERSION = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
 HELLO = f"soon\nlater\nposted\nversion {VERSION}\n"
-WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", "-g"]
+WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 COMPILERS = {"gcc": "c99", "clang": "c11", "g++": "c++17", "clang++": "c++20"}
 
 
@@ -81,12 +81,12 @@ class Installed(Case):
         cls.prefix = installed()
         cls.library = cls.prefix / "lib"
 
-    def compile(self, compiler, name, *arguments):
+    def compile(self, compiler, name, *arguments, standard=None):
         """A program of tests/install/programs: sources by name, other arguments as they are. Its path."""
         program = self.scratch / name
         language = ["-x", "c++"] if "++" in compiler else []
         sources = [PROGRAMS / item if (PROGRAMS / item).exists() else item for item in arguments]
         split = next((at for at, item in enumerate(arguments) if item.startswith("-")), len(arguments))
-        run(compiler, f"-std={COMPILERS[compiler]}", *WARNINGS, *language, *sources[:split], "-x", "none",
+        run(compiler, f"-std={standard or COMPILERS[compiler]}", *WARNINGS, *language, *sources[:split], "-x", "none",
             *sources[split:], "-pthread", "-o", program)
         return program

@@ -44,7 +44,7 @@ class Dynamic(Installed):
         text.write_text("no library\n")
         self.assertRegex(run(self.program, "tell", text), f"^-2 {text}: ")
         other = self.pretender("other")
-        self.assertEqual(self.tell(other), [f"-38 {other} is no coloop library: it has no coloop_version"])
+        self.assertEqual(self.tell(other), [f"-38 {other} is no library of coloop: it has no coloop_version"])
 
     def test_other_versions(self):
         for name, version, number, what in [("old", "0.0.9", 9, "older"), ("new", "0.99.0", 99 << 8, "newer"),
@@ -54,11 +54,20 @@ class Dynamic(Installed):
                 self.assertEqual(self.tell(library), [
                     f"-38 {library} is version {version}, {what} than the headers of this program, version {VERSION}"])
 
+    def test_another_version_that_is_loaded_already(self):
+        # The right one would be a second copy.
+        library = self.pretender("libcoloop", '-DVERSION="0.0.9"', "-DNUMBER=9")
+        refused = ("-38 libcoloop.so.0, which this process has already, is version 0.0.9, older than the headers of "
+                   f"this program, version {VERSION}\n")
+        self.assertEqual(run(self.program, "tell", self.real, LD_PRELOAD=library), refused)
+        lasting = self.pretender("lasting", '-DVERSION="0.0.9"', "-DNUMBER=9", "-Wl,-soname,libcoloop.so.0,-z,nodelete")
+        self.assertEqual(self.tell(lasting, self.real)[1] + "\n", refused)
+
     def test_a_function_that_is_missing(self):
         major, minor, patch = map(int, VERSION.split("."))
         library = self.pretender("lacking", f'-DVERSION="{VERSION}"', f"-DNUMBER={major << 16 | minor << 8 | patch}")
         self.assertEqual(self.tell(library), [
-            f"-38 {library}, version {VERSION}, has no coloop_instance_id, which the headers of this program, "
+            f"-38 {library} is version {VERSION} and has no coloop_instance_id, which the headers of this program, "
             f"version {VERSION}, have"])
 
     def test_after_a_failure_another_file_may_do(self):

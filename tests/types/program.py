@@ -29,5 +29,11 @@ abstract: asyncio.AbstractEventLoop = loop
 result: str = loop.run_until_complete(main(2))
 where: list[str] = [coloop.get_include(), *coloop.get_library_dirs(), coloop.get_library_path()]
 
+shared: int = coloop.future_pointer(main(1), loop=loop)
+capsule: object = coloop.future_capsule(loop.create_future())
+text_of_c: asyncio.Future[str] = coloop.future_from_pointer(shared, convert=hex)
+anything: asyncio.Future[int] = coloop.future_from_pointer(capsule)
+code: int = coloop.Error(-1, "text").code
+
 with asyncio.Runner(loop_factory=coloop.new_event_loop) as runner:
     answer: str = runner.run(main(1))

@@ -1,8 +1,8 @@
 """coloop: an asyncio event loop that C, C++ and Python share."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Literal, TypeVar, overload
 
 from . import _coloop
 
@@ -16,6 +16,25 @@ class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
 
 class EventLoopPolicy(asyncio.DefaultEventLoopPolicy): ...
 
+class Error(RuntimeError):
+    code: int
+
+    def __init__(self, code: int, message: str) -> None: ...
+
+@overload
+def future_from_pointer(pointer: int | object) -> asyncio.Future[Any]: ...
+@overload
+def future_from_pointer(
+    pointer: int | object, *, convert: Callable[[int], _T],
+) -> asyncio.Future[_T]: ...
+@overload
+def future_from_pointer(pointer: int | object, *, convert: None) -> asyncio.Future[Any]: ...
+def future_pointer(
+    awaitable: Awaitable[Any], *, loop: asyncio.AbstractEventLoop | None = None,
+) -> int: ...
+def future_capsule(
+    awaitable: Awaitable[Any], *, loop: asyncio.AbstractEventLoop | None = None,
+) -> object: ...
 def new_event_loop(*, fork: _Fork = "error") -> EventLoop: ...
 def from_pointer(pointer: int | object, *, fork: _Fork = "error") -> EventLoop: ...
 def install() -> None: ...

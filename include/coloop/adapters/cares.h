@@ -1,14 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * c-ares on a coloop loop: names are looked up by asking name servers on the
+/* c-ares on a coloop loop: names are looked up by asking name servers on the
  * loop's own thread, where loop_getaddrinfo asks the system on another one.
  *
- *   coloop_cares_t *cares;
- *   loop_future_t *future;
- *   struct ares_addrinfo *found;
- *   coloop_cares_new(loop, NULL, 0, &cares);
- *   coloop_cares_getaddrinfo(cares, "example.org", "443", NULL, &future);
- *   loop_run_until_complete(loop, future, (void **)&found);
+ *     coloop_cares_t *cares;
+ *     loop_future_t *future;
+ *     struct ares_addrinfo *found;
+ *     coloop_cares_new(loop, NULL, 0, &cares);
+ *     coloop_cares_getaddrinfo(cares, "example.org", "443", NULL, &future);
+ *     loop_run_until_complete(loop, future, (void **)&found);
  *
  * For c-ares 1.16 or later. Link to cares and coloop. */
 #ifndef COLOOP_ADAPTERS_CARES_H
@@ -23,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #ifdef __cplusplus
@@ -115,6 +114,7 @@ struct coloop_cares_t {
     int abandoned; /* of these, how many nobody waits for */
     int shared;    /* the channel may have other queries, too */
     int inside;    /* c-ares works: it may not be destroyed */
+    int starved;   /* they end for want of memory */
     int freed;
     pid_t process;
 };
@@ -161,9 +161,18 @@ static inline void coloop_cares_settle(coloop_cares_t *cares) {
     most.tv_sec = COLOOP_CARES_TICK_S;
     most.tv_usec = 0;
     delay = ares_timeout(cares->channel, cares->sockets == NULL ? NULL : &most, &next);
-    if (delay != NULL) /* rounded up: c-ares counts whole microseconds */
-        loop_call_later(cares->loop, ((int64_t)delay->tv_sec * 1000000 + delay->tv_usec + 1) * 1000,
-                        coloop_cares_on_timer, cares, NULL, &cares->timer);
+    if (delay == NULL)
+        return;
+    /* Rounded up: c-ares counts whole microseconds. */
+    if (loop_call_later(cares->loop, ((int64_t)delay->tv_sec * 1000000 + delay->tv_usec + 1) * 1000,
+                        coloop_cares_on_timer, cares, NULL, &cares->timer) == -ENOMEM) {
+        /* Nothing would ever come back to these queries. */
+        cares->inside = cares->starved = 1;
+        ares_cancel(cares->channel);
+        cares->inside = cares->starved = 0;
+        if (cares->freed)
+            coloop_cares_destroy(cares);
+    }
 }
 
 static inline void coloop_cares_process(coloop_cares_t *cares, ares_socket_t reads, ares_socket_t writes) {
@@ -235,6 +244,8 @@ static inline void coloop_cares_on_answer(void *data, int status, int timeouts, 
     } else if (status == ARES_SUCCESS) {
         coloop_operation_succeed(&lookup->operation, found, coloop_cares_free_addrinfo);
     } else {
+        if (cares->starved)
+            status = ARES_ENOMEM;
         coloop_cares_free_addrinfo(found);
         coloop_operation_fail(&lookup->operation, COLOOP_CARES_CODE(status), ares_strerror(status), NULL, NULL);
     }

@@ -1,15 +1,13 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * libcurl on a coloop loop: a multi handle whose sockets and timer are the
+/* libcurl on a coloop loop: a multi handle whose sockets and timer are the
  * loop's. Each transfer is a future.
  *
- *   coloop_curl_t *curl;
- *   loop_future_t *future;
- *   coloop_curl_new(loop, &curl);
- *   CURL *easy = curl_easy_init();
- *   curl_easy_setopt(easy, CURLOPT_URL, "https://example.org/");
- *   coloop_curl_perform(curl, easy, &future);
- *   loop_run_until_complete(loop, future, NULL);
+ *     coloop_curl_t *curl;
+ *     loop_future_t *future;
+ *     coloop_curl_new(loop, &curl);
+ *     CURL *easy = curl_easy_init();
+ *     curl_easy_setopt(easy, CURLOPT_URL, "https://example.org/");
+ *     coloop_curl_perform(curl, easy, &future);
+ *     loop_run_until_complete(loop, future, NULL);
  *
  * For libcurl 7.16.3 or later. Link to curl and coloop. */
 #ifndef COLOOP_ADAPTERS_CURL_H
@@ -20,6 +18,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #ifdef __cplusplus
@@ -195,7 +194,8 @@ static inline void coloop_curl_apply_changes(coloop_curl_t *curl) {
         if (transfer->state == COLOOP_CURL_NEW) {
             CURLMcode code = curl_multi_add_handle(curl->multi, transfer->easy);
             transfer->state = COLOOP_CURL_RUNNING;
-            transfer->added = code == CURLM_OK;
+            /* Some failures leave it added; of these it is another's, or none. */
+            transfer->added = code != CURLM_ADDED_ALREADY && code != CURLM_BAD_EASY_HANDLE;
             if (code != CURLM_OK)
                 coloop_curl_fail(transfer, COLOOP_CURLM_CODE(code), curl_multi_strerror(code));
         } else if (transfer->state == COLOOP_CURL_GIVEN_UP) {
@@ -246,7 +246,7 @@ static inline void coloop_curl_on_timer(void *data) {
     coloop_curl_act(curl, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* CURLMOPT_TIMERFUNCTION. -1 makes libcurl give up every transfer. */
+/* CURLMOPT_TIMERFUNCTION. -1 makes libcurl give up every transfer, now and later. */
 static inline int coloop_curl_set_timer(CURLM *multi, long milliseconds, void *data) {
     coloop_curl_t *curl = (coloop_curl_t *)data;
     (void)multi;

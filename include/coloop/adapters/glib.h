@@ -1,4 +1,6 @@
-/* A loop inside a GLib main context, as a GSource.
+/* SPDX-License-Identifier: Apache-2.0 OR MIT
+ *
+ * A loop inside a GLib main context, as a GSource.
  *
  *     GSource *source = coloop_glib_source_new(loop);
  *     g_source_attach(source, NULL);
@@ -8,8 +10,8 @@
  *
  * Whenever the context iterates, the loop makes a turn if one is due: I/O,
  * timers, posts from any thread, and what the host's own callbacks schedule.
- * While nothing is, the context sleeps. Timers are as precise as GLib's: never
- * early, up to a millisecond late.
+ * While nothing is, the context sleeps. Timers are never early, and as precise as
+ * in a loop that runs by itself.
  *
  * Inside a coloop callback loop_get_running is the loop. A callback that iterates
  * the context itself (a modal dialog) gets GLib's other sources only: no loop

@@ -1,12 +1,10 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * hiredis on a coloop loop: after coloop_hiredis_attach the loop moves the bytes
+/* hiredis on a coloop loop: after coloop_hiredis_attach the loop moves the bytes
  * of a redisAsyncContext and calls its callbacks.
  *
- *   redisAsyncContext *context = redisAsyncConnect("127.0.0.1", 6379);
- *   coloop_hiredis_attach(loop, context);
- *   redisAsyncCommand(context, on_reply, data, "GET %s", key);
- *   loop_run_forever(loop);
+ *     redisAsyncContext *context = redisAsyncConnect("127.0.0.1", 6379);
+ *     coloop_hiredis_attach(loop, context);
+ *     redisAsyncCommand(context, on_reply, data, "GET %s", key);
+ *     loop_run_forever(loop);
  *
  * For hiredis 0.14 and 1.x. Link to hiredis and coloop. */
 #ifndef COLOOP_ADAPTERS_HIREDIS_H
@@ -33,6 +31,9 @@ extern "C" {
  * may be closed before: then nothing moves any more, and freeing the context
  * answers every command that is open with a NULL reply. It keeps a reference to
  * the loop until then. A loop that is stopped and run again goes on where it was.
+ *
+ * hiredis writes in a way that raises SIGPIPE when the server has gone: ignore
+ * that signal.
  *
  * After fork the child may free its copy of the context, which does not disturb
  * the parent's connection; it cannot use it.

@@ -1,4 +1,6 @@
-/* A loop that another event loop drives: what every bridge to one needs.
+/* SPDX-License-Identifier: Apache-2.0 OR MIT
+ *
+ * A loop that another event loop drives: what every bridge to one needs.
  *
  * The host asks before each of its waits, waits for the descriptor it is told
  * for as long as it is told, and makes a turn if one is due:

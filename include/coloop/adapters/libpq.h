@@ -1,14 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
+/* PostgreSQL's libpq on a coloop loop: connecting and each command are futures.
  *
- * PostgreSQL's libpq on a coloop loop: connecting and each command are futures.
- *
- *   coloop_pq_t *pq;
- *   loop_future_t *connected, *answer;
- *   PGresult *rows;
- *   coloop_pq_connect(loop, "dbname=test", &pq, &connected);
- *   coloop_pq_query(pq, "SELECT 1", &answer);
- *   loop_run_until_complete(loop, answer, (void **)&rows);
- *   puts(PQgetvalue(rows, 0, 0));
+ *     coloop_pq_t *pq;
+ *     loop_future_t *connected, *answer;
+ *     PGresult *rows;
+ *     coloop_pq_connect(loop, "dbname=test", &pq, &connected);
+ *     coloop_pq_query(pq, "SELECT 1", &answer);
+ *     loop_run_until_complete(loop, answer, (void **)&rows);
+ *     puts(PQgetvalue(rows, 0, 0));
  *
  * Commands are sent one at a time, in the order of the calls; those that wait
  * for their turn are queued (no pipeline mode). For libpq 9.2 or later. Link to
@@ -67,7 +65,7 @@ static inline int coloop_pq_connect(loop_t *loop, const char *conninfo, coloop_p
     if (PQstatus(pq->connection) == CONNECTION_BAD)
         coloop_pq_lose(pq);
     else
-        coloop_watch_set(&pq->watch, PQsocket(pq->connection), COLOOP_WATCH_WRITE);
+        coloop_pq_watch(pq, COLOOP_WATCH_WRITE);
     return 0;
 }
 

@@ -1,6 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * One command of libpq.h: copied, sent, failed. For programs: libpq.h. */
+/* One command of libpq.h: copied, sent, failed. For programs: libpq.h. */
 #ifndef COLOOP_ADAPTERS_LIBPQ_COMMAND_H
 #define COLOOP_ADAPTERS_LIBPQ_COMMAND_H
 

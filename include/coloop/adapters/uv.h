@@ -1,4 +1,6 @@
-/* A loop inside a libuv loop.
+/* SPDX-License-Identifier: Apache-2.0 OR MIT
+ *
+ * A loop inside a libuv loop.
  *
  *     coloop_uv_t *bridge;
  *     coloop_uv_open(uv, loop, &bridge);
@@ -8,8 +10,8 @@
  *
  * In each of libuv's iterations the loop makes a turn if one is due: I/O,
  * timers, posts from any thread, and what the host's own callbacks schedule.
- * While nothing is, libuv sleeps. Timers are as precise as libuv's: up to a
- * millisecond late, never early.
+ * While nothing is, libuv sleeps. Timers are never early, and as precise as in a
+ * loop that runs by itself.
  *
  * Inside a coloop callback loop_get_running is the loop. loop_stop and
  * loop_interrupt end a turn, as in loop_run_once: when to leave uv_run is the

@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0 OR MIT
- *
- * A descriptor that a library owns and the loop watches, as the adapters here
+/* A descriptor that a library owns and the loop watches, as the adapters here
  * need it. For programs: hiredis.h, curl.h, libpq.h, cares.h. */
 #ifndef COLOOP_ADAPTERS_WATCH_H
 #define COLOOP_ADAPTERS_WATCH_H
 
 #include "../../coloop.h"
+#include <sys/types.h>
+#include <unistd.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,6 +28,7 @@ typedef struct coloop_watch_t {
     int wanted;
     int registered;
     loop_handle_t retry;
+    pid_t process;
 } coloop_watch_t;
 
 static inline void coloop_watch_init(coloop_watch_t *watch, loop_t *loop, void (*ready)(void *data, int events),
@@ -38,16 +39,7 @@ static inline void coloop_watch_init(coloop_watch_t *watch, loop_t *loop, void (
     watch->fd = -1;
     watch->wanted = watch->registered = 0;
     watch->retry = 0;
-}
-
-static inline void coloop_watch_on_readable(void *data) {
-    coloop_watch_t *watch = (coloop_watch_t *)data;
-    watch->ready(watch->data, COLOOP_WATCH_READ);
-}
-
-static inline void coloop_watch_on_writable(void *data) {
-    coloop_watch_t *watch = (coloop_watch_t *)data;
-    watch->ready(watch->data, COLOOP_WATCH_WRITE);
+    watch->process = getpid();
 }
 
 static inline void coloop_watch_remove(coloop_watch_t *watch, int events) {
@@ -56,6 +48,25 @@ static inline void coloop_watch_remove(coloop_watch_t *watch, int events) {
     if (watch->registered & events & COLOOP_WATCH_WRITE)
         loop_remove_writer(watch->loop, watch->fd);
     watch->registered &= ~events;
+}
+
+/* A forked child that keeps its readers (LOOP_REINIT_KEEP_IO) would take from the
+ * parent's connections: it watches them no more. */
+static inline void coloop_watch_deliver(coloop_watch_t *watch, int events) {
+    if (watch->process != getpid()) {
+        watch->wanted = 0;
+        coloop_watch_remove(watch, COLOOP_WATCH_READ | COLOOP_WATCH_WRITE);
+    } else if (events != 0) {
+        watch->ready(watch->data, events);
+    }
+}
+
+static inline void coloop_watch_on_readable(void *watch) {
+    coloop_watch_deliver((coloop_watch_t *)watch, COLOOP_WATCH_READ);
+}
+
+static inline void coloop_watch_on_writable(void *watch) {
+    coloop_watch_deliver((coloop_watch_t *)watch, COLOOP_WATCH_WRITE);
 }
 
 static inline void coloop_watch_again(void *data);
@@ -91,8 +102,7 @@ static inline void coloop_watch_again(void *data) {
     int missing = watch->wanted & ~watch->registered;
     watch->retry = 0;
     coloop_watch_add(watch);
-    if (missing != 0)
-        watch->ready(watch->data, missing);
+    coloop_watch_deliver(watch, missing);
 }
 
 /* From now on `events` of `fd` are watched, and nothing else. 0, or the error

@@ -11,6 +11,9 @@
 // library, without a turn in between), or by run, create_task and the like. It belongs to
 // the thread of the loop that it runs on. Destroying it destroys its frame, also where it
 // waits: what it waited for is let go of.
+//
+// GCC 12 destroys a lambda twice that stands inside a co_await expression and has captures
+// with destructors; give such a lambda a name before.
 #pragma once
 
 #include "driver.hpp"
@@ -37,7 +40,8 @@ public:
         bool await_ready() const noexcept { return false; }
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
-            return ended.promise().awaited_by_;
+            const promise_base &promise = ended.promise();
+            return promise.driver_->transfer(promise.awaited_by_);
         }
         void await_resume() const noexcept {}
     };
@@ -133,8 +137,9 @@ private:
         bool await_ready() const noexcept { return !awaited_; }
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaited_by) const noexcept {
-            awaited_.frame_.promise().begin(detail::driver_of(awaited_by), awaited_by);
-            return awaited_.frame_;
+            detail::driver &driver = detail::driver_of(awaited_by);
+            awaited_.frame_.promise().begin(driver, awaited_by);
+            return driver.transfer(awaited_.frame_);
         }
         T await_resume() const { return awaited_.take(); }
 

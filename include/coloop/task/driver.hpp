@@ -53,6 +53,14 @@ public:
     // Borrowed: valid while the chain is.
     loop_task_t *get_task() const noexcept { return task_; }
 
+    // What a coroutine returns to hand control to another one. Without optimisation compilers
+    // make calls of that, so every now and then the stack is left before.
+    std::coroutine_handle<> transfer(std::coroutine_handle<> next) noexcept {
+        if (--transfers_left_ != 0) return next;
+        next_ = next;
+        return std::noop_coroutine();
+    }
+
     // The coroutine waits, and the present step of the task answers so: one of
     // LOOP_TASK_..., or a negative code, with which the coroutine goes on at once.
     bool wait(std::coroutine_handle<> waiting, int answer) noexcept {
@@ -76,14 +84,22 @@ protected:
     int resume(loop_task_t *task, int outcome) noexcept {
         task_ = task;
         outcome_ = outcome;
-        innermost_.resume();
+        next_ = innermost_;
+        do {
+            transfers_left_ = most_transfers;
+            std::exchange(next_, nullptr).resume();
+        } while (next_);
         return answer_;
     }
 
 private:
+    static constexpr int most_transfers = 100;
+
     loop_t *loop_;
     loop_task_t *task_ = nullptr;
     std::coroutine_handle<> innermost_;
+    std::coroutine_handle<> next_;
+    int transfers_left_ = 0;
     int outcome_ = 0;
     int answer_ = LOOP_TASK_DONE;
 };

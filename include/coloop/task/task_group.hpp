@@ -69,7 +69,8 @@ public:
         std::vector<std::exception_ptr> found;
         const int count = detail::check(loop_task_group_errors(group_, 0, nullptr, nullptr, 0));
         for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-            if (auto own = detail::exceptions::find(loop_task_group_error_data(group_, i))) {
+            const auto data = loop_task_group_error_data(group_, i);
+            if (auto own = detail::carried::of(data, loop_task_group_error_destroy(group_, i))) {
                 found.push_back(std::move(own));
                 continue;
             }

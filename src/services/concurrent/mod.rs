@@ -9,7 +9,7 @@ mod wrap;
 
 pub use wrap::wrap;
 
-use crate::callback::{Callback, UserData};
+use crate::callback::{Callback, DestroyFn, UserData};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fork_generation;
@@ -84,6 +84,16 @@ impl End {
             End::Result(_) | End::Code(_) => None,
             End::Failed(failure) => failure.message.as_deref(),
             End::Cancelled(message) => message.as_ref().map(|text| text.as_c_str()),
+        }
+    }
+
+    /// How the host destroys its part of this: a result, or what it attached to a
+    /// failure.
+    pub fn destroy_fn(&self) -> Option<DestroyFn> {
+        match self {
+            End::Result(data) => data.destroy_fn(),
+            End::Failed(failure) => failure.payload.destroy_fn(),
+            End::Code(_) | End::Cancelled(_) => None,
         }
     }
 

@@ -506,6 +506,18 @@ impl Future {
         })
     }
 
+    /// The failure it ended with, for another future of its loop or for a task of
+    /// it; counts as retrieved.
+    pub fn share_failure(&self, event_loop: &EventLoop) -> Result<Outcome> {
+        if !std::ptr::eq(self.event_loop(), event_loop) {
+            return Err(Error::WrongLoop);
+        }
+        match self.share_outcome()? {
+            failure if failure.is_failure() => Ok(failure),
+            _ => Err(Error::InvalidState("the future has not failed")),
+        }
+    }
+
     /// The failure of an ended future will not be reported.
     pub fn consume(&self) {
         if let Ok(hold) = self.hold() {

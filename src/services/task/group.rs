@@ -2,7 +2,7 @@
 //! cancelled, and so is the parent if it is still busy in the group's body.
 
 use super::{Options, StepFn, Task};
-use crate::callback::{Callback, UserData};
+use crate::callback::{Callback, DestroyFn, UserData};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
@@ -50,6 +50,11 @@ impl GroupError {
     /// What its host attached to it, or null.
     pub fn data(&self) -> *mut c_void {
         self.failure.as_ref().map_or(std::ptr::null_mut(), |failure| failure.payload.get())
+    }
+
+    /// How the host destroys that.
+    pub fn destroy_fn(&self) -> Option<DestroyFn> {
+        self.failure.as_ref()?.payload.destroy_fn()
     }
 }
 

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Mutual exclusion between the coroutines of one loop: asyncio's Lock. Not for threads.
+//
+//     const coloop::held_lock held = co_await lock.hold();  // until the end of the scope
+#pragma once
+
+#include "line.hpp"
+
+namespace coloop {
+
+class lock;
+
+// A lock that somebody holds, released when this ends; move-only.
+class held_lock {
+public:
+    held_lock() noexcept = default;
+    held_lock(held_lock &&other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+    held_lock &operator=(held_lock &&other) noexcept {
+        held_lock taken(std::move(other));
+        std::swap(held_, taken.held_);
+        return *this;
+    }
+    inline ~held_lock();
+
+    explicit operator bool() const noexcept { return held_ != nullptr; }
+
+private:
+    friend lock;
+    explicit held_lock(lock &held) noexcept : held_(&held) {}
+
+    lock *held_ = nullptr;
+};
+
+// Whoever waits longest gets it next. Must outlive those who hold it.
+class lock {
+    class acquiring : public detail::line::place {
+    public:
+        explicit acquiring(lock &wanted) noexcept : wanted_(wanted) {}
+
+        bool await_ready() noexcept { return has_it_ = wanted_.try_acquire(); }
+        template <class Promise> bool await_suspend(std::coroutine_handle<Promise> waiting) {
+            return stand_in(wanted_.waiting_, waiting);
+        }
+        void await_resume() {
+            if (has_it_) return;
+            if (const int code = leave()) {
+                if (!wanted_.locked_) wanted_.waiting_.wake_first();
+                detail::fail(code, loop_last_error());
+            }
+            wanted_.locked_ = true;
+        }
+
+    protected:
+        lock &wanted_;
+
+    private:
+        bool has_it_ = false;
+    };
+
+    class holding : public acquiring {
+    public:
+        using acquiring::acquiring;
+        held_lock await_resume() {
+            acquiring::await_resume();
+            return held_lock(wanted_);
+        }
+    };
+
+public:
+    lock() noexcept = default;
+    lock(const lock &) = delete;
+    lock &operator=(const lock &) = delete;
+
+    bool locked() const noexcept { return locked_; }
+
+    // co_await acquire(): waits until it is free, and holds it until release(). Throws
+    // cancelled_error; LOOP_EWRONG_LOOP if coroutines of another loop wait for it.
+    [[nodiscard]] acquiring acquire() noexcept { return acquiring(*this); }
+    // The same for a scope: co_await hold() is a held_lock.
+    [[nodiscard]] holding hold() noexcept { return holding(*this); }
+
+    // Takes it if nobody holds it or waits for it: was it taken?
+    bool try_acquire() noexcept {
+        if (locked_ || waiting_.expected()) return false;
+        return locked_ = true;
+    }
+
+    // LOOP_EINVALID_STATE if nobody holds it.
+    void release() {
+        if (!locked_) throw error(LOOP_EINVALID_STATE, "Lock is not acquired.");
+        locked_ = false;
+        waiting_.wake_first();
+    }
+
+private:
+    detail::line waiting_;
+    bool locked_ = false;
+};
+
+inline held_lock::~held_lock() {
+    // Released already by hand: nothing to do.
+    if (held_ && held_->locked()) held_->release();
+}
+
+} // namespace coloop
