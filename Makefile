@@ -145,9 +145,11 @@ test-c: target/tests/c
 
 # The C++ headers: every compiler and standard; then the tests, plain and with the
 # sanitizers of addresses and undefined behaviour.
-CPP_TESTS := $(wildcard tests/cpp/*.cpp)
-CPP_HEADERS := $(wildcard tests/cpp/*.hpp include/*.hpp include/coloop/*.hpp) include/coloop.h
+CPP_TESTS := $(filter-out tests/cpp/sync_%,$(wildcard tests/cpp/*.cpp))
+CPP_HEADERS := $(wildcard tests/cpp/*.hpp include/*.hpp include/coloop/*.hpp include/coloop/task/*.hpp) include/coloop.h
 CPP_FLAGS := -std=c++17 -Wall -Wextra -pedantic -Werror -Wconversion -Wshadow -Iinclude -pthread
+# Coroutines are C++20.
+$(foreach kind,plain sanitized,target/tests/cpp/$(kind)/task_%.o): CPP_FLAGS += -std=c++20
 target/tests/cpp/sanitized/%: CPP_FLAGS += -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 define cpp_test
