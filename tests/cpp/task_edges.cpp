@@ -207,6 +207,6 @@ TEST_CASE("C code runs, awaits and cancels tasks of coroutines") {
     CHECK(alive == 0);
     // It ends by its own exception, which nothing of C ever sees pass.
     auto throws = own.create_task([]() -> task<> { throw 5; co_return; }());
-    CHECK(loop_run_until_complete(own.capi(), throws.capi(), nullptr) == LOOP_EINTERNAL);
+    CHECK(loop_run_until_complete(own.capi(), throws.capi(), nullptr) == LOOP_EEXCEPTION);
     CHECK_THROWS_AS(throws.result(), int);
 }

@@ -7,23 +7,23 @@ using namespace coloop;
 
 namespace {
 
-// An event: the awaitable that coloop/task/driver.hpp shows.
-class event {
+// A flag: the awaitable that coloop/task/driver.hpp shows.
+class flag {
 public:
     class wait : public detail::waiter<wait> {
     public:
-        explicit wait(event &given) : event_(given) {}
+        explicit wait(flag &given) : flag_(given) {}
         ~wait() { let_go(); }
-        bool await_ready() const noexcept { return event_.is_set_; }
+        bool await_ready() const noexcept { return flag_.is_set_; }
         template <class Promise> bool await_suspend(std::coroutine_handle<Promise> waiting) noexcept {
-            if (event_.refuses_) return park(waiting, -EAGAIN);
-            next_ = std::exchange(event_.first_, this);
+            if (flag_.refuses_) return park(waiting, -EAGAIN);
+            next_ = std::exchange(flag_.first_, this);
             return park(waiting, 0);
         }
         void await_resume() { check(); }
         void let_go() noexcept {
-            ++event_.let_go_;
-            for (wait **place = &event_.first_; *place; place = &(*place)->next_) {
+            ++flag_.let_go_;
+            for (wait **place = &flag_.first_; *place; place = &(*place)->next_) {
                 if (*place != this) continue;
                 *place = next_;
                 return;
@@ -31,8 +31,8 @@ public:
         }
 
     private:
-        friend event;
-        event &event_;
+        friend flag;
+        flag &flag_;
         wait *next_ = nullptr;
     };
 
@@ -139,7 +139,7 @@ TEST_CASE("jobs are awaited, with what they return or throw") {
 }
 
 TEST_CASE("an awaitable of one's own: woken, cancelled, refused, destroyed") {
-    event given;
+    flag given;
     std::string log;
     auto waits = [&](char mark) -> task<> {
         co_await given.until_set();
@@ -189,7 +189,7 @@ TEST_CASE("an awaitable of one's own: woken, cancelled, refused, destroyed") {
 TEST_CASE("resuming costs no allocation") {
     const int many = 100000;
     [[maybe_unused]] auto nothing = []() -> task<int> { co_return 1; };
-    event always;
+    flag always;
     auto body = [&]() -> task<> {
         const loop_view here = co_await this_loop();
         int fds[2];

@@ -10,11 +10,12 @@ coloop::task<> fails_in_the_other_file(coloop::any_task &ran);
 
 static coloop::task<int> both() {
     coloop::any_task ran;
+    const coloop::any_task self = co_await coloop::this_task();
     const int number = co_await number_of_the_other_file();
     try {
         co_await fails_in_the_other_file(ran);
     } catch (const std::out_of_range &) {
-        co_return ran == co_await coloop::this_task() ? number : 1;
+        co_return ran == self ? number : 1;
     }
     co_return 2;
 }
