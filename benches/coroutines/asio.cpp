@@ -56,10 +56,18 @@ awaitable<void> echo(tcp_socket socket, char *inbox, int (*received)(std::size_t
 }
 
 awaitable<void> accept_all(acceptor listener, char *inbox, int (*received)(std::size_t)) {
+    // All that are there at a time: one for each wake-up, and the rest of a thousand would not
+    // be served before the end.
+    listener.non_blocking(true);
     for (;;) {
-        tcp_socket accepted = co_await listener.async_accept(deferred);
-        accepted.set_option(asio::ip::tcp::no_delay(true));
-        asio::co_spawn(listener.get_executor(), echo(std::move(accepted), inbox, received), spawned);
+        co_await listener.async_wait(acceptor::wait_read, deferred);
+        for (;;) {
+            boost::system::error_code none;
+            tcp_socket accepted = listener.accept(none);
+            if (none) break;
+            accepted.set_option(asio::ip::tcp::no_delay(true));
+            asio::co_spawn(listener.get_executor(), echo(std::move(accepted), inbox, received), spawned);
+        }
     }
 }
 

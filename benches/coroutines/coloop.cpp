@@ -40,7 +40,7 @@ void b_co_hop(std::uint64_t count, std::uint64_t width) { coloop::run(all_hops(c
 std::uint64_t b_co_call(std::uint64_t count) { return coloop::run(calls(count)); }
 
 void b_co_serve(int listener, int (*received)(std::size_t)) {
-    const coloop::loop loop;
+    auto &loop = *new coloop::loop; // what is open in it is left to the end of the process
     std::vector<char> inbox(chunk);
     coloop::server_options options;
     options.backlog = 1024;
