@@ -1,17 +1,19 @@
 #!/bin/sh
 # Builds one executable per library into target/bench/. A library that is not installed is
-# reported and left out. Environment: CC, CFLAGS, CARGO, BENCH_OUT.
+# reported and left out. Environment: CC, CXX, CFLAGS, CARGO, BENCH_OUT.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 out=${BENCH_OUT:-$root/target/bench}
 cc=${CC:-cc}
+cxx=${CXX:-c++}
 cflags=${CFLAGS:--O2 -g -Wall -Wextra}
 mkdir -p "$out"
 built="" skipped=""
 
 # build NAME EXTRA...: the extra words are compiler and linker flags of that library.
-# A service that it offers is an adapter of that name beside adapters/NAME.h.
+# A service that it offers is an adapter of that name beside adapters/NAME.h; what it does
+# with coroutines, coroutines/NAME.cpp.
 build() {
     name=$1
     shift
@@ -24,6 +26,17 @@ build() {
         macro=BENCH_$(echo "$service" | tr '[:lower:]' '[:upper:]')
         set -- "-D$macro=\"../adapters/${name}_$service.h\"" "$@"
     done
+    if [ -f "$here/coroutines/$name.cpp" ]; then
+        # shellcheck disable=SC2086
+        if ! $cxx -std=c++20 $cflags -I"$root/include" -c "$here/coroutines/$name.cpp" \
+            -o "$out/coroutines_$name.o"
+        then
+            skip "$name" "its coroutines do not compile"
+            return
+        fi
+        files="$files coroutines"
+        set -- -DBENCH_COROUTINES "$out/coroutines_$name.o" "$@" -lstdc++
+    fi
     for file in $files; do
         set -- "$here/src/$file.c" "$@"
     done
@@ -48,6 +61,10 @@ has_header() {
     echo "#include <$1>" | $cc -E -x c - >/dev/null 2>&1
 }
 
+has_cpp_header() {
+    echo "#include <$1>" | $cxx -E -x c++ - >/dev/null 2>&1
+}
+
 build raw
 
 if has_header uv.h; then build libuv -luv; else skip libuv "no uv.h (libuv1-dev)"; fi
@@ -57,6 +74,8 @@ if has_header event2/event.h; then
 else
     skip libevent "no event2/event.h (libevent-dev)"
 fi
+
+if has_cpp_header boost/asio.hpp; then build asio; else skip asio "no boost/asio.hpp (libboost1.81-dev)"; fi
 
 if "${CARGO:-cargo}" build --quiet --release --manifest-path "$here/mio/Cargo.toml" \
     --target-dir "$out/mio-target"; then

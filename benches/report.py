@@ -142,8 +142,14 @@ def versions():
     yield "libev", header_version("ev.h", ["EV_VERSION_MAJOR", "EV_VERSION_MINOR"])
     yield "libevent", first_line(["pkg-config", "--modversion", "libevent"]) \
         or first_line(["dpkg-query", "-W", "-f=${Version}", "libevent-dev"])
+    yield "Boost.Asio", boost_version()
     for crate in ("mio", "tokio"):
         yield crate, locked_version(crate)
+
+
+def boost_version():
+    version = header_version("boost/version.hpp", ["BOOST_LIB_VERSION"])
+    return version and version.strip('"').replace("_", ".")
 
 
 def locked_version(crate):

@@ -8,7 +8,7 @@ coloop has a cached-clock and a fresh-clock variant), the value compared, and tw
 from dataclasses import dataclass
 
 #: Libraries, in the order they are run and printed. raw is a bound, not a peer.
-LIBRARIES = ["coloop", "raw", "libuv", "libev", "libevent", "mio", "tokio"]
+LIBRARIES = ["coloop", "raw", "libuv", "libev", "libevent", "mio", "tokio", "asio"]
 #: Not candidates for "best peer".
 BOUND_ONLY = {"coloop", "raw"}
 
@@ -115,6 +115,16 @@ SERVICE_ROWS = [
         peers=("libuv",)),
 ]
 
+#: C++ coroutines: coloop/task.hpp beside Boost.Asio's.
+COROUTINE_ROWS = [
+    Row("co_hop_w1", "one coroutine lets a turn pass, again and again", 1.0),
+    Row("co_hop_w64", "64 coroutines do", 1.0),
+    Row("co_call", "a coroutine awaits another one that returns at once", 1.0),
+    Row("co_echo_c1", "TCP echo, a coroutine for 1 connection, 64 bytes: message", 1.0),
+    Row("co_echo_c100", "TCP echo, 100 connections", 1.0),
+    Row("co_echo_c1000", "TCP echo, 1000 connections", 1.0),
+]
+
 #: The tables, each with the libraries that have one of its rows.
-TABLES = {"The loop": LOOP_ROWS, "Services": SERVICE_ROWS}
-ROWS = LOOP_ROWS + SERVICE_ROWS
+TABLES = {"The loop": LOOP_ROWS, "Services": SERVICE_ROWS, "C++ coroutines": COROUTINE_ROWS}
+ROWS = LOOP_ROWS + SERVICE_ROWS + COROUTINE_ROWS

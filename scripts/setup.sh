@@ -97,6 +97,7 @@ bench)
     need libuv1-dev header uv.h
     need libev-dev header ev.h
     need libevent-dev header event2/event.h
+    need libboost1.81-dev test -e /usr/include/boost/asio.hpp
     ;;
 bench-python)
     need gcc gcc --version

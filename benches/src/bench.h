@@ -101,6 +101,9 @@ void mem_loop(const struct scenario *);
 void loops(const struct scenario *);
 void stream(const struct scenario *);         /* stream.c */
 void mem_stream(const struct scenario *);
+void co_hop(const struct scenario *);         /* coroutines.c */
+void co_call(const struct scenario *);
+void co_echo(const struct scenario *);
 void jobs(const struct scenario *);           /* jobs.c */
 void spawn(const struct scenario *);          /* spawn.c */
 

@@ -56,6 +56,14 @@ static const struct scenario table[] = {
     {"stream_c1000_100k", stream, 1000, 102400},
     {"mem_stream", mem_stream, 10000, 64},
 #endif
+#ifdef BENCH_COROUTINES
+    {"co_hop_w1", co_hop, 1, 0},
+    {"co_hop_w64", co_hop, 64, 0},
+    {"co_call", co_call, 0, 0},
+    {"co_echo_c1", co_echo, 1, 64},
+    {"co_echo_c100", co_echo, 100, 64},
+    {"co_echo_c1000", co_echo, 1000, 64},
+#endif
 #ifdef BENCH_JOBS
     {"jobs", jobs, 100000, 0},
     {"jobs_future", jobs, 100000, 1}, /* libuv has no other way; rows.py does not ask */
