@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import threading
+import warnings
 import weakref
 
 import coloop
@@ -220,7 +221,9 @@ class Forgotten(TestCase):
         future, awaited = futures.new(self.loop), self.loop.create_future()
         here = coloop.future_from_pointer(future)
         shared = futures.from_python(awaited, None)
-        child = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the test's watchdog is a thread
+            child = os.fork()
         if child == 0:
             status = 1
             try:

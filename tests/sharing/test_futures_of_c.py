@@ -90,7 +90,7 @@ class Results(FuturesOfC):
         self.assertEqual(self.loop.run_until_complete(again), b"a text of C's")
 
     def test_what_a_converter_raises_is_the_failure(self):
-        for raised, expected in (KeyError("no"), KeyError), (StopIteration(), TypeError):
+        for raised, expected in (KeyError("no"), KeyError), (StopIteration(), (TypeError, RuntimeError)):
             def convert(pointer, raised=raised):
                 raise raised
 

@@ -198,6 +198,15 @@ class Cancelling(FuturesOfPython):
         self.assertEqual(futures.cancel(shared), 0)
         self.assertEqual(futures.end(shared), (0, "first"))
 
+    def test_both_cancel_in_the_same_turn(self):
+        future = self.loop.create_future()
+        shared = futures.from_python(future, None)
+        self.assertTrue(future.cancel("Python"))
+        self.assertEqual(futures.cancel(shared, "C"), 1)
+        self.assertEqual(futures.end(shared), (ECANCELLED, "C"))
+        self.loop.call_soon(self.loop.stop)
+        self.loop.run_forever()
+
     def test_a_cancel_method_that_raises_is_a_refusal(self):
         class Odd(asyncio.Future):
             def cancel(self, msg=None):

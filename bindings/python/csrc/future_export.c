@@ -105,7 +105,6 @@ static void export_end(ExportObject *self) {
 }
 
 static int export_cancel(loop_future_t *shared, const char *message, void *data) {
-    (void)shared;
     if (!Py_IsInitialized()) return -1;
     CALLED_BY_LIBRARY;
     Tie *tie = data;
@@ -128,9 +127,12 @@ static int export_cancel(loop_future_t *shared, const char *message, void *data)
         answer = taken == Py_True;
         PyObject *done = PyObject_CallMethodNoArgs(future, self->state->s_done);
         if (!done) PyErr_WriteUnraisable(future);
-        /* A future, as opposed to a task, ends at once. */
-        if (done == Py_True && answer) answer = -1;
-        else if (done == Py_True) export_end(self);
+        if (done == Py_True) {
+            /* Perhaps just now: a future, as opposed to a task, is cancelled at once. In here
+             * C's future cannot be cancelled but by the answer. */
+            if (!answer) export_end(self);
+            answer = loop_future_done(shared) == 1 ? 0 : -1;
+        }
         Py_XDECREF(done);
         Py_XDECREF(taken);
         Py_DECREF(future);
