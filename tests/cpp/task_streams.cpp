@@ -119,9 +119,17 @@ TEST_CASE("what cannot be had is refused, and nothing is lost by it") {
               auto full = []() -> task<int> {
                   const server serving = co_await start_server(echo, server_options("127.0.0.1"));
                   const std::uint16_t port = port_of(serving);
-                  const rlimit none{0, 0};
+                  rlimit before, none;
+                  getrlimit(RLIMIT_NOFILE, &before);
+                  none = {0, before.rlim_max};
                   setrlimit(RLIMIT_NOFILE, &none);
-                  co_return co_await number_of(open_connection("127.0.0.1", port)) == -EMFILE ? 0 : 1;
+                  try {
+                      co_await open_connection("127.0.0.1", port);
+                  } catch (const error &thrown) {
+                      setrlimit(RLIMIT_NOFILE, &before); // the sanitizers' checks open pipes
+                      co_return thrown.number() == -EMFILE ? 0 : 1;
+                  }
+                  co_return 2;
               };
               return run(full());
           }) == 0);
@@ -348,16 +356,10 @@ TEST_CASE("reading some, writing and draining allocate nothing") {
     auto body = []() -> task<> {
         const server serving = co_await start_server(echo, server_options("127.0.0.1"));
         const stream peer = co_await open_connection("127.0.0.1", port_of(serving));
-        const auto once = [](const stream &given) -> task<> {
-            char data[64];
-            given.write("there and back");
-            std::size_t size = 0;
-            while (size < 14) size += co_await given.read_some(data, sizeof data - size);
-        };
-        co_await once(peer);
         char data[64];
-        const long before = allocations;
+        long before = 0;
         for (int i = 0; i < 20'000; ++i) {
+            if (i == 1) before = allocations; // the other side has begun
             peer.write("there and back");
             co_await peer.drain();
             for (std::size_t size = 0; size < 14;) size += co_await peer.read_some(data, sizeof data);

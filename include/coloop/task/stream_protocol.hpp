@@ -157,9 +157,8 @@ protected:
     void finish() {
         leave();
         if (const int code = outcome()) {
-            const std::string text = loop_last_error();
             if (received_) from_->put_back(data_, received_);
-            fail(code, text.c_str());
+            fail(code, loop_last_error());
         }
         if (!received_ && from_->buffer_.size() < wanted_) from_->throw_if_broken();
     }
