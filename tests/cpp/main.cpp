@@ -18,6 +18,11 @@ void *operator new(std::size_t size) {
     if (void *memory = operator new(size, std::nothrow)) return memory;
     throw std::bad_alloc();
 }
+// Arrays as well: the sanitizers have their own.
+void *operator new[](std::size_t size, const std::nothrow_t &) noexcept { return operator new(size, std::nothrow); }
+void *operator new[](std::size_t size) { return operator new(size); }
+void operator delete[](void *memory) noexcept { std::free(memory); }
+void operator delete[](void *memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void *memory) noexcept { std::free(memory); }
 void operator delete(void *memory, const std::nothrow_t &) noexcept { std::free(memory); }
 void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }
