@@ -51,6 +51,18 @@ class Results(FuturesOfC):
         futures.set_result(future, 0)
         self.assertIsNone(self.loop.run_until_complete(awaited))
 
+    def test_no_object_is_None(self):
+        future, awaited = self.new()
+        futures.set_null(future)
+        self.assertIsNone(self.loop.run_until_complete(awaited))
+
+    def test_the_table_refuses_NULL(self):
+        for which, raised in enumerate((TypeError, TypeError, ValueError, ValueError, ValueError)):
+            self.assertRaises(raised, futures.of_null, which, None)
+        # The result of a call that failed keeps its exception.
+        for which in 0, 1:
+            self.assertRaises(KeyError, futures.of_null, which, KeyError)
+
     def test_an_object_is_itself(self):
         for value in object(), None, 7, ValueError("a result"):
             future, awaited = self.new()

@@ -31,7 +31,7 @@ static void tie_release(void *data) {
 }
 
 void release_object(void *object) {
-    if (!Py_IsInitialized()) return;
+    if (!object || !Py_IsInitialized()) return;
     CALLED_BY_LIBRARY;
     int gil = gil_take();
     PyObject *type, *value, *traceback;
