@@ -101,12 +101,13 @@ demo: target/demo/echo $(MIXED)/.built
 	target/demo/echo
 	$(PYTHON) examples/python/echo.py $(LIB)/libcoloop.so.0
 	$(VENV)/bin/python examples/mixed/mixed.py $(MIXED)
+	$(VENV)/bin/python examples/mixed/coroutines.py $(MIXED)
 
 target/demo/%: examples/c/%.c $(wildcard examples/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 
-# An extension in C++ that does not link to coloop, and a C library that does: both
+# Extensions in C++ that do and do not link to coloop, and a C library that does: all
 # find what they need through the package.
 $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	@mkdir -p $(@D)
