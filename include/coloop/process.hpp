@@ -134,7 +134,8 @@ template <class Held> struct process_calls {
         table.connection_made = [](loop_process_t *given, void *data) noexcept {
             call(given, [data](const process &now) { Held::get(data).connection_made(now); });
         };
-        table.pipe_data_received = [](loop_process_t *given, int fd, const void *bytes, std::size_t size, void *data) noexcept {
+        table.pipe_data_received = [](loop_process_t *given, int fd, const void *bytes, std::size_t size,
+                                      void *data) noexcept {
             call(given, [&](const process &now) {
                 Held::get(data).pipe_data_received(now, fd, {static_cast<const char *>(bytes), size});
             });

@@ -23,7 +23,10 @@ template <class T, class Enable = void> struct result_traits {
     using pointer = T *;
 
     template <class... Values> static void *store(Values &&...values) { return new T(std::forward<Values>(values)...); }
-    template <class Value> static void *quiet_store(Value &&value) { return new (std::nothrow) T(std::forward<Value>(value)); }
+    // NULL without memory.
+    template <class Value> static void *quiet_store(Value &&value) {
+        return new (std::nothrow) T(std::forward<Value>(value));
+    }
     static void destroy(void *result) noexcept { delete static_cast<T *>(result); }
     static constexpr bool destroys = true;
 

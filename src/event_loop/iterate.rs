@@ -135,10 +135,12 @@ impl EventLoop {
     /// Yields whether the clock was read after it.
     fn wait_blocking(&self, timeout_ns: i64, generation: u64) -> Result<bool> {
         self.ensure_reactor()?;
-        if !self.inbox().prepare_sleep(Wake::Loop) || self.wakeup.take_requests() {
+        if !self.inbox().prepare_sleep(Wake::Loop) {
             self.inbox().awake();
             return self.gather_events(0, None).map(|()| false);
         }
+        // Woken before it sleeps: it does not, but the hooks look what it was woken for.
+        let mut timeout_ns = if self.wakeup.take_requests() { 0 } else { timeout_ns };
         let hooks = self.core_of_run().hooks.wait.clone();
         let call = |hook: Option<super::LoopHookFn>| {
             if let (Some(hook), Some(hooks)) = (hook, &hooks) {
@@ -146,7 +148,6 @@ impl EventLoop {
                 unsafe { hook(self, hooks.user_data.get()) }
             }
         };
-        let mut timeout_ns = timeout_ns;
         self.waiting.store(true, Relaxed);
         if let Some(before) = hooks.as_ref().and_then(|hooks| hooks.before) {
             call(Some(before));

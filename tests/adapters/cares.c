@@ -1,4 +1,5 @@
 /* c-ares on a loop, against dnsmasq and a server that never answers. */
+#include "../c/failing_memory.h"
 #include "idle.h"
 #include <arpa/inet.h>
 #include <coloop/adapters/cares.h>
@@ -312,3 +313,26 @@ TEST(cares_says_what_is_wrong) {
     CHECK_INT(coloop_cares_new(loop, NULL, 0, &cares), LOOP_ECLOSED);
     loop_unref(loop);
 }
+
+static void look_up_without_memory(void) {
+    loop_t *loop = loop_new();
+    struct ares_options options = {.lookups = lookups, .timeout = 50, .tries = 2};
+    coloop_cares_t *cares = channel_to(loop, "COLOOP_DNS", &options,
+                                       ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
+    struct ares_addrinfo_hints hints = {.ai_family = AF_INET, .ai_flags = ARES_AI_NOSORT};
+    loop_future_t *future = NULL;
+    memory_fails();
+    int code = coloop_cares_getaddrinfo(cares, "one.test", "80", &hints, &future);
+    for (int turn = 0; code == 0 && turn < 20; turn++)
+        (void)loop_run_once(loop, 1 * MS);
+    memory_is_back();
+    if (code == 0) /* it ends, well or not */
+        code = loop_run_until_complete(loop, future, NULL);
+    CHECK(code == 0 || memory_failed());
+    loop_future_unref(future);
+    CHECK_INT(coloop_cares_free(cares), 0);
+    CHECK_INT(loop_close(loop), 0);
+    loop_unref(loop);
+}
+
+TEST(cares_without_memory) { sweep(look_up_without_memory); }

@@ -1,4 +1,5 @@
 /* libcurl on a loop, against tests/adapters/http_server.py. */
+#include "../c/failing_memory.h"
 #include "idle.h"
 #include <coloop/adapters/curl.h>
 #include <pthread.h>
@@ -417,3 +418,26 @@ TEST(curl_says_what_is_wrong) {
     CHECK_INT(coloop_curl_new(loop, &curl), LOOP_ECLOSED);
     loop_unref(loop);
 }
+
+static void transfer_without_memory(void) {
+    loop_t *loop = loop_new();
+    coloop_curl_t *curl = NULL;
+    struct transfer transfer;
+    prepare(&transfer, "COLOOP_HTTP", "/size/5");
+    memory_fails();
+    int code = coloop_curl_new(loop, &curl);
+    if (code == 0)
+        code = coloop_curl_perform(curl, transfer.easy, &transfer.future);
+    for (int turn = 0; code == 0 && turn < 20; turn++)
+        (void)loop_run_once(loop, 1 * MS);
+    memory_is_back();
+    if (code == 0) /* it ends, well or not */
+        code = loop_run_until_complete(loop, transfer.future, NULL);
+    CHECK(code == 0 || memory_failed());
+    CHECK_INT(coloop_curl_free(curl), 0);
+    clean(&transfer);
+    CHECK_INT(loop_close(loop), 0);
+    loop_unref(loop);
+}
+
+TEST(curl_without_memory) { sweep(transfer_without_memory); }

@@ -1,7 +1,9 @@
 /* hiredis on a loop, against a real server. */
+#include "../c/failing_memory.h"
 #include "idle.h"
 #include "redis_server.h"
 #include <coloop/adapters/hiredis.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -117,6 +119,7 @@ TEST(hiredis_subscribes_and_is_idle_in_between) {
 TEST(hiredis_hears_of_a_killed_server_and_connects_again) {
     struct redis_server server = redis_server_new();
     loop_t *loop = loop_new();
+    signal(SIGPIPE, SIG_IGN); /* hiredis writes without MSG_NOSIGNAL */
     redis_server_start(&server);
     for (int round = 0; round < 2; round++) {
         struct told told = {.loop = loop, .stop_after = 1};
@@ -310,3 +313,27 @@ TEST(hiredis_lives_on_in_the_parent_of_a_fork) {
     redisAsyncFree(context);
     close_clean(loop);
 }
+
+/* Not hiredis itself, which ends the process in some places, but the adapter and
+ * the loop. */
+static void attach_without_memory(void) {
+    loop_t *loop = loop_new();
+    struct told told = {.loop = loop, .stop_after = 1};
+    redisAsyncContext *context = redisAsyncConnectUnix(environment("COLOOP_REDIS"));
+    CHECK(context != NULL && context->err == 0);
+    memory_fails();
+    int code = coloop_hiredis_attach(loop, context);
+    if (code == 0)
+        context->ev.addWrite(context->ev.data);
+    memory_is_back();
+    CHECK_NO_MEMORY(code);
+    if (code == 0) { /* what could not be watched then is tried again */
+        CHECK_INT(redisAsyncCommand(context, on_reply, &told, "PING"), REDIS_OK);
+        CHECK_INT(loop_run_forever(loop), 0);
+    }
+    redisAsyncFree(context);
+    CHECK_INT(loop_close(loop), 0);
+    loop_unref(loop);
+}
+
+TEST(hiredis_without_memory) { sweep(attach_without_memory); }

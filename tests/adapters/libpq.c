@@ -1,4 +1,5 @@
 /* libpq on a loop, against clusters of the driver's own. */
+#include "../c/failing_memory.h"
 #include "idle.h"
 #include <coloop/adapters/libpq.h>
 #include <pthread.h>
@@ -519,3 +520,24 @@ TEST(libpq_says_what_is_wrong) {
     CHECK_INT(coloop_pq_connect(loop, "", &pq, &future), LOOP_ECLOSED);
     loop_unref(loop);
 }
+
+static void query_without_memory(void) {
+    const char *values[] = {"5"};
+    loop_t *loop = loop_new();
+    coloop_pq_t *pq = connected(loop);
+    loop_future_t *future = NULL;
+    memory_fails();
+    int code = coloop_pq_query_params(pq, "SELECT $1::int", 1, NULL, values, NULL, NULL, 0, &future);
+    for (int turn = 0; code == 0 && turn < 20; turn++)
+        (void)loop_run_once(loop, 1 * MS);
+    memory_is_back();
+    if (code == 0) /* it ends, well or not */
+        code = loop_run_until_complete(loop, future, NULL);
+    CHECK(code == 0 || memory_failed());
+    loop_future_unref(future);
+    CHECK_INT(coloop_pq_free(pq), 0);
+    CHECK_INT(loop_close(loop), 0);
+    loop_unref(loop);
+}
+
+TEST(libpq_without_memory) { sweep(query_without_memory); }

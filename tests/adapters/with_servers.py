@@ -11,6 +11,7 @@ import contextlib
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -91,6 +92,8 @@ def main():
     arguments.add_argument("--plain", action="store_true", help="not under valgrind")
     arguments.add_argument("directory", type=pathlib.Path)
     options = arguments.parse_args()
+    # Also who is told to end ends its servers.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     chosen = [name for name in ADAPTERS if options.only in name]
     with contextlib.ExitStack() as stack:
         os.environ["COLOOP_CLOSED_PORT"] = str(servers.free_port())

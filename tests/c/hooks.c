@@ -1,5 +1,6 @@
 /* Wait hooks: called in pairs around waits that may block, and nowhere else. */
 #include "child.h"
+#include <signal.h>
 #include <unistd.h>
 
 struct waits {
@@ -188,6 +189,39 @@ TEST(a_post_inside_a_wait_hook_is_not_slept_over) {
 
 static void schedule_in_hook(loop_t *loop, void *user_data) {
     CHECK_INT(loop_call_soon(loop, leave_mark, user_data, NULL, NULL), 0);
+}
+
+static loop_t *signalled;
+static volatile sig_atomic_t news;
+
+static void on_signal(int signum) {
+    (void)signum;
+    news = 1;
+    loop_wakeup(signalled);
+}
+
+static void stop_if_news(loop_t *loop, void *user_data) {
+    (void)user_data;
+    if (news) loop_stop(loop);
+}
+
+TEST(a_signal_before_the_wait_is_not_slept_over_and_the_hook_after_it_looks) {
+    signalled = loop_new();
+    CHECK_INT(loop_set_wait_hooks(signalled, NULL, stop_if_news, NULL, NULL), 0);
+    signal(SIGUSR1, on_signal);
+    raise(SIGUSR1);
+    CHECK_INT(loop_run_forever(signalled), 0);
+    CHECK_INT(loop_close(signalled), 0);
+    loop_unref(signalled);
+}
+
+TEST(a_stop_in_the_hook_before_a_wait_is_not_slept_over) {
+    loop_t *loop = loop_new();
+    news = 1;
+    CHECK_INT(loop_set_wait_hooks(loop, stop_if_news, NULL, NULL, NULL), 0);
+    CHECK_INT(loop_run_forever(loop), 0);
+    CHECK_INT(loop_close(loop), 0);
+    loop_unref(loop);
 }
 
 TEST(a_callback_scheduled_inside_a_wait_hook_runs_in_that_turn) {

@@ -188,6 +188,31 @@ TEST_CASE("a null function is refused") {
     CHECK_THROWS_AS(loop.add_reader(0, none), coloop::error);
 }
 
+TEST_CASE("without memory: a code, or std::bad_alloc, and nothing lost") {
+    coloop::loop loop;
+    int alive = 0;
+    auto future = loop.create_future<std::string>();
+    auto thing = [held = counted(alive)] {};
+    std::error_code code, result;
+    out_of_memory = true;
+    loop.post(thing, code);
+    bool thrown = false;
+    try {
+        loop.post(thing);
+    } catch (const std::bad_alloc &) {
+        thrown = true;
+    }
+    future.set_result("text", result);
+    out_of_memory = false;
+    CHECK(code == std::errc::not_enough_memory);
+    CHECK(result == std::errc::not_enough_memory);
+    CHECK(thrown);
+    CHECK_FALSE(future.done());
+    CHECK(alive == 1);
+    loop.post([&] { loop.stop(); });
+    CHECK(loop.run_forever() == 0);
+}
+
 TEST_CASE("a callable that cannot be copied leaves its exception to the caller") {
     coloop::loop loop;
     const throws_when_copied callable;

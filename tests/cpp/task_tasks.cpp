@@ -95,7 +95,7 @@ TEST_CASE("a task's exception is what it was, however it is asked for") {
         int code = 0;
         const char *text = nullptr;
         CHECK(loop_future_exception(task.capi(), &code, &text) == 1);
-        CHECK(code == LOOP_EINTERNAL);
+        CHECK(code == LOOP_EEXCEPTION);
         CHECK(std::string(text) == "itself");
         // A code of the library's stays that.
         auto coded = create_task([]() -> coloop::task<> { throw error(-ENOENT, "no such thing"); co_return; }());

@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 
 // How often the global operator new was called on this thread.
 extern thread_local long allocations;
+// It finds no memory, on this thread.
+extern thread_local bool out_of_memory;
 
 // A thing that is counted: as a capture it makes a callable that needs the heap and a
 // destructor.

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAMS = ROOT / "tests/install/programs"
 VERSION = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
 HELLO = f"soon\nlater\nposted\nversion {VERSION}\n"
-WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", "-g"]
+WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 COMPILERS = {"gcc": "c99", "clang": "c11", "g++": "c++17", "clang++": "c++20"}
 
 

@@ -114,6 +114,7 @@ struct coloop_cares_t {
     int abandoned; /* of these, how many nobody waits for */
     int shared;    /* the channel may have other queries, too */
     int inside;    /* c-ares works: it may not be destroyed */
+    int starved;   /* they end for want of memory */
     int freed;
     pid_t process;
 };
@@ -160,9 +161,18 @@ static inline void coloop_cares_settle(coloop_cares_t *cares) {
     most.tv_sec = COLOOP_CARES_TICK_S;
     most.tv_usec = 0;
     delay = ares_timeout(cares->channel, cares->sockets == NULL ? NULL : &most, &next);
-    if (delay != NULL) /* rounded up: c-ares counts whole microseconds */
-        loop_call_later(cares->loop, ((int64_t)delay->tv_sec * 1000000 + delay->tv_usec + 1) * 1000,
-                        coloop_cares_on_timer, cares, NULL, &cares->timer);
+    if (delay == NULL)
+        return;
+    /* Rounded up: c-ares counts whole microseconds. */
+    if (loop_call_later(cares->loop, ((int64_t)delay->tv_sec * 1000000 + delay->tv_usec + 1) * 1000,
+                        coloop_cares_on_timer, cares, NULL, &cares->timer) == -ENOMEM) {
+        /* Nothing would ever come back to these queries. */
+        cares->inside = cares->starved = 1;
+        ares_cancel(cares->channel);
+        cares->inside = cares->starved = 0;
+        if (cares->freed)
+            coloop_cares_destroy(cares);
+    }
 }
 
 static inline void coloop_cares_process(coloop_cares_t *cares, ares_socket_t reads, ares_socket_t writes) {
@@ -234,6 +244,8 @@ static inline void coloop_cares_on_answer(void *data, int status, int timeouts, 
     } else if (status == ARES_SUCCESS) {
         coloop_operation_succeed(&lookup->operation, found, coloop_cares_free_addrinfo);
     } else {
+        if (cares->starved)
+            status = ARES_ENOMEM;
         coloop_cares_free_addrinfo(found);
         coloop_operation_fail(&lookup->operation, COLOOP_CARES_CODE(status), ares_strerror(status), NULL, NULL);
     }

@@ -194,7 +194,8 @@ static inline void coloop_curl_apply_changes(coloop_curl_t *curl) {
         if (transfer->state == COLOOP_CURL_NEW) {
             CURLMcode code = curl_multi_add_handle(curl->multi, transfer->easy);
             transfer->state = COLOOP_CURL_RUNNING;
-            transfer->added = code == CURLM_OK;
+            /* Some failures leave it added; of these it is another's, or none. */
+            transfer->added = code != CURLM_ADDED_ALREADY && code != CURLM_BAD_EASY_HANDLE;
             if (code != CURLM_OK)
                 coloop_curl_fail(transfer, COLOOP_CURLM_CODE(code), curl_multi_strerror(code));
         } else if (transfer->state == COLOOP_CURL_GIVEN_UP) {
@@ -245,7 +246,7 @@ static inline void coloop_curl_on_timer(void *data) {
     coloop_curl_act(curl, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* CURLMOPT_TIMERFUNCTION. -1 makes libcurl give up every transfer. */
+/* CURLMOPT_TIMERFUNCTION. -1 makes libcurl give up every transfer, now and later. */
 static inline int coloop_curl_set_timer(CURLM *multi, long milliseconds, void *data) {
     coloop_curl_t *curl = (coloop_curl_t *)data;
     (void)multi;

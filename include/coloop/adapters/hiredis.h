@@ -32,6 +32,9 @@ extern "C" {
  * answers every command that is open with a NULL reply. It keeps a reference to
  * the loop until then. A loop that is stopped and run again goes on where it was.
  *
+ * hiredis writes in a way that raises SIGPIPE when the server has gone: ignore
+ * that signal.
+ *
  * After fork the child may free its copy of the context, which does not disturb
  * the parent's connection; it cannot use it.
  *

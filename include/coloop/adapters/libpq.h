@@ -65,7 +65,7 @@ static inline int coloop_pq_connect(loop_t *loop, const char *conninfo, coloop_p
     if (PQstatus(pq->connection) == CONNECTION_BAD)
         coloop_pq_lose(pq);
     else
-        coloop_watch_set(&pq->watch, PQsocket(pq->connection), COLOOP_WATCH_WRITE);
+        coloop_pq_watch(pq, COLOOP_WATCH_WRITE);
     return 0;
 }
 

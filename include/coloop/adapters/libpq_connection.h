@@ -138,6 +138,13 @@ static inline void coloop_pq_lose(coloop_pq_t *pq) {
     coloop_pq_replace_listener(pq, none);
 }
 
+/* Without memory for the watch nothing would ever come back to this connection. */
+static inline void coloop_pq_watch(coloop_pq_t *pq, int events) {
+    int failed = coloop_watch_set(&pq->watch, PQsocket(pq->connection), events);
+    if (failed != 0 && failed != LOOP_ECLOSED)
+        coloop_pq_lose(pq);
+}
+
 static inline void coloop_pq_on_cancel_sent(loop_future_t *future, void *data);
 
 static inline void coloop_pq_destroy(coloop_pq_t *pq) {
@@ -232,7 +239,7 @@ static inline void coloop_pq_receive(coloop_pq_t *pq) {
         coloop_pq_call_listener(pq, notify);
         PQfreemem(notify);
     }
-    if (!alive && pq->state != COLOOP_PQ_LOST)
+    if ((!alive || PQstatus(pq->connection) == CONNECTION_BAD) && pq->state != COLOOP_PQ_LOST)
         coloop_pq_lose(pq);
 }
 
@@ -241,7 +248,7 @@ static inline void coloop_pq_poll_connect(coloop_pq_t *pq) {
     coloop_watch_end(&pq->watch);
     switch (PQconnectPoll(pq->connection)) {
     case PGRES_POLLING_READING:
-        coloop_watch_set(&pq->watch, PQsocket(pq->connection), COLOOP_WATCH_READ);
+        coloop_pq_watch(pq, COLOOP_WATCH_READ);
         break;
     case PGRES_POLLING_OK:
         PQsetnonblocking(pq->connection, 1);
@@ -253,7 +260,7 @@ static inline void coloop_pq_poll_connect(coloop_pq_t *pq) {
         coloop_pq_lose(pq);
         break;
     default:
-        coloop_watch_set(&pq->watch, PQsocket(pq->connection), COLOOP_WATCH_WRITE);
+        coloop_pq_watch(pq, COLOOP_WATCH_WRITE);
         break;
     }
 }
@@ -270,15 +277,15 @@ static inline void coloop_pq_settle(coloop_pq_t *pq) {
         else
             coloop_pq_command_fail(coloop_pq_pop(pq), COLOOP_PQ_ECOMMAND, PQerrorMessage(pq->connection), NULL);
     }
+    if (pq->state == COLOOP_PQ_READY && !pq->freed) {
+        int more = PQflush(pq->connection) == 1; /* its failure is found by reading */
+        coloop_pq_watch(pq, COLOOP_WATCH_READ | (more ? COLOOP_WATCH_WRITE : 0));
+    }
     if (pq->state == COLOOP_PQ_LOST)
         coloop_pq_fail_all(pq, pq->connection == NULL ? NULL : PQerrorMessage(pq->connection));
     pq->inside = 0;
-    if (pq->freed) {
+    if (pq->freed)
         coloop_pq_destroy(pq);
-    } else if (pq->state == COLOOP_PQ_READY) {
-        int more = PQflush(pq->connection) == 1; /* its failure is found by reading */
-        coloop_watch_set(&pq->watch, PQsocket(pq->connection), COLOOP_WATCH_READ | (more ? COLOOP_WATCH_WRITE : 0));
-    }
 }
 
 static inline void coloop_pq_on_ready(void *data, int events) {

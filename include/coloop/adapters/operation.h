@@ -4,6 +4,7 @@
 #define COLOOP_ADAPTERS_OPERATION_H
 
 #include "../../coloop.h"
+#include <errno.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -81,11 +82,14 @@ static inline void coloop_operation_succeed(coloop_operation_t *operation, void 
     loop_future_unref(future);
 }
 
-/* The same with a failure; `data` may be NULL. */
+/* The same with a failure; `data` may be NULL. Where there is no memory for its
+ * text it has another one; a future never stays pending. */
 static inline void coloop_operation_fail(coloop_operation_t *operation, int code, const char *message, void *data,
                                          loop_destroy_t destroy) {
     loop_future_t *future = coloop_operation_take(operation);
-    loop_future_set_exception_data(future, code, message, data, destroy);
+    if (loop_future_set_exception_data(future, code, message, data, destroy) == -ENOMEM &&
+        loop_future_set_exception(future, code, NULL) == -ENOMEM)
+        loop_future_cancel(future, NULL);
     loop_future_unref(future);
 }
 

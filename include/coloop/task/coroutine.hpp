@@ -11,6 +11,9 @@
 // library, without a turn in between), or by run, create_task and the like. It belongs to
 // the thread of the loop that it runs on. Destroying it destroys its frame, also where it
 // waits: what it waited for is let go of.
+//
+// GCC 12 destroys a lambda twice that stands inside a co_await expression and has captures
+// with destructors; give such a lambda a name before.
 #pragma once
 
 #include "driver.hpp"

@@ -21,7 +21,11 @@ cat > "$scratch/alone" <<'END'
 #!/bin/sh
 # alone HEADER: compiles a file that includes only this one
 set -eu
-echo "#include <$1>" | g++ -std=c++17 -Wall -Wextra -pedantic -Werror -Iinclude -fsyntax-only -x c++ -
+case $1 in
+coloop/task*) standard=c++20 ;;
+*) standard=c++17 ;;
+esac
+echo "#include <$1>" | g++ -std=$standard -Wall -Wextra -pedantic -Werror -Iinclude -fsyntax-only -x c++ -
 END
 chmod +x "$scratch/run" "$scratch/alone"
 export SCRATCH="$scratch" LIBRARY="$library"
@@ -31,12 +35,15 @@ for compiler in g++ clang++; do
     for standard in c++17 c++20 c++2b; do
         echo "$compiler -std=$standard $here/one.cpp $here/two.cpp"
     done
+    for standard in c++20 c++2b; do
+        echo "$compiler -std=$standard $here/coroutines_one.cpp $here/coroutines_two.cpp"
+    done
     echo "$compiler -std=c++17 -fno-exceptions -fno-rtti -fvisibility=hidden $here/no_exceptions.cpp"
 done > "$scratch/ways"
 xargs -P "$(nproc)" -L 1 "$scratch/run" < "$scratch/ways"
 echo "the C++ headers compile, link and work in $(wc -l < "$scratch/ways") ways"
 
-# task.hpp is for C++20, adapters need the libraries that they adapt.
-(cd include && ls coloop.hpp coloop/*.hpp) | grep -v task.hpp > "$scratch/headers"
+# Adapters need the libraries that they adapt.
+(cd include && ls coloop.hpp coloop/*.hpp coloop/task/*.hpp) > "$scratch/headers"
 xargs -P "$(nproc)" -L 1 "$scratch/alone" < "$scratch/headers"
 echo "$(wc -l < "$scratch/headers") headers may be included by themselves"
