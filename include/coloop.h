@@ -2570,6 +2570,14 @@ int loop_task_park(struct loop_task_t *task, loop_callback_t cancelled, void *us
 int loop_task_wake(struct loop_task_t *task);
 
 /**
+ * The same, but the step runs now, before this returns: for callbacks of the loop
+ * that have nothing else to do, such as of a reader, so that no turn passes. Where
+ * the loop does not run, and inside the step of any task, it is loop_task_wake.
+ * [loop thread]
+ */
+int loop_task_wake_now(struct loop_task_t *task);
+
+/**
  * For a step: the task's result. Returns what the step then returns:
  * LOOP_TASK_DONE, or LOOP_EINVALID_STATE outside a step. `destroy` as with
  * loop_future_set_result. [loop thread]
