@@ -17,11 +17,11 @@ class lock;
 class held_lock {
 public:
     held_lock() noexcept = default;
-    held_lock(held_lock &&other) noexcept : held_(std::exchange(other.held_, nullptr)), turn_(other.turn_) {}
+    held_lock(held_lock &&other) noexcept : held_(std::exchange(other.held_, nullptr)), number_(other.number_) {}
     held_lock &operator=(held_lock &&other) noexcept {
         held_lock taken(std::move(other));
         std::swap(held_, taken.held_);
-        std::swap(turn_, taken.turn_);
+        std::swap(number_, taken.number_);
         return *this;
     }
     ~held_lock() { release(); }
@@ -35,7 +35,7 @@ private:
     inline explicit held_lock(lock &held) noexcept;
 
     lock *held_ = nullptr;
-    std::uint64_t turn_ = 0; // which of the lock's holders this is
+    std::uint64_t number_ = 0; // which of the lock's holders this is
 };
 
 // Whoever waits longest gets it next. Must outlive those who hold it.
@@ -102,23 +102,24 @@ public:
 
 private:
     friend held_lock;
+    friend class condition;
 
     void take() noexcept {
         locked_ = true;
-        ++turn_;
+        holder_ = ++holders_;
     }
 
     detail::line waiting_;
-    std::uint64_t turn_ = 0;
+    std::uint64_t holder_ = 0, holders_ = 0;
     bool locked_ = false;
 };
 
-inline held_lock::held_lock(lock &held) noexcept : held_(&held), turn_(held.turn_) {}
+inline held_lock::held_lock(lock &held) noexcept : held_(&held), number_(held.holder_) {}
 
 inline void held_lock::release() noexcept {
     lock *const left = std::exchange(held_, nullptr);
     // Released behind its back, it may be somebody else's by now.
-    if (left && left->locked_ && left->turn_ == turn_) left->release();
+    if (left && left->locked_ && left->holder_ == number_) left->release();
 }
 
 } // namespace coloop
