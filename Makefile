@@ -163,12 +163,22 @@ target/tests/cpp/$(1)/test: $(CPP_TESTS:tests/cpp/%.cpp=target/tests/cpp/$(1)/%.
 endef
 $(foreach kind,plain sanitized,$(eval $(call cpp_test,$(kind))))
 
+# Programs of coroutines that asyncio runs as well.
+CPP_ORACLES := target/tests/cpp/sync_program target/tests/cpp/sync_ends
+
+target/tests/cpp/sync_%: tests/cpp/sync_%.cpp $(CPP_HEADERS) $(LIB)/libcoloop.so
+	@mkdir -p $(@D)
+	$(CXX) -std=c++20 $(filter-out -std=%,$(CPP_FLAGS)) $< -o $@ $(LINK)
+
 test-cpp: $(LIB)/libcoloop.so
 	scripts/setup.sh cpp
 	tests/cpp/headers/check.sh $(LIB)
 	$(MAKE) --no-print-directory -j $$(nproc) target/tests/cpp/plain/test target/tests/cpp/sanitized/test
 	timeout 300 target/tests/cpp/plain/test
 	timeout 300 target/tests/cpp/sanitized/test
+	$(MAKE) --no-print-directory -j $$(nproc) $(CPP_ORACLES)
+	$(PYTHON) tests/cpp/sync_oracle.py target/tests/cpp/sync_program
+	$(PYTHON) tests/cpp/sync_ends_oracle.py target/tests/cpp/sync_ends
 
 test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v

@@ -50,6 +50,7 @@ class lock {
         }
         void await_resume() {
             if (has_it_) return;
+            leave_orphan();
             if (const int code = leave()) {
                 if (!wanted_.locked_) wanted_.waiting_.wake_first();
                 detail::fail(code, loop_last_error());
