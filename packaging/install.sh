@@ -66,6 +66,9 @@ below() {
     esac
 }
 
+# As pkg-config wants spaces in a directory.
+escaped() { printf '%s' "$1" | sed 's/ /\\ /g'; }
+
 fill() { # fill FILE NAME VALUE...: @NAME@ becomes VALUE
     name=$1
     shift
@@ -85,8 +88,8 @@ make_files() {
     # Compilers add the C library and the unwinder by themselves, each in the
     # form that fits the link: -static knows no libgcc_s.
     private=$(sed 's/-lgcc_s//; s/-lc$//; s/  */ /g; s/^ //; s/ $//' "$LIB/native-static-libs")
-    fill coloop.pc PREFIX "$PREFIX" LIBDIR "$(below "$LIBDIR" "$PREFIX")" \
-        INCLUDEDIR "$(below "$INCLUDEDIR" "$PREFIX")" DESCRIPTION "$(field description)" \
+    fill coloop.pc PREFIX "$(escaped "$PREFIX")" LIBDIR "$(escaped "$(below "$LIBDIR" "$PREFIX")")" \
+        INCLUDEDIR "$(escaped "$(below "$INCLUDEDIR" "$PREFIX")")" DESCRIPTION "$(field description)" \
         VERSION "$version" PRIVATE "$private"
     fill coloopConfig.cmake \
         INCLUDES "$(realpath -m --relative-to="$LIBDIR/cmake/coloop" "$INCLUDEDIR")" \

@@ -68,10 +68,11 @@ inline std::error_code make_error_code(int code) noexcept {
     return {code, error_category()};
 }
 
-// The other way round. Codes of other categories have no number: LOOP_EEXCEPTION.
+// The other way round. Codes of other categories, and what is no code of the library's, have
+// no number: LOOP_EEXCEPTION.
 inline int error_number(const std::error_code &code) noexcept {
     if (!code) return 0;
-    if (code.category() == error_category()) return code.value();
+    if (code.category() == error_category()) return code.value() < 0 ? code.value() : LOOP_EEXCEPTION;
     const bool is_errno =
         code.category() == std::system_category() || code.category() == std::generic_category();
     return is_errno && code.value() > 0 && code.value() < 1000 ? -code.value() : LOOP_EEXCEPTION;

@@ -1,6 +1,7 @@
 """make install and make uninstall."""
 
 import os
+import shlex
 import unittest
 
 from support import ROOT, VERSION, Case, make, run
@@ -94,6 +95,9 @@ class Install(Case):
         prefix = self.root / "some where"
         make("install", PREFIX=prefix)
         self.assertEqual(self.files(prefix), self.expected())
+        for options in [], ["--define-prefix"]:
+            flags = run("pkg-config", *options, "--cflags", "--libs", "coloop", PKG_CONFIG_PATH=prefix / "lib/pkgconfig")
+            self.assertEqual(shlex.split(flags), [f"-I{prefix}/include", f"-L{prefix}/lib", "-lcoloop"])
         make("uninstall", PREFIX=prefix)
         self.assertFalse(prefix.exists())
 

@@ -113,6 +113,18 @@ class Results(FuturesOfC):
         futures.set_result(future, 1)
         self.assertEqual(self.loop.run_until_complete(awaited), "converted")
 
+    def test_a_converter_may_ask_for_the_same_future(self):
+        def convert(pointer):
+            return coloop.future_from_pointer(future).result()
+
+        value = object()
+        future = futures.new(self.loop)
+        first = coloop.future_from_pointer(future, convert=convert)
+        second = coloop.future_from_pointer(future)
+        futures.set_object(future, value)
+        self.assertIs(self.loop.run_until_complete(first), value)
+        self.assertIs(self.loop.run_until_complete(second), value)
+
     def test_the_same_future_gives_the_same_object_while_it_is_pending(self):
         future, awaited = self.new()
         self.assertIs(coloop.future_from_pointer(future), awaited)
@@ -195,6 +207,16 @@ class Cancelling(FuturesOfC):
         self.assertFalse(awaited.cancel())
         self.assertEqual(futures.end(future), (-1014, "enough"))
         self.assertEqual(self.outcome(awaited).args, ("enough",))
+
+    def test_a_message_may_be_anything(self):
+        class Mute:
+            def __str__(self):
+                raise RuntimeError("no text")
+
+        for message in "\udcff", "a\0b", "", 5, Mute():
+            future, awaited = self.new()
+            self.assertTrue(awaited.cancel(message))
+            self.assertEqual(self.outcome(awaited).args, (message,))
 
     def test_c_code_cancels(self):
         for text in "because", None:

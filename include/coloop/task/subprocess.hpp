@@ -19,7 +19,8 @@ namespace coloop {
 // What a program wrote, and how it ended: its exit status, or the negative number of the
 // signal that ended it.
 struct process_output {
-    std::string out, err;
+    std::string out;
+    std::string err;
     int returncode = 0;
 };
 
@@ -57,7 +58,9 @@ inline task<process_output> communicate(process own, shared_stream in, shared_st
 // pipe. Its end closes the streams; the program goes on. Move-only.
 class subprocess : public process {
 public:
-    stream in, out, err;
+    stream in;
+    stream out;
+    stream err;
 
     subprocess() noexcept = default; // none
 
