@@ -20,6 +20,13 @@ for directory in "$PREFIX" "$LIBDIR" "$INCLUDEDIR" "$DATADIR" "$DOCDIR"; do
     *) echo "install: not an absolute path: '$directory'" >&2; exit 2 ;;
     esac
 done
+# One name for one directory: the list compares them.
+plain() { printf '%s' "$1" | sed 's,//*,/,g; s,/$,,'; }
+PREFIX=$(plain "$PREFIX")
+LIBDIR=$(plain "$LIBDIR")
+INCLUDEDIR=$(plain "$INCLUDEDIR")
+DATADIR=$(plain "$DATADIR")
+DOCDIR=$(plain "$DOCDIR")
 list=$DATADIR/coloop/installed-files
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -113,6 +120,11 @@ new_directories() { # those that are needed and not there
     done < "$scratch/names"
 }
 
+keep_list() { # keep_list FILE
+    install -d "$root${list%/*}"
+    install -m 644 "$1" "$root$list"
+}
+
 install_files() {
     make_files
     files > "$scratch/files"
@@ -121,8 +133,11 @@ install_files() {
     [ ! -e "$root$list" ] || LC_ALL=C sort -u "$root$list" > "$scratch/before"
     # The list comes first, of all there may be: what goes wrong later can be uninstalled.
     { cat "$scratch/names" "$scratch/before"; new_directories; } | LC_ALL=C sort -u > "$scratch/all"
-    install -d "$root${list%/*}"
-    install -m 644 "$scratch/all" "$root$list"
+    keep_list "$scratch/all"
+    # What an older version had and this one has not; directories go if they are empty.
+    # Before the rest: through a link it may be the same file under another name.
+    LC_ALL=C comm -23 "$scratch/before" "$scratch/names" > "$scratch/old"
+    remove "$scratch/old"
     while IFS="$(printf '\t')" read -r source target mode; do
         install -d "$root${target%/*}"
         case $source in
@@ -130,13 +145,10 @@ install_files() {
         *) install -m "$mode" "$source" "$root$target" ;;
         esac
     done < "$scratch/files"
-    # What an older version had and this one has not; directories go if they are empty.
-    LC_ALL=C comm -23 "$scratch/before" "$scratch/names" > "$scratch/old"
-    remove "$scratch/old"
     while IFS= read -r path; do
         [ ! -e "$root$path" ] || printf '%s\n' "$path"
     done < "$scratch/all" > "$scratch/installed"
-    install -m 644 "$scratch/installed" "$root$list"
+    keep_list "$scratch/installed"
     echo "coloop $version is installed in $root$PREFIX: $(wc -l < "$scratch/names") files"
 }
 

@@ -76,6 +76,15 @@ class Install(Case):
         make("uninstall", PREFIX="/usr", DESTDIR=self.root)
         self.assertEqual(list(self.root.iterdir()), [])
 
+    def test_other_names_for_the_same_place(self):
+        (self.root / "usr/lib").mkdir(parents=True)
+        (self.root / "usr/lib64").symlink_to("lib")
+        for changes in {}, {"PREFIX": "//usr/"}, {"LIBDIR": "/usr/lib64"}, {}:
+            make("install", **{"DESTDIR": self.root, "PREFIX": "/usr", **changes})
+            self.assertEqual(self.files(self.root / "usr"), self.expected())
+        make("uninstall", PREFIX="/usr/", DESTDIR=self.root)
+        self.assertEqual(sorted(os.listdir(self.root / "usr")), ["lib", "lib64"])
+
     def test_places_of_ones_own(self):
         make("install", PREFIX="/usr", DESTDIR=self.root, LIBDIR="/usr/lib/machine-system", INCLUDEDIR="/headers/here",
              DATADIR="/data", DOCDIR="/data/manuals", STRIP="")
