@@ -116,12 +116,12 @@ TEST(several_cancellations_of_one_wait_are_told_once) {
     struct parker self = {.parks = 2, .swallows = 1};
     loop_task_t *task = start_parker(loop, &self);
     turns(loop, 1);
-    CHECK_INT(loop_task_cancel(task, NULL), 1);
+    CHECK_INT(loop_task_cancel(task, "the first word"), 1);
     CHECK_INT(loop_task_cancel(task, "the last word"), 1);
     CHECK_INT(loop_task_cancelling(task), 2);
     turns(loop, 2);
     CHECK_INT(self.steps, 2);
-    CHECK_STR(self.text, "the last word");
+    CHECK_STR(self.text, "the first word"); /* as in asyncio */
     CHECK_INT(self.cancelled, 1);
     CHECK_INT(loop_task_wake(task), 0);
     turns(loop, 1);
