@@ -18,6 +18,7 @@
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
 #define COLOOP_EXCEPTIONS 1
 #include <exception>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #else
@@ -67,10 +68,11 @@ inline std::error_code make_error_code(int code) noexcept {
     return {code, error_category()};
 }
 
-// The other way round. Codes of other categories have no number: LOOP_EEXCEPTION.
+// The other way round. Codes of other categories, and what is no code of the library's, have
+// no number: LOOP_EEXCEPTION.
 inline int error_number(const std::error_code &code) noexcept {
     if (!code) return 0;
-    if (code.category() == error_category()) return code.value();
+    if (code.category() == error_category()) return code.value() < 0 ? code.value() : LOOP_EEXCEPTION;
     const bool is_errno =
         code.category() == std::system_category() || code.category() == std::generic_category();
     return is_errno && code.value() > 0 && code.value() < 1000 ? -code.value() : LOOP_EEXCEPTION;
@@ -96,6 +98,20 @@ private:
 class COLOOP_VISIBLE cancelled_error : public error {
 public:
     explicit cancelled_error(const char *text = nullptr) : error(LOOP_ECANCELLED, text) {}
+};
+
+// What was awaited failed with something of another language's, such as an exception of
+// Python's. A task that it leaves, or a future that it is set for, fails with just that.
+class COLOOP_VISIBLE foreign_error : public error {
+public:
+    foreign_error(loop_future_t *failed, int code, const char *text)
+        : error(code, text), failed_(loop_future_ref(failed), [](loop_future_t *kept) { loop_future_unref(kept); }) {}
+
+    // The future that has failed, borrowed: see loop_future_exception_data.
+    loop_future_t *failed() const noexcept { return failed_.get(); }
+
+private:
+    std::shared_ptr<loop_future_t> failed_; // copies cannot fail
 };
 
 #endif

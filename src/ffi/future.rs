@@ -31,7 +31,7 @@ pub type loop_future_callback_t =
 /// loop_future_new_cancellable. `future` and `message` (may be NULL) are borrowed
 /// for the call. A positive answer: the request is taken, and whoever made the
 /// future ends it, now or later, in whatever way; 0: it is refused; negative: the
-/// future is cancelled at once.
+/// future is cancelled at once. To cancel it in here has no effect.
 pub type loop_future_cancel_t = Option<
     unsafe extern "C-unwind" fn(
         future: *mut loop_future_t,

@@ -217,6 +217,20 @@ TEST_CASE("a peer that sends without end waits when nobody reads") {
     run(body());
 }
 
+TEST_CASE("the peer may send again when no more than the limit is unread") {
+    auto body = []() -> task<> {
+        stream_and_socket ends(co_await this_loop(), 10);
+        ends.send(std::string(25, 'x'));
+        const transport_view transport = ends.stream.get_transport();
+        while (transport.is_reading()) co_await schedule();
+        co_await ends.stream.read(14);
+        CHECK(!transport.is_reading());
+        co_await ends.stream.read(1);
+        CHECK(transport.is_reading());
+    };
+    run(body());
+}
+
 TEST_CASE("a separator longer than the limit, with more unread than makes the peer wait") {
     auto body = []() -> task<> {
         stream_and_socket ends(co_await this_loop(), 10);

@@ -122,7 +122,9 @@ def future_pointer(awaitable, *, loop=None):
     It comes with one reference, for C code to give back by loop_future_unref. A
     coroutine becomes a task of `loop`, by default the running one. Cancelling C's
     future cancels it; who awaits C's future waits until it has ended. A result is a
-    PyObject, a failure has the exception as its data: both belong to the future.
+    PyObject, a failure has the exception as its data: both belong to the future. An
+    awaitable that stands for a future of C's own is that future, with its own result;
+    coloop->future_result of the function table tells them apart.
 
     From the loop's thread, as long as the loop runs. asyncio: ensure_future().
     """

@@ -84,6 +84,7 @@ protected:
     int resume(loop_task_t *task, int outcome) noexcept {
         task_ = task;
         outcome_ = outcome;
+        answer_ = bad_yield;
         next_ = innermost_;
         do {
             transfers_left_ = most_transfers;
@@ -94,6 +95,9 @@ protected:
 
 private:
     static constexpr int most_transfers = 100;
+    // No answer that the library knows: the coroutine awaits what is not written for it, and
+    // the task fails.
+    static constexpr int bad_yield = 1000;
 
     loop_t *loop_;
     loop_task_t *task_ = nullptr;
@@ -101,7 +105,7 @@ private:
     std::coroutine_handle<> next_;
     int transfers_left_ = 0;
     int outcome_ = 0;
-    int answer_ = LOOP_TASK_DONE;
+    int answer_ = bad_yield;
 };
 
 // Where an awaitable finds the driver of the coroutine that awaits it.
@@ -120,6 +124,9 @@ public:
     // Lets the coroutine go on in the loop's next turn; again does nothing. Of the loop's
     // thread.
     void wake() noexcept { loop_task_wake(driver_->get_task()); }
+    // The same without that turn, unless a coroutine runs now: it goes on before this
+    // returns, and what waited is gone then.
+    void wake_now() noexcept { loop_task_wake_now(driver_->get_task()); }
 
 protected:
     waiter() noexcept = default;

@@ -20,6 +20,8 @@ public:
         ~place() { leave_line(); }
 
         bool is_woken() const noexcept { return state_ == state::woken; }
+        // What it waited for has ended before its coroutine could go on.
+        bool is_orphan() const noexcept { return orphan_; }
         void let_go() noexcept {
             state_ = state::cancelled;
             if (in_) --in_->expecting_;
@@ -43,6 +45,12 @@ public:
             leave_line();
             return outcome();
         }
+        // For those who need what they waited for: throws if that is no more.
+        void leave_orphan() {
+            if (!orphan_) return;
+            if (const int code = outcome()) fail(code, loop_last_error());
+            throw error(LOOP_EINVALID_STATE, "what was waited for has ended");
+        }
 
     private:
         friend line;
@@ -55,14 +63,19 @@ public:
         line *in_ = nullptr;
         place *before_ = nullptr, *after_ = nullptr;
         state state_ = state::waiting;
+        bool orphan_ = false;
     };
 
     line() noexcept = default;
     line(const line &) = delete;
     line &operator=(const line &) = delete;
-    // Who still waits is never woken by it; both may end with their loop, in any order.
+    // Who still waits is never woken by it; both may end with their loop, in any order. And
+    // the locals of a main coroutine end before run() cancels those who wait for them.
     ~line() {
-        for (place *each = first_; each; each = each->after_) each->in_ = nullptr;
+        for (place *each = first_; each; each = each->after_) {
+            each->in_ = nullptr;
+            each->orphan_ = true;
+        }
     }
 
     // Is somebody in it who was not cancelled?

@@ -177,7 +177,10 @@ private:
             return stand_in(joined_, waiting);
         }
         // 0 or a code.
-        int await_resume() noexcept { return leave(); }
+        int await_resume() {
+            leave_orphan();
+            return leave();
+        }
 
     private:
         detail::line &joined_;

@@ -21,6 +21,7 @@ class semaphore {
         }
         void await_resume() {
             if (has_it_) return;
+            leave_orphan();
             const int code = leave();
             if (code && is_woken()) ++wanted_.value_; // got it just before it was cancelled
             wanted_.hand_out();

@@ -101,18 +101,27 @@ template <class Body> task<void> with_task_group(Body body) {
         code = detail::describe(thrown, [](detail::described failure) { return failure.code; });
     }
     const future<void> left = group.exit(code);
-    std::vector<std::exception_ptr> all;
+    bool cancelled = false;
     try {
         co_await left;
         co_return;
     } catch (const cancelled_error &) {
-        throw;
-    } catch (const error &failure) {
-        all = group.errors();
-        if (thrown && code != LOOP_ECANCELLED) all.push_back(thrown);
-        if (all.empty()) throw;
-        throw exception_group(failure.number(), failure.what(), std::move(all));
+        if (!left.done() || left.cancelled() || !left.error()) throw;
+        cancelled = true;
+    } catch (const error &) {
+        if (!left.done()) throw;
     }
+    std::vector<std::exception_ptr> all = group.errors();
+    if (thrown && code != LOOP_ECANCELLED) all.push_back(thrown);
+    // All had ended before the request to cancel: failures come first, and it at the next wait.
+    if (cancelled) {
+        const any_task parent = co_await this_task();
+        parent.uncancel();
+        parent.cancel();
+    }
+    const char *text = nullptr;
+    loop_future_exception(left.capi(), &code, &text);
+    throw exception_group(code, text, std::move(all));
 }
 
 } // namespace coloop

@@ -3,6 +3,8 @@
 // Time limits: asyncio's timeout and wait_for.
 #pragma once
 
+#include "../combine.hpp"
+#include "await_future.hpp"
 #include "sleep.hpp"
 
 namespace coloop {
@@ -28,8 +30,10 @@ public:
     }
 
     // The part is over, with 0 or a code: that, or -ETIMEDOUT for a cancellation which the
-    // deadline alone has caused. The scope is of no more use.
-    int exit(int outcome) noexcept { return loop_timeout_exit(std::exchange(timeout_, nullptr), outcome); }
+    // deadline alone has caused. The scope is of no more use: again, that is the answer.
+    int exit(int outcome) noexcept {
+        return timeout_ ? loop_timeout_exit(std::exchange(timeout_, nullptr), outcome) : outcome;
+    }
 
 private:
     loop_timeout_t *timeout_ = nullptr;
@@ -44,24 +48,19 @@ namespace detail {
     throw;
 }
 
-template <class T> task<T> limited(nanoseconds delay, task<T> inner) {
-    timeout_scope scope(co_await this_task(), delay);
-    try {
-        if constexpr (std::is_void_v<T>) {
-            co_await std::move(inner);
-            scope.exit(0);
-            co_return;
-        } else {
-            T result = co_await std::move(inner);
-            scope.exit(0);
-            co_return static_cast<T &&>(result);
-        }
-    } catch (...) {
-        leave_by_exception(scope);
-    }
+// A limit that is over at once: the coroutine is cancelled before it begins, as asyncio does.
+template <class T> task<T> too_late(task<T> inner) {
+    const loop_view loop = co_await this_loop();
+    const auto started = create_task(loop, std::move(inner));
+    started.cancel();
+    loop_future_t *const all[] = {started.capi()};
+    future<waited> ended;
+    check(loop_wait(loop.capi(), all, 1, -1, LOOP_ALL_COMPLETED, ended.receive()));
+    co_await ended;
+    throw error(-ETIMEDOUT, nullptr);
 }
 
-template <class Body> std::invoke_result_t<Body &, timeout_scope &> limited_body(nanoseconds delay, Body body) {
+template <class Body> std::invoke_result_t<Body &, timeout_scope &> limited(nanoseconds delay, Body body) {
     using result = typename std::invoke_result_t<Body &, timeout_scope &>::value_type;
     timeout_scope scope(co_await this_task(), delay);
     try {
@@ -87,17 +86,19 @@ template <class Rep, class Period> nanoseconds limit(std::chrono::duration<Rep, 
 } // namespace detail
 
 // Awaits `inner`; if that takes longer than `delay`, it is cancelled, and once it has ended,
-// an error is thrown that equals std::errc::timed_out. Futures and task handles: see
-// coloop/combine.hpp. asyncio: wait_for().
+// an error is thrown that equals std::errc::timed_out. With a limit of 0 or less it does not
+// begin. Futures and task handles: see coloop/combine.hpp. asyncio: wait_for().
 template <class T, class Rep, class Period> task<T> wait_for(task<T> inner, std::chrono::duration<Rep, Period> delay) {
-    return detail::limited(detail::limit(delay), std::move(inner));
+    if (detail::limit(delay) <= nanoseconds::zero()) return detail::too_late(std::move(inner));
+    auto body = [awaited = std::move(inner)](timeout_scope &) mutable { return std::move(awaited); };
+    return detail::limited(detail::limit(delay), std::move(body));
 }
 
 // The same for a part of a coroutine: co_await timeout(1s, [&](timeout_scope &scope) ->
 // task<void> { ... }), where the scope can move the deadline. asyncio: timeout().
 template <class Rep, class Period, class Body>
 auto timeout(std::chrono::duration<Rep, Period> delay, Body body) {
-    return detail::limited_body(detail::limit(delay), std::move(body));
+    return detail::limited(detail::limit(delay), std::move(body));
 }
 
 } // namespace coloop

@@ -17,6 +17,8 @@ struct WaitFor {
 struct State {
     timer: Option<HandleId>,
     timed_out: bool,
+    /// Somebody else asked as well, which the deadline shall not hide.
+    cancelled: bool,
 }
 
 /// Cancelling the limited future cancels the one inside, and waits for it.
@@ -24,7 +26,9 @@ struct CancelInner(Arc<WaitFor>);
 
 impl Operation for CancelInner {
     fn cancel(&mut self, message: Option<&CStr>) -> Option<bool> {
-        Some(self.0.inner.cancel(message).unwrap_or(false))
+        let asked = self.0.inner.cancel(message).unwrap_or(false);
+        let _ = self.0.with(|state| state.cancelled |= asked);
+        Some(asked)
     }
 
     fn ended(self: Box<Self>) {
@@ -40,7 +44,7 @@ pub fn wait_for(inner: Arc<Future>, timeout_ns: Option<i64>) -> Result<Arc<Futur
     let outer = Future::new(inner.event_loop())?;
     let wait = try_arc(WaitFor {
         inner: inner.clone(),
-        state: LoopCell::new(State { timer: None, timed_out: false }),
+        state: LoopCell::new(State { timer: None, timed_out: false, cancelled: false }),
     })?;
     if inner.is_done() {
         wait.inner_done(&outer);
@@ -76,7 +80,7 @@ impl WaitFor {
     }
 
     fn inner_done(&self, outer: &Arc<Future>) {
-        let timed_out = self.with(|state| state.timed_out);
+        let timed_out = self.with(|state| state.timed_out && !state.cancelled);
         match self.inner.share_outcome() {
             Ok(Outcome::Cancelled(_)) if timed_out == Ok(true) => {
                 outer.fail(Error::Sys(libc::ETIMEDOUT));

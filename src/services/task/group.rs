@@ -66,7 +66,7 @@ impl Operation for CancelGroup {
     fn cancel(&mut self, message: Option<&CStr>) -> Option<bool> {
         let group = self.0.upgrade()?;
         let ends = group.with(|state| {
-            let ends = !std::mem::replace(&mut state.aborting, true);
+            let ends = !state.aborting && state.cancelled.is_none();
             if ends {
                 state.cancelled = Some(message.and_then(|text| copy_text(text).ok()));
             }
@@ -75,8 +75,13 @@ impl Operation for CancelGroup {
         if group.hear_if_all_done() || ends != Ok(true) {
             return Some(true);
         }
-        // A turn later, when asyncio's parent would wake and do it.
-        let abort = Callback::on(group.clone(), |group| group.abort());
+        // A turn later, when asyncio's parent would wake and do it; until then tasks may
+        // still be added, or fail and be the reason.
+        let abort = Callback::on(group.clone(), |group| {
+            if group.with(|state| state.aborting) == Ok(false) {
+                group.abort();
+            }
+        });
         if group.event_loop().call_soon(abort, false).is_err() {
             group.abort();
         }

@@ -252,7 +252,10 @@ impl Task {
         let message = copied(message);
         task.with(&hold, |state| {
             state.must_cancel = true;
-            state.cancel_message = message;
+            // What it waited for was cancelled before, with a message of its own.
+            if !matches!(state.parking, Parking::Cancelled) {
+                state.cancel_message = message;
+            }
         });
         Ok(true)
     }
