@@ -56,12 +56,13 @@ class Results(FuturesOfC):
         futures.set_null(future)
         self.assertIsNone(self.loop.run_until_complete(awaited))
 
-    def test_the_table_refuses_NULL(self):
+    def test_the_table_refuses_NULL_and_a_loop_that_is_none(self):
         for which, raised in enumerate((TypeError, TypeError, ValueError, ValueError, ValueError)):
             self.assertRaises(raised, futures.of_null, which, None)
         # The result of a call that failed keeps its exception.
         for which in 0, 1:
             self.assertRaises(KeyError, futures.of_null, which, KeyError)
+        self.assertRaises(RuntimeError, futures.new, coloop.EventLoop.__new__(coloop.EventLoop))
 
     def test_an_object_is_itself(self):
         for value in object(), None, 7, ValueError("a result"):

@@ -27,7 +27,9 @@ static LoopObject *checked(PyObject *object) {
 
 static loop_t *get_loop(PyObject *object) {
     LoopObject *self = checked(object);
-    return self ? self->loop : NULL;
+    if (!self) return NULL;
+    if (!self->loop) raise_code(LOOP_ECLOSED); /* a subclass that did not call __init__ */
+    return self->loop;
 }
 
 PyObject *from_loop(loop_t *loop) {
