@@ -2326,9 +2326,9 @@ int loop_future_new(struct loop_t *loop, struct loop_future_t **ret_future);
  * A pending future of `loop` for work that goes on elsewhere and may need time
  * to end, as a task does: as long as it is pending, loop_future_cancel asks
  * `cancel`, and whoever awaits the future goes on when its maker has ended it. The
- * maker ends it as cancelled by loop_future_cancel, and answers -1. `destroy` runs exactly once, when the future is done or freed, also when this
- * call fails. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
- * -ENOMEM. [loop thread]
+ * maker ends it as cancelled by loop_future_cancel, and answers -1. `destroy` runs
+ * exactly once, when the future is done or freed, also when this call fails.
+ * LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
  */
 int loop_future_new_cancellable(struct loop_t *loop,
                                 loop_future_cancel_t cancel,
