@@ -48,7 +48,8 @@ TEST_CASE("a program is fed and heard at the same time, however much that is") {
 
 TEST_CASE("the streams of a program one by one") {
     auto body = []() -> task<> {
-        const auto own = create_subprocess_exec({"sh", "-c", "while read line; do echo \"[$line]\"; done"}, {pipe(), pipe(), to_stdout()});
+        const auto own = create_subprocess_exec({"sh", "-c", "while read line; do echo \"[$line]\"; done"},
+                                                {pipe(), pipe(), to_stdout()});
         CHECK(!own.err);
         for (int i = 0; i < 5; ++i) {
             own.in.write(std::to_string(i) + "\n");

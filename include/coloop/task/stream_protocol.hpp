@@ -82,7 +82,6 @@ public:
     void close() noexcept {
         if (!lost_) loop_transport_close(transport_.capi());
     }
-    bool is_lost() const noexcept { return lost_; }
     bool is_closing() const noexcept { return lost_ || loop_transport_is_closing(transport_.capi()) != 0; }
     void throw_if_broken() const {
         if (reason_) fail(reason_, message_.empty() ? loop_strerror(reason_) : message_.c_str());

@@ -46,8 +46,9 @@ inline task<process_output> communicate(process own, shared_stream in, shared_st
         if (!from) co_return std::string();
         co_return co_await read_all(std::move(from));
     };
-    auto [none, printed, complained] = co_await gather(fed(std::move(in), std::move(input)), all_of(std::move(out)), all_of(std::move(err)));
-    (void)none;
+    auto [fed_all, printed, complained] =
+        co_await gather(fed(std::move(in), std::move(input)), all_of(std::move(out)), all_of(std::move(err)));
+    (void)fed_all;
     const int status = co_await own.wait();
     co_return process_output{std::move(printed), std::move(complained), status};
 }
