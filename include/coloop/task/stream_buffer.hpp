@@ -58,7 +58,7 @@ public:
     bool put_back(const void *data, std::size_t size) noexcept {
         if (begin_ < size && !move_to(this->size() + size, size)) return false;
         begin_ -= size;
-        std::memcpy(bytes_.get() + begin_, data, size);
+        if (size) std::memcpy(bytes_.get() + begin_, data, size);
         return true;
     }
 

@@ -70,6 +70,13 @@ public:
         buffer_.drop(size);
         resume_if_low();
     }
+    // What was taken by somebody who does not want it any more.
+    void put_back(const void *data, std::size_t size) noexcept {
+        if (buffer_.put_back(data, size)) return;
+        ended_ = true; // rather than going on without these bytes
+        reason_ = -ENOMEM;
+        loop_transport_fail(transport_.capi(), -ENOMEM, nullptr);
+    }
 
     // The connection.
 
@@ -105,13 +112,6 @@ private:
     }
     void resume_reading() noexcept {
         if (std::exchange(paused_reading_, false)) loop_transport_resume_reading(transport_.capi());
-    }
-    // What was received for somebody who does not want it any more.
-    void put_back(const void *data, std::size_t size) noexcept {
-        if (buffer_.put_back(data, size)) return;
-        ended_ = true; // rather than going on without these bytes
-        reason_ = -ENOMEM;
-        loop_transport_fail(transport_.capi(), -ENOMEM, nullptr);
     }
 
     transport transport_;

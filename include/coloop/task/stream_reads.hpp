@@ -6,8 +6,6 @@
 #include "coroutine.hpp"
 #include "stream_protocol.hpp"
 
-#include <limits>
-
 namespace coloop {
 
 // The peer sent no more before everything had come that was asked for. asyncio:
@@ -45,8 +43,19 @@ inline task<std::string> read(shared_stream own, std::size_t size) {
 }
 
 inline task<std::string> read_all(shared_stream own) {
-    co_await stream_arrival(own, std::numeric_limits<std::size_t>::max());
-    co_return own->take(own->received().size());
+    std::string all;
+    try {
+        for (;;) {
+            co_await stream_arrival(own, 1);
+            const std::string_view there = own->received();
+            if (there.empty()) co_return all;
+            all += there;
+            own->drop(there.size());
+        }
+    } catch (...) {
+        own->put_back(all.data(), all.size());
+        throw;
+    }
 }
 
 inline task<std::string> readexactly(shared_stream own, std::size_t size) {
