@@ -101,12 +101,13 @@ demo: target/demo/echo $(MIXED)/.built
 	target/demo/echo
 	$(PYTHON) examples/python/echo.py $(LIB)/libcoloop.so.0
 	$(VENV)/bin/python examples/mixed/mixed.py $(MIXED)
+	$(VENV)/bin/python examples/mixed/coroutines.py $(MIXED)
 
 target/demo/%: examples/c/%.c $(wildcard examples/c/*.h) include/coloop.h $(LIB)/libcoloop.so
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE $< -o $@ $(LINK)
 
-# An extension in C++ that does not link to coloop, and a C library that does: both
+# Extensions in C++ that do and do not link to coloop, and a C library that does: all
 # find what they need through the package.
 $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	@mkdir -p $(@D)
@@ -144,12 +145,14 @@ test-c: target/tests/c
 	$(PYTHON) tests/c/run.py --valgrind target/tests/c
 
 # The C++ headers: every compiler and standard; then the tests, plain and with the
-# sanitizers of addresses and undefined behaviour.
-CPP_TESTS := $(filter-out tests/cpp/sync_%,$(wildcard tests/cpp/*.cpp))
+# sanitizers of addresses and undefined behaviour; then random programs that asyncio runs as well.
+CPP_ORACLE_NAMES := sync_program sync_ends stream_program
+CPP_TESTS := $(filter-out $(CPP_ORACLE_NAMES:%=tests/cpp/%.cpp),$(wildcard tests/cpp/*.cpp))
+CPP_ORACLES := $(addprefix target/tests/cpp/sanitized/,$(CPP_ORACLE_NAMES))
 CPP_HEADERS := $(wildcard tests/cpp/*.hpp include/*.hpp include/coloop/*.hpp include/coloop/task/*.hpp) include/coloop.h
 CPP_FLAGS := -std=c++17 -Wall -Wextra -pedantic -Werror -Wconversion -Wshadow -Iinclude -pthread
 # Coroutines are C++20.
-$(foreach kind,plain sanitized,target/tests/cpp/$(kind)/task_%.o): CPP_FLAGS += -std=c++20
+$(foreach kind,plain sanitized,target/tests/cpp/$(kind)/task_%.o) $(CPP_ORACLES): CPP_FLAGS += -std=c++20
 target/tests/cpp/sanitized/%: CPP_FLAGS += -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 define cpp_test
@@ -162,22 +165,18 @@ target/tests/cpp/$(1)/test: $(CPP_TESTS:tests/cpp/%.cpp=target/tests/cpp/$(1)/%.
 endef
 $(foreach kind,plain sanitized,$(eval $(call cpp_test,$(kind))))
 
-# Programs of coroutines that asyncio runs as well.
-CPP_ORACLES := target/tests/cpp/sync_program target/tests/cpp/sync_ends
-
-target/tests/cpp/sync_%: tests/cpp/sync_%.cpp $(CPP_HEADERS) $(LIB)/libcoloop.so
-	@mkdir -p $(@D)
-	$(CXX) -std=c++20 $(filter-out -std=%,$(CPP_FLAGS)) $< -o $@ $(LINK)
+$(CPP_ORACLES): target/tests/cpp/sanitized/%: target/tests/cpp/sanitized/%.o $(LIB)/libcoloop.so
+	$(CXX) $(CPP_FLAGS) $< -o $@ $(LINK)
 
 test-cpp: $(LIB)/libcoloop.so
 	scripts/setup.sh cpp
 	tests/cpp/headers/check.sh $(LIB)
-	$(MAKE) --no-print-directory -j $$(nproc) target/tests/cpp/plain/test target/tests/cpp/sanitized/test
+	$(MAKE) --no-print-directory -j $$(nproc) target/tests/cpp/plain/test target/tests/cpp/sanitized/test $(CPP_ORACLES)
 	timeout 300 target/tests/cpp/plain/test
 	timeout 300 target/tests/cpp/sanitized/test
-	$(MAKE) --no-print-directory -j $$(nproc) $(CPP_ORACLES)
-	$(PYTHON) tests/cpp/sync_oracle.py target/tests/cpp/sync_program
-	$(PYTHON) tests/cpp/sync_ends_oracle.py target/tests/cpp/sync_ends
+	$(PYTHON) tests/cpp/sync_oracle.py target/tests/cpp/sanitized/sync_program 150
+	$(PYTHON) tests/cpp/sync_ends_oracle.py target/tests/cpp/sanitized/sync_ends
+	$(PYTHON) tests/cpp/stream_oracle.py target/tests/cpp/sanitized/stream_program
 
 test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v

@@ -770,7 +770,7 @@ typedef struct policy_vtable_t {
  * loop_future_new_cancellable. `future` and `message` (may be NULL) are borrowed
  * for the call. A positive answer: the request is taken, and whoever made the
  * future ends it, now or later, in whatever way; 0: it is refused; negative: the
- * future is cancelled at once.
+ * future is cancelled at once. To cancel it in here has no effect.
  */
 typedef int (*loop_future_cancel_t)(struct loop_future_t *future,
                                     const char *message,
@@ -2326,9 +2326,9 @@ int loop_future_new(struct loop_t *loop, struct loop_future_t **ret_future);
  * A pending future of `loop` for work that goes on elsewhere and may need time
  * to end, as a task does: as long as it is pending, loop_future_cancel asks
  * `cancel`, and whoever awaits the future goes on when its maker has ended it. The
- * maker ends it as cancelled by loop_future_cancel, and answers -1. `destroy` runs exactly once, when the future is done or freed, also when this
- * call fails. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
- * -ENOMEM. [loop thread]
+ * maker ends it as cancelled by loop_future_cancel, and answers -1. `destroy` runs
+ * exactly once, when the future is done or freed, also when this call fails.
+ * LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
  */
 int loop_future_new_cancellable(struct loop_t *loop,
                                 loop_future_cancel_t cancel,
@@ -2568,6 +2568,14 @@ int loop_task_park(struct loop_task_t *task, loop_callback_t cancelled, void *us
  * [loop thread]; others use loop_call_soon_threadsafe.
  */
 int loop_task_wake(struct loop_task_t *task);
+
+/**
+ * The same, but the step runs now, before this returns: for callbacks of the loop
+ * that have nothing else to do, such as of a reader, so that no turn passes. Where
+ * the loop does not run, and inside the step of any task, it is loop_task_wake.
+ * [loop thread]
+ */
+int loop_task_wake_now(struct loop_task_t *task);
 
 /**
  * For a step: the task's result. Returns what the step then returns:

@@ -20,6 +20,13 @@ for directory in "$PREFIX" "$LIBDIR" "$INCLUDEDIR" "$DATADIR" "$DOCDIR"; do
     *) echo "install: not an absolute path: '$directory'" >&2; exit 2 ;;
     esac
 done
+# One name for one directory: the list compares them.
+plain() { printf '%s' "$1" | sed 's,//*,/,g; s,/$,,'; }
+PREFIX=$(plain "$PREFIX")
+LIBDIR=$(plain "$LIBDIR")
+INCLUDEDIR=$(plain "$INCLUDEDIR")
+DATADIR=$(plain "$DATADIR")
+DOCDIR=$(plain "$DOCDIR")
 list=$DATADIR/coloop/installed-files
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -66,6 +73,9 @@ below() {
     esac
 }
 
+# As pkg-config wants spaces in a directory.
+escaped() { printf '%s' "$1" | sed 's/ /\\ /g'; }
+
 fill() { # fill FILE NAME VALUE...: @NAME@ becomes VALUE
     name=$1
     shift
@@ -85,8 +95,8 @@ make_files() {
     # Compilers add the C library and the unwinder by themselves, each in the
     # form that fits the link: -static knows no libgcc_s.
     private=$(sed 's/-lgcc_s//; s/-lc$//; s/  */ /g; s/^ //; s/ $//' "$LIB/native-static-libs")
-    fill coloop.pc PREFIX "$PREFIX" LIBDIR "$(below "$LIBDIR" "$PREFIX")" \
-        INCLUDEDIR "$(below "$INCLUDEDIR" "$PREFIX")" DESCRIPTION "$(field description)" \
+    fill coloop.pc PREFIX "$(escaped "$PREFIX")" LIBDIR "$(escaped "$(below "$LIBDIR" "$PREFIX")")" \
+        INCLUDEDIR "$(escaped "$(below "$INCLUDEDIR" "$PREFIX")")" DESCRIPTION "$(field description)" \
         VERSION "$version" PRIVATE "$private"
     fill coloopConfig.cmake \
         INCLUDES "$(realpath -m --relative-to="$LIBDIR/cmake/coloop" "$INCLUDEDIR")" \
@@ -110,6 +120,11 @@ new_directories() { # those that are needed and not there
     done < "$scratch/names"
 }
 
+keep_list() { # keep_list FILE
+    install -d "$root${list%/*}"
+    install -m 644 "$1" "$root$list"
+}
+
 install_files() {
     make_files
     files > "$scratch/files"
@@ -118,8 +133,11 @@ install_files() {
     [ ! -e "$root$list" ] || LC_ALL=C sort -u "$root$list" > "$scratch/before"
     # The list comes first, of all there may be: what goes wrong later can be uninstalled.
     { cat "$scratch/names" "$scratch/before"; new_directories; } | LC_ALL=C sort -u > "$scratch/all"
-    install -d "$root${list%/*}"
-    install -m 644 "$scratch/all" "$root$list"
+    keep_list "$scratch/all"
+    # What an older version had and this one has not; directories go if they are empty.
+    # Before the rest: through a link it may be the same file under another name.
+    LC_ALL=C comm -23 "$scratch/before" "$scratch/names" > "$scratch/old"
+    remove "$scratch/old"
     while IFS="$(printf '\t')" read -r source target mode; do
         install -d "$root${target%/*}"
         case $source in
@@ -127,13 +145,10 @@ install_files() {
         *) install -m "$mode" "$source" "$root$target" ;;
         esac
     done < "$scratch/files"
-    # What an older version had and this one has not; directories go if they are empty.
-    LC_ALL=C comm -23 "$scratch/before" "$scratch/names" > "$scratch/old"
-    remove "$scratch/old"
     while IFS= read -r path; do
         [ ! -e "$root$path" ] || printf '%s\n' "$path"
     done < "$scratch/all" > "$scratch/installed"
-    install -m 644 "$scratch/installed" "$root$list"
+    keep_list "$scratch/installed"
     echo "coloop $version is installed in $root$PREFIX: $(wc -l < "$scratch/names") files"
 }
 

@@ -73,6 +73,7 @@ function main() {
     const loop = C.loop_new();
     let failure = null;
     let stopping = false;
+    let worker = null; // as long as it runs
 
     // A C function for JavaScript's. What is thrown is kept: it ends the program.
     let callbacks = 0;
@@ -113,7 +114,8 @@ function main() {
         check(C.loop_future_result(future, server), 'create_server');
         check(C.loop_server_get_address(server.readBigUInt64LE(), 0, address, address.length), 'get_address');
         console.log(`serving on 127.0.0.1:${address.readUInt16BE(2)}`);
-        new Worker(__filename, { workerData: { paths: [library, declarations], loop, onPost } });
+        worker = new Worker(__filename, { workerData: { paths: [library, declarations], loop, onPost } });
+        worker.once('exit', () => { worker = null; });
     });
 
     const host = koffi.alloc('char', 16);
@@ -128,15 +130,21 @@ function main() {
         check(C.loop_wakeup(loop), 'wakeup');
     }).resume();
 
+    function end() {
+        C.loop_future_unref(future.readBigUInt64LE());
+        C.loop_close(loop);
+        C.loop_unref(loop);
+        if (failure) throw failure;
+    }
+
     const poll = koffi.load(null).func('int poll(void *fds, unsigned long count, int timeout)');
     const wait = Buffer.alloc(8);
     const polled = Buffer.alloc(8); // struct pollfd
     (function turn() {
         if (stopping) {
-            C.loop_future_unref(future.readBigUInt64LE());
-            C.loop_close(loop);
-            C.loop_unref(loop);
-            if (failure) throw failure;
+            // The worker has the loop's address and no reference.
+            if (worker) worker.once('exit', end);
+            else end();
             return;
         }
         check(C.loop_prepare(loop, wait), 'prepare');

@@ -269,6 +269,7 @@
     F(int, loop_task_park, (struct loop_task_t *task, loop_callback_t cancelled, \
       void *user_data), (task, cancelled, user_data), -ENOSYS) \
     F(int, loop_task_wake, (struct loop_task_t *task), (task), -ENOSYS) \
+    F(int, loop_task_wake_now, (struct loop_task_t *task), (task), -ENOSYS) \
     F(int, loop_task_return, (struct loop_task_t *task, void *result, \
       loop_destroy_t destroy), (task, result, destroy), coloop_not_loaded(result, destroy)) \
     F(int, loop_task_fail, (struct loop_task_t *task, int code, const char *message), (task, \

@@ -18,6 +18,7 @@
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
 #define COLOOP_EXCEPTIONS 1
 #include <exception>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #else
@@ -97,6 +98,20 @@ private:
 class COLOOP_VISIBLE cancelled_error : public error {
 public:
     explicit cancelled_error(const char *text = nullptr) : error(LOOP_ECANCELLED, text) {}
+};
+
+// What was awaited failed with something of another language's, such as an exception of
+// Python's. A task that it leaves, or a future that it is set for, fails with just that.
+class COLOOP_VISIBLE foreign_error : public error {
+public:
+    foreign_error(loop_future_t *failed, int code, const char *text)
+        : error(code, text), failed_(loop_future_ref(failed), [](loop_future_t *kept) { loop_future_unref(kept); }) {}
+
+    // The future that has failed, borrowed: see loop_future_exception_data.
+    loop_future_t *failed() const noexcept { return failed_.get(); }
+
+private:
+    std::shared_ptr<loop_future_t> failed_; // copies cannot fail
 };
 
 #endif

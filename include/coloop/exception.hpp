@@ -54,15 +54,19 @@ inline run_frame::run_frame(loop_t *loop) noexcept : loop_(loop), outer_(current
 }
 inline run_frame::~run_frame() { current_frame() = outer_; }
 
-// An exception as the library's code and text; the text lives as long as the exception.
+// An exception as the library's code and text, and the future that has failed with it if it
+// is of another language; what stands here lives as long as the exception.
 struct described {
     int code;
     const char *text;
+    loop_future_t *failed = nullptr;
 };
 
 template <class Use> auto describe(const std::exception_ptr &exception, Use use) {
     try {
         std::rethrow_exception(exception);
+    } catch (const foreign_error &error) {
+        return use(described{error.number(), error.what(), error.failed()});
     } catch (const std::system_error &error) {
         const int number = error_number(error.code()); // 0: an exception without an error
         return use(described{number ? number : LOOP_EINTERNAL, error.what()});

@@ -27,13 +27,23 @@ template <class Standard> struct COLOOP_VISIBLE carried_exception {
 };
 using carried = carried_exception<std::string>;
 
+// For what belongs to no loop, and cannot share what belongs to one.
+struct shares_nothing {
+    int operator()(loop_future_t *) const noexcept { return LOOP_EWRONG_LOOP; }
+};
+
 // Ends something with the exception as its failure: set(code, text, data, destructor), or, if
-// it was a cancellation, cancel(text). What that answers. Without memory there is no data.
-template <class Set, class Cancel>
-int set_failure(const std::exception_ptr &exception, Set set, Cancel cancel) {
+// it was a cancellation, cancel(text), or, if it is of another language, share(failed). What
+// that answers. Without memory there is no data.
+template <class Set, class Cancel, class Share = shares_nothing>
+int set_failure(const std::exception_ptr &exception, Set set, Cancel cancel, Share share = {}) {
     if (!exception) return set(0, nullptr, nullptr, nullptr); // refused in the library's words
     return describe(exception, [&](described failure) {
         if (failure.code == LOOP_ECANCELLED) return cancel(failure.text);
+        if (failure.failed) {
+            const int answer = share(failure.failed);
+            if (answer != LOOP_EWRONG_LOOP) return answer;
+        }
         void *const data = new (std::nothrow) std::exception_ptr(exception);
         return set(failure.code, failure.text, data, data ? loop_destroy_t(carried::destroy) : nullptr);
     });

@@ -31,6 +31,7 @@ inline int check_outcome(loop_future_t *future, int code) {
     int failure = 0;
     const bool is_failure = loop_future_exception(future, &failure, nullptr) == 1 && failure == code;
     if (const std::exception_ptr own = is_failure ? exception_of(future) : nullptr) std::rethrow_exception(own);
+    if (is_failure && loop_future_exception_data(future)) throw foreign_error(future, code, text.c_str());
     fail(code, text.c_str());
 }
 
@@ -122,7 +123,8 @@ public:
     template <class... Sink> void set_exception(const std::exception_ptr &exception, Sink &...sink) const {
         detail::check(detail::set_failure(
                           exception, [this](auto... data) { return loop_future_set_exception_data(future_, data...); },
-                          [this](const char *text) { return refused(loop_future_cancel(future_, text)); }),
+                          [this](const char *text) { return refused(loop_future_cancel(future_, text)); },
+                          [this](loop_future_t *failed) { return loop_future_set_exception_of(future_, failed); }),
                       sink...);
     }
 
@@ -133,6 +135,7 @@ public:
         const char *text = nullptr;
         if (detail::check(loop_future_exception(future_, &code, &text)) == 0) return nullptr;
         if (std::exception_ptr own = detail::exception_of(future_)) return own;
+        if (loop_future_exception_data(future_)) return std::make_exception_ptr(foreign_error(future_, code, text));
         return std::make_exception_ptr(coloop::error(code, text));
     }
 #endif

@@ -31,7 +31,7 @@ pub type loop_future_callback_t =
 /// loop_future_new_cancellable. `future` and `message` (may be NULL) are borrowed
 /// for the call. A positive answer: the request is taken, and whoever made the
 /// future ends it, now or later, in whatever way; 0: it is refused; negative: the
-/// future is cancelled at once.
+/// future is cancelled at once. To cancel it in here has no effect.
 pub type loop_future_cancel_t = Option<
     unsafe extern "C-unwind" fn(
         future: *mut loop_future_t,
@@ -117,9 +117,9 @@ pub unsafe extern "C" fn loop_future_new(
 /// A pending future of `loop` for work that goes on elsewhere and may need time
 /// to end, as a task does: as long as it is pending, loop_future_cancel asks
 /// `cancel`, and whoever awaits the future goes on when its maker has ended it. The
-/// maker ends it as cancelled by loop_future_cancel, and answers -1. `destroy` runs exactly once, when the future is done or freed, also when this
-/// call fails. LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD,
-/// -ENOMEM. [loop thread]
+/// maker ends it as cancelled by loop_future_cancel, and answers -1. `destroy` runs
+/// exactly once, when the future is done or freed, also when this call fails.
+/// LOOP_EINVAL, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -ENOMEM. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_future_new_cancellable(
     r#loop: *mut loop_t,

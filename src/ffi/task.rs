@@ -259,6 +259,15 @@ pub unsafe extern "C" fn loop_task_wake(task: *mut loop_task_t) -> c_int {
     guard(|| unsafe { self::task(task)? }.unpark().map(|()| 0))
 }
 
+/// The same, but the step runs now, before this returns: for callbacks of the loop
+/// that have nothing else to do, such as of a reader, so that no turn passes. Where
+/// the loop does not run, and inside the step of any task, it is loop_task_wake.
+/// [loop thread]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn loop_task_wake_now(task: *mut loop_task_t) -> c_int {
+    guard(|| unsafe { self::task(task)? }.unpark_now().map(|()| 0))
+}
+
 /// For a step: the task's result. Returns what the step then returns:
 /// LOOP_TASK_DONE, or LOOP_EINVALID_STATE outside a step. `destroy` as with
 /// loop_future_set_result. [loop thread]
@@ -525,6 +534,7 @@ versioned!(
     "loop_task_awaited",
     "loop_task_park",
     "loop_task_wake",
+    "loop_task_wake_now",
     "loop_task_return",
     "loop_task_fail",
     "loop_task_fail_data",

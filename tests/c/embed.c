@@ -248,6 +248,12 @@ TEST(after_prepare_the_descriptor_tells_of_the_deadline_itself) {
         }
         CHECK(loop_time(loop) >= due);
         CHECK_INT(prepared(loop), -1);
+        /* Its alarm may have come just after the poll that ran it: once. */
+        if (readable_within(loop, 0) == 1) {
+            CHECK_INT(loop_poll(loop, 0), 0);
+            CHECK_INT(loop_dispatch(loop), 0);
+            CHECK_INT(prepared(loop), -1);
+        }
         CHECK_INT(readable_within(loop, 0), 0);
     }
     /* A moved timer takes its alarm along. */

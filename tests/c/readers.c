@@ -401,8 +401,11 @@ TEST(more_ready_descriptors_than_one_system_call_yields_are_all_served) {
         CHECK(fds[i] >= 0);
         CHECK_INT(loop_add_reader(loop, fds[i], count, &called[i], NULL), 0);
     }
-    for (int turn = 0; turn < 10; turn++)
-        CHECK(loop_run_once(loop, 0) > 0);
+    /* None is served twice before each was served once. */
+    for (int served = 0, ran; served < number; served += ran) {
+        ran = loop_run_once(loop, 0);
+        CHECK(ran > 0);
+    }
     for (int i = 0; i < number; i++)
         CHECK(called[i] > 0);
     for (int i = 0; i < number; i++)

@@ -11,7 +11,9 @@ struct stream_and_socket : socket_pair {
     explicit stream_and_socket(coloop::loop_view loop, std::size_t limit = coloop::stream::default_limit)
         : stream(coloop::connect_accepted_socket(loop, take(0), limit)) {}
 
-    void send(std::string_view data) const { REQUIRE(::send(fds[1], data.data(), data.size(), 0) == static_cast<ssize_t>(data.size())); }
+    void send(std::string_view data) const {
+        REQUIRE(::send(fds[1], data.data(), data.size(), 0) == static_cast<ssize_t>(data.size()));
+    }
     // Everything that can be received now.
     std::string receive() const {
         std::string all;

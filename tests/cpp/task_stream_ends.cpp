@@ -149,6 +149,19 @@ TEST_CASE("closing: what waits is sent first, whoever waits is woken") {
     run(body());
 }
 
+TEST_CASE("drain on a closing stream takes a turn, and no more while there is room") {
+    auto body = []() -> task<> {
+        stream_and_socket ends(co_await this_loop());
+        while (!ends.stream.get_transport().get_write_buffer_size()) ends.stream.write(std::string(4096, 'w'));
+        ends.stream.close();
+        auto draining = create_task(drain(ends.stream));
+        co_await turns(3);
+        CHECK(draining.done());
+        co_await draining;
+    };
+    run(body());
+}
+
 TEST_CASE("a stream ends while others wait for it") {
     auto body = []() -> task<> {
         const loop_view loop = co_await this_loop();

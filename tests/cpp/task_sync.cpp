@@ -53,6 +53,25 @@ TEST_CASE("a held lock is released at the end of its scope, also by an exception
     mutex.release();
 }
 
+TEST_CASE("a held lock that was released by hand leaves the next holder's alone") {
+    lock mutex;
+    auto body = [&]() -> task<> {
+        {
+            held_lock first = co_await mutex.hold();
+            mutex.release();
+            const held_lock second = co_await mutex.hold();
+            first = held_lock();
+            CHECK(mutex.locked());
+        }
+        CHECK(!mutex.locked());
+        held_lock early = co_await mutex.hold();
+        early.release();
+        CHECK(!early);
+        CHECK(!mutex.locked());
+    };
+    run(body());
+}
+
 TEST_CASE("a condition may share a lock; its predicate is asked with the lock held") {
     lock mutex;
     condition first(mutex), second(mutex);

@@ -1,6 +1,7 @@
 """make install and make uninstall."""
 
 import os
+import shlex
 import unittest
 
 from support import ROOT, VERSION, Case, make, run
@@ -75,6 +76,15 @@ class Install(Case):
         make("uninstall", PREFIX="/usr", DESTDIR=self.root)
         self.assertEqual(list(self.root.iterdir()), [])
 
+    def test_other_names_for_the_same_place(self):
+        (self.root / "usr/lib").mkdir(parents=True)
+        (self.root / "usr/lib64").symlink_to("lib")
+        for changes in {}, {"PREFIX": "//usr/"}, {"LIBDIR": "/usr/lib64"}, {}:
+            make("install", **{"DESTDIR": self.root, "PREFIX": "/usr", **changes})
+            self.assertEqual(self.files(self.root / "usr"), self.expected())
+        make("uninstall", PREFIX="/usr/", DESTDIR=self.root)
+        self.assertEqual(sorted(os.listdir(self.root / "usr")), ["lib", "lib64"])
+
     def test_places_of_ones_own(self):
         make("install", PREFIX="/usr", DESTDIR=self.root, LIBDIR="/usr/lib/machine-system", INCLUDEDIR="/headers/here",
              DATADIR="/data", DOCDIR="/data/manuals", STRIP="")
@@ -94,6 +104,9 @@ class Install(Case):
         prefix = self.root / "some where"
         make("install", PREFIX=prefix)
         self.assertEqual(self.files(prefix), self.expected())
+        for options in [], ["--define-prefix"]:
+            flags = run("pkg-config", *options, "--cflags", "--libs", "coloop", PKG_CONFIG_PATH=prefix / "lib/pkgconfig")
+            self.assertEqual(shlex.split(flags), [f"-I{prefix}/include", f"-L{prefix}/lib", "-lcoloop"])
         make("uninstall", PREFIX=prefix)
         self.assertFalse(prefix.exists())
 

@@ -90,6 +90,11 @@ class Languages(unittest.TestCase):
             clients[0].close()
             self.assertEqual(server.end(), (0, ""))
 
+        # An end that comes while the other thread posts.
+        with Echo(*command) as server:
+            server.line()
+            self.assertIn(server.end(), [(0, ""), (0, "1000 posts from another thread\n")])
+
     def send_unread(self, client, data):
         """How much of it the other side takes while nobody reads the answers."""
         sent = 0

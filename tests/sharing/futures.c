@@ -87,6 +87,30 @@ static PyObject *set_object(PyObject *module, PyObject *args) {
                                                           coloop->object_release));
 }
 
+/* set_null(future): a result that would be an object. */
+static PyObject *set_null(PyObject *module, PyObject *future) {
+    (void)module;
+    return PyLong_FromLong(
+        coloop->loop_future_set_result(given_future(future), NULL, coloop->object_release));
+}
+
+/* of_null(which, exception or None): a function of the table gets NULL while the
+ * exception is raised. */
+static PyObject *of_null(PyObject *module, PyObject *args) {
+    (void)module;
+    int which;
+    PyObject *exception;
+    if (!PyArg_ParseTuple(args, "iO", &which, &exception)) return NULL;
+    if (exception != Py_None) PyErr_SetNone(exception);
+    switch (which) {
+    case 0: return (PyObject *)coloop->get_loop(NULL);
+    case 1: return (PyObject *)coloop->future_pointer(NULL, NULL);
+    case 2: return coloop->from_loop(NULL);
+    case 3: return coloop->future_from_pointer(NULL, NULL);
+    default: return coloop->future_result(NULL);
+    }
+}
+
 /* set_exception(future, code, text, object or None). */
 static PyObject *set_exception(PyObject *module, PyObject *args) {
     (void)module;
@@ -238,6 +262,8 @@ static PyMethodDef methods[] = {
     {"new_cancellable", new_cancellable, METH_VARARGS, NULL},
     {"set_result", set_result, METH_VARARGS, NULL},
     {"set_object", set_object, METH_VARARGS, NULL},
+    {"set_null", set_null, METH_O, NULL},
+    {"of_null", of_null, METH_VARARGS, NULL},
     {"set_exception", set_exception, METH_VARARGS, NULL},
     {"cancel", cancel, METH_VARARGS, NULL},
     {"done", done, METH_O, NULL},

@@ -99,6 +99,21 @@ class Forgotten(TestCase):
             self.turn()
         self.assertEqual(results, [8])
 
+    def test_a_message_whose_destructor_asks_for_the_future(self):
+        class Message:
+            def __del__(self):
+                found.append(coloop.future_from_pointer(future).result())
+
+        found = []
+        future = futures.new_cancellable(self.loop, lambda message: 0)
+        awaited = coloop.future_from_pointer(future)
+        self.assertFalse(awaited.cancel(Message()))
+        futures.set_result(future, 42)
+        self.assertEqual(self.loop.run_until_complete(awaited), 42)
+        del awaited
+        gc.collect()
+        self.assertEqual(found, [42])
+
     def test_a_task_that_waits_for_what_c_code_has_forgotten(self):
         async def wait(awaited):
             await awaited

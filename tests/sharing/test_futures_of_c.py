@@ -51,6 +51,19 @@ class Results(FuturesOfC):
         futures.set_result(future, 0)
         self.assertIsNone(self.loop.run_until_complete(awaited))
 
+    def test_no_object_is_None(self):
+        future, awaited = self.new()
+        futures.set_null(future)
+        self.assertIsNone(self.loop.run_until_complete(awaited))
+
+    def test_the_table_refuses_NULL_and_a_loop_that_is_none(self):
+        for which, raised in enumerate((TypeError, TypeError, ValueError, ValueError, ValueError)):
+            self.assertRaises(raised, futures.of_null, which, None)
+        # The result of a call that failed keeps its exception.
+        for which in 0, 1:
+            self.assertRaises(KeyError, futures.of_null, which, KeyError)
+        self.assertRaises(RuntimeError, futures.new, coloop.EventLoop.__new__(coloop.EventLoop))
+
     def test_an_object_is_itself(self):
         for value in object(), None, 7, ValueError("a result"):
             future, awaited = self.new()
@@ -112,6 +125,18 @@ class Results(FuturesOfC):
         awaited = coloop.future_from_pointer(future, convert=convert)
         futures.set_result(future, 1)
         self.assertEqual(self.loop.run_until_complete(awaited), "converted")
+
+    def test_a_converter_may_ask_for_the_same_future(self):
+        def convert(pointer):
+            return coloop.future_from_pointer(future).result()
+
+        value = object()
+        future = futures.new(self.loop)
+        first = coloop.future_from_pointer(future, convert=convert)
+        second = coloop.future_from_pointer(future)
+        futures.set_object(future, value)
+        self.assertIs(self.loop.run_until_complete(first), value)
+        self.assertIs(self.loop.run_until_complete(second), value)
 
     def test_the_same_future_gives_the_same_object_while_it_is_pending(self):
         future, awaited = self.new()
@@ -195,6 +220,16 @@ class Cancelling(FuturesOfC):
         self.assertFalse(awaited.cancel())
         self.assertEqual(futures.end(future), (-1014, "enough"))
         self.assertEqual(self.outcome(awaited).args, ("enough",))
+
+    def test_a_message_may_be_anything(self):
+        class Mute:
+            def __str__(self):
+                raise RuntimeError("no text")
+
+        for message in "\udcff", "a\0b", "", 5, Mute():
+            future, awaited = self.new()
+            self.assertTrue(awaited.cancel(message))
+            self.assertEqual(self.outcome(awaited).args, (message,))
 
     def test_c_code_cancels(self):
         for text in "because", None:

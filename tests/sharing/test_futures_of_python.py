@@ -94,6 +94,21 @@ class Outcomes(FuturesOfPython):
             self.assertEqual(self.wait(future), (code, text))
             self.assertIs(futures.exception_data(future), exc)
 
+    def test_exceptions_that_C_cannot_be_told_in_full_are_themselves(self):
+        class Mute(Exception):
+            def __str__(self):
+                raise RuntimeError("no text")
+
+        for exc, code, text in (
+            (ValueError("\udcff"), -1010, "\\udcff"),
+            (OSError(errno.EPIPE, "\udcff"), -errno.EPIPE, "\\udcff"),
+            (OSError(errno.EPIPE, None), -errno.EPIPE, os.strerror(errno.EPIPE)),
+            (Mute(), EEXCEPTION, "Mute: <Mute without text>"),
+        ):
+            future = futures.from_python(give(exc), self.loop)
+            self.assertEqual(self.wait(future), (code, text))
+            self.assertIs(futures.exception_data(future), exc)
+
     def test_an_exception_that_nobody_looks_at_is_reported(self):
         reports = []
         self.loop.set_exception_handler(lambda loop, context: reports.append(context["message"]))

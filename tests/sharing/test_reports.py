@@ -52,6 +52,15 @@ class Reports(unittest.TestCase):
             self.run_in_c(lambda: lib.loop_callback_failed(self.pointer, -errno.EIO, None))
         self.assertIn("Unhandled error in exception handler", logged.output[0])
 
+    def test_what_must_leave_a_run_leaves_it_from_a_handler_too(self):
+        for kind in KeyboardInterrupt, SystemExit:
+            def handler(loop, context, kind=kind):
+                raise kind
+
+            self.loop.set_exception_handler(handler)
+            with self.assertRaises(kind):
+                self.run_in_c(lambda: lib.loop_callback_failed(self.pointer, -errno.EIO, None))
+
     def test_a_slow_callback_in_debug_mode(self):
         self.loop.slow_callback_duration = 0.01
         self.loop.set_debug(True)

@@ -41,9 +41,18 @@ def _exception_of(code, text):
     return Error(code, text)
 
 
+def _text(value):
+    """What C is told of an object, or None: UTF-8 that ends with its first zero."""
+    try:
+        text = str(value)
+    except Exception:
+        text = f"<{type(value).__name__} without text>"
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+
+
 def _failure_of(exc):
     """The code and the text that an exception is in C."""
-    text = str(exc)
+    text = _text(exc)
     match exc:
         case Error(code=int(code)) if -(2**31) <= code < 0 and code != _ECANCELLED:
             pass
@@ -61,8 +70,7 @@ def _failure_of(exc):
             code = _EINVALID_STATE
         case _:
             code, text = _EEXCEPTION, f"{type(exc).__name__}: {text}" if text else type(exc).__name__
-    # C's text ends with the first zero.
-    return code, (str(text).replace("\0", "\\0") or None)
+    return code, _text(text or "") or None
 
 
 _coloop._set_failures(_failure_of, _exception_of)
@@ -84,7 +92,7 @@ class Future(asyncio.Future):
         """Ask C code to cancel. False if it is done, or C code refuses. asyncio: Future.cancel."""
         if self.done():
             return False
-        taken = self._shared.cancel(msg, None if msg is None else str(msg).replace("\0", "\\0"))
+        taken = self._shared.cancel(msg, None if msg is None else _text(msg))
         return super().cancel(msg) if taken is None else taken
 
 
@@ -114,7 +122,9 @@ def future_pointer(awaitable, *, loop=None):
     It comes with one reference, for C code to give back by loop_future_unref. A
     coroutine becomes a task of `loop`, by default the running one. Cancelling C's
     future cancels it; who awaits C's future waits until it has ended. A result is a
-    PyObject, a failure has the exception as its data: both belong to the future.
+    PyObject, a failure has the exception as its data: both belong to the future. An
+    awaitable that stands for a future of C's own is that future, with its own result;
+    coloop->future_result of the function table tells them apart.
 
     From the loop's thread, as long as the loop runs. asyncio: ensure_future().
     """

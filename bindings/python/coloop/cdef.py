@@ -260,6 +260,7 @@ int loop_task_await(struct loop_task_t *task, struct loop_future_t *future);
 struct loop_future_t *loop_task_awaited(struct loop_task_t *task);
 int loop_task_park(struct loop_task_t *task, loop_callback_t cancelled, void *user_data);
 int loop_task_wake(struct loop_task_t *task);
+int loop_task_wake_now(struct loop_task_t *task);
 int loop_task_return(struct loop_task_t *task, void *result, loop_destroy_t destroy);
 int loop_task_fail(struct loop_task_t *task, int code, const char *message);
 int loop_task_fail_data(struct loop_task_t *task, int code, const char *message, void *data, loop_destroy_t destroy);

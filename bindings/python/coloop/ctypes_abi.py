@@ -388,7 +388,7 @@ FUNCTIONS = {
     "loop_task_await": (c_int, [loop_task_t, loop_future_t]),
     "loop_task_awaited": (loop_future_t, [loop_task_t]),
     "loop_task_park": (c_int, [loop_task_t, loop_callback_t, c_void_p]),
-    "loop_task_wake": (c_int, [loop_task_t]),
+    "loop_task_wake": (c_int, [loop_task_t]), "loop_task_wake_now": (c_int, [loop_task_t]),
     "loop_task_return": (c_int, [loop_task_t, c_void_p, loop_destroy_t]),
     "loop_task_fail": (c_int, [loop_task_t, c_int, c_char_p]),
     "loop_task_fail_data": (c_int, [loop_task_t, c_int, c_char_p, c_void_p, loop_destroy_t]),

@@ -3,15 +3,23 @@
 #include "coloop_python.h"
 #include "coloop_capi.h"
 
+/* NULL is the result of a call that failed, whose exception stays. */
+static int is_given(PyObject *object, const char *needed) {
+    if (!object && !PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, needed);
+    return object != NULL;
+}
+
 static LoopObject *checked(PyObject *object) {
+    static const char *const needed = "a coloop.EventLoop is needed";
+    if (!is_given(object, needed)) return NULL;
     PyObject *module = PyType_GetModuleByDef(Py_TYPE(object), &coloop_module);
     if (!module) {
         PyErr_Clear();
-        PyErr_SetString(PyExc_TypeError, "a coloop.EventLoop is needed");
+        PyErr_SetString(PyExc_TypeError, needed);
         return NULL;
     }
     if (!PyObject_TypeCheck(object, state_of(module)->loop_type)) {
-        PyErr_SetString(PyExc_TypeError, "a coloop.EventLoop is needed");
+        PyErr_SetString(PyExc_TypeError, needed);
         return NULL;
     }
     return (LoopObject *)object;
@@ -19,7 +27,9 @@ static LoopObject *checked(PyObject *object) {
 
 static loop_t *get_loop(PyObject *object) {
     LoopObject *self = checked(object);
-    return self ? self->loop : NULL;
+    if (!self) return NULL;
+    if (!self->loop) raise_code(LOOP_ECLOSED); /* a subclass that did not call __init__ */
+    return self->loop;
 }
 
 PyObject *from_loop(loop_t *loop) {
@@ -52,6 +62,7 @@ static PyObject *call_module(const char *name, PyObject *given, const char *keyw
 }
 
 static loop_future_t *future_pointer(PyObject *awaitable, loop_t *loop) {
+    if (!is_given(awaitable, "an awaitable is needed")) return NULL;
     PyObject *python_loop = loop ? from_loop(loop) : NULL;
     if (loop && !python_loop) return NULL;
     PyObject *pointer =

@@ -31,7 +31,7 @@ static void tie_release(void *data) {
 }
 
 void release_object(void *object) {
-    if (!Py_IsInitialized()) return;
+    if (!object || !Py_IsInitialized()) return;
     CALLED_BY_LIBRARY;
     int gil = gil_take();
     PyObject *type, *value, *traceback;
@@ -64,12 +64,14 @@ static int fail_shared(ExportObject *self, PyObject *exception) {
     int code;
     const char *text;
     if (!answer || !PyArg_ParseTuple(answer, "iz", &code, &text)) {
-        Py_XDECREF(answer);
-        return -1;
+        /* The exception itself is passed on all the same. */
+        PyErr_WriteUnraisable(exception);
+        code = LOOP_EEXCEPTION;
+        text = NULL;
     }
     code = loop_future_set_exception_data(self->shared, code, text, Py_NewRef(exception),
                                           release_object);
-    Py_DECREF(answer);
+    Py_XDECREF(answer);
     return failed(code) ? -1 : 0;
 }
 

@@ -12,10 +12,12 @@ typedef struct {
     PyObject *module;
     LoopObject *loop;
     loop_future_t *future;
+    PyObject *key;     /* its address, in state->imports */
     PyObject *waiters; /* list of asyncio futures */
     PyObject *message; /* of the last request to cancel from Python */
     char listening;    /* C's future has a reference to this */
     char lent;         /* somebody has a pointer that belongs to C's future */
+    int ending;        /* how many calls of end_waiters are at work */
 } ImportObject;
 
 PyObject *future_as_int(loop_future_t *future) {
@@ -109,9 +111,7 @@ static void let_go(ImportObject *self) {
     self->future = NULL;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    PyObject *key = PyLong_FromVoidPtr(future);
-    if (!key || PyDict_DelItem(self->state->imports, key) < 0) PyErr_Clear();
-    Py_XDECREF(key);
+    if (PyDict_DelItem(self->state->imports, self->key) < 0) PyErr_Clear();
     PyErr_Restore(type, value, traceback);
     loop_future_unref(future);
 }
@@ -122,6 +122,7 @@ static void end_waiters(void *data) {
     self->waiters = NULL;
     if (!waiters) return;
     Py_INCREF(self);
+    self->ending++; /* a converter may ask for the same future */
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiters); i++) {
         PyObject *waiter = PyList_GET_ITEM(waiters, i);
         PyObject *done = PyObject_CallMethodNoArgs(waiter, self->state->s_done);
@@ -132,7 +133,7 @@ static void end_waiters(void *data) {
     /* An exception leads to the frames it came through and to what they await. C's
      * future, which has the exception, too, would close the circle where the garbage
      * collector cannot see it. */
-    if (!self->lent) let_go(self);
+    if (--self->ending == 0 && !self->lent) let_go(self);
     Py_DECREF(waiters);
     Py_DECREF(self);
 }
@@ -181,6 +182,7 @@ PyObject *import_future(PyObject *module, PyObject *given) {
             self->module = Py_NewRef(module);
             self->loop = (LoopObject *)Py_NewRef(loop);
             self->future = loop_future_ref(future);
+            self->key = Py_NewRef(key);
             PyObject *address = PyLong_FromVoidPtr(self);
             if (!address || PyDict_SetItem(state->imports, key, address) < 0) Py_CLEAR(self);
             Py_XDECREF(address);
@@ -262,9 +264,10 @@ static int import_traverse(ImportObject *self, visitproc visit, void *arg) {
 }
 
 static int import_clear(ImportObject *self) {
+    /* First: nobody may find in state->imports what is on its way out. */
+    let_go(self);
     Py_CLEAR(self->waiters);
     Py_CLEAR(self->message);
-    let_go(self);
     return 0;
 }
 
@@ -272,6 +275,7 @@ static void import_dealloc(ImportObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     import_clear(self);
+    Py_XDECREF(self->key);
     Py_XDECREF(self->loop);
     Py_XDECREF(self->module);
     type->tp_free(self);

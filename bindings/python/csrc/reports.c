@@ -6,7 +6,8 @@
  * hooks away: its memory stays then (loop.c). */
 static int is_gone(LoopObject *self) { return !Py_IsInitialized() || Py_REFCNT(self) == 0; }
 
-/* Calls a method of the Python loop; what is raised around it stays as it is. */
+/* Calls a method of the Python loop; what is raised around it stays as it is. A
+ * KeyboardInterrupt that comes meanwhile ends the run. */
 static void tell(LoopObject *self, const char *name, const char *format, ...) {
     CALLED_BY_LIBRARY;
     int gil = gil_take();
@@ -18,7 +19,10 @@ static void tell(LoopObject *self, const char *name, const char *format, ...) {
     va_end(values);
     PyObject *method = arguments ? PyObject_GetAttrString((PyObject *)self, name) : NULL;
     PyObject *done = method ? PyObject_CallObject(method, arguments) : NULL;
-    if (!done) PyErr_WriteUnraisable((PyObject *)self);
+    if (!done && self->runs && exception_must_leave())
+        keep_raised(self);
+    else if (!done)
+        PyErr_WriteUnraisable((PyObject *)self);
     Py_XDECREF(done);
     Py_XDECREF(method);
     Py_XDECREF(arguments);

@@ -45,6 +45,7 @@ public:
     task<void> wait() {
         if (!lock_.locked()) throw error(LOOP_EINVALID_STATE, "cannot wait on un-acquired lock");
         notification notified(*this);
+        const std::uint64_t holder = lock_.holder_;
         lock_.release();
         std::exception_ptr thrown;
         if (const int code = co_await notified) thrown = failure_of(code);
@@ -56,6 +57,7 @@ public:
                 thrown = std::current_exception();
             }
         }
+        lock_.holder_ = holder; // a held_lock of its caller goes on
         if (!thrown) co_return;
         // It may have been notified, and cannot act on that: somebody else shall.
         wake(1);

@@ -127,7 +127,8 @@ private:
         } catch (...) {
             return set_failure(
                 std::current_exception(), [task](auto... failure) { return loop_task_fail_data(task, failure...); },
-                [task](const char *text) { return loop_task_fail(task, LOOP_ECANCELLED, text); });
+                [task](const char *text) { return loop_task_fail(task, LOOP_ECANCELLED, text); },
+                [task](loop_future_t *failed) { return loop_task_fail_of(task, failed); });
         }
     }
 

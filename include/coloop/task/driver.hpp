@@ -124,6 +124,9 @@ public:
     // Lets the coroutine go on in the loop's next turn; again does nothing. Of the loop's
     // thread.
     void wake() noexcept { loop_task_wake(driver_->get_task()); }
+    // The same without that turn, unless a coroutine runs now: it goes on before this
+    // returns, and what waited is gone then.
+    void wake_now() noexcept { loop_task_wake_now(driver_->get_task()); }
 
 protected:
     waiter() noexcept = default;

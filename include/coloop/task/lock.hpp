@@ -7,6 +7,8 @@
 
 #include "line.hpp"
 
+#include <cstdint>
+
 namespace coloop {
 
 class lock;
@@ -15,21 +17,25 @@ class lock;
 class held_lock {
 public:
     held_lock() noexcept = default;
-    held_lock(held_lock &&other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+    held_lock(held_lock &&other) noexcept : held_(std::exchange(other.held_, nullptr)), number_(other.number_) {}
     held_lock &operator=(held_lock &&other) noexcept {
         held_lock taken(std::move(other));
         std::swap(held_, taken.held_);
+        std::swap(number_, taken.number_);
         return *this;
     }
-    inline ~held_lock();
+    ~held_lock() { release(); }
 
     explicit operator bool() const noexcept { return held_ != nullptr; }
+    // Before the scope ends; does nothing if there is none.
+    inline void release() noexcept;
 
 private:
     friend lock;
-    explicit held_lock(lock &held) noexcept : held_(&held) {}
+    inline explicit held_lock(lock &held) noexcept;
 
     lock *held_ = nullptr;
+    std::uint64_t number_ = 0; // which of the lock's holders this is
 };
 
 // Whoever waits longest gets it next. Must outlive those who hold it.
@@ -49,7 +55,7 @@ class lock {
                 if (!wanted_.locked_) wanted_.waiting_.wake_first();
                 detail::fail(code, loop_last_error());
             }
-            wanted_.locked_ = true;
+            wanted_.take();
         }
 
     protected:
@@ -84,7 +90,8 @@ public:
     // Takes it if nobody holds it or waits for it: was it taken?
     bool try_acquire() noexcept {
         if (locked_ || waiting_.expected()) return false;
-        return locked_ = true;
+        take();
+        return true;
     }
 
     // LOOP_EINVALID_STATE if nobody holds it.
@@ -95,13 +102,25 @@ public:
     }
 
 private:
+    friend held_lock;
+    friend class condition;
+
+    void take() noexcept {
+        locked_ = true;
+        holder_ = ++holders_;
+    }
+
     detail::line waiting_;
+    std::uint64_t holder_ = 0, holders_ = 0;
     bool locked_ = false;
 };
 
-inline held_lock::~held_lock() {
-    // Released already by hand: nothing to do.
-    if (held_ && held_->locked()) held_->release();
+inline held_lock::held_lock(lock &held) noexcept : held_(&held), number_(held.holder_) {}
+
+inline void held_lock::release() noexcept {
+    lock *const left = std::exchange(held_, nullptr);
+    // Released behind its back, it may be somebody else's by now.
+    if (left && left->locked_ && left->holder_ == number_) left->release();
 }
 
 } // namespace coloop

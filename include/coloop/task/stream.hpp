@@ -87,6 +87,8 @@ public:
     [[nodiscard]] detail::stream_closing wait_closed() const { return detail::stream_closing(whole()); }
 
 private:
+    friend class subprocess;
+
     const detail::shared_stream &whole() const {
         if (!protocol_) throw error(LOOP_EINVAL, "there is no stream");
         return protocol_;

@@ -18,7 +18,8 @@ namespace detail {
 inline shared_stream make_stream(std::size_t limit) { return std::make_shared<stream_protocol>(limit); }
 
 // Starts the coroutine of a connection that a server accepted.
-template <class Handler> class accepted_stream final : public stream_protocol, public std::enable_shared_from_this<accepted_stream<Handler>> {
+template <class Handler>
+class accepted_stream final : public stream_protocol, public std::enable_shared_from_this<accepted_stream<Handler>> {
 public:
     accepted_stream(std::size_t limit, std::shared_ptr<Handler> handler) : stream_protocol(limit), handler_(std::move(handler)) {}
 

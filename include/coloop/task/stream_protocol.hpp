@@ -24,7 +24,6 @@ public:
 
     void connection_made(transport_view made) override {
         if (!transport_) attach(transport(made));
-        if (closed_) close();
     }
     buffer get_buffer(std::size_t hint) override;
     void buffer_updated(std::size_t size) override;
@@ -81,11 +80,9 @@ public:
     }
     transport_view get_transport() const noexcept { return transport_; }
     void close() noexcept {
-        closed_ = true;
         if (!lost_) loop_transport_close(transport_.capi());
     }
-    bool is_lost() const noexcept { return lost_; }
-    bool is_closing() const noexcept { return closed_ || lost_ || loop_transport_is_closing(transport_.capi()) != 0; }
+    bool is_closing() const noexcept { return lost_ || loop_transport_is_closing(transport_.capi()) != 0; }
     void throw_if_broken() const {
         if (reason_) fail(reason_, message_.empty() ? loop_strerror(reason_) : message_.c_str());
     }
@@ -97,6 +94,7 @@ private:
 
     inline bool has_enough() const noexcept;
     inline void wake_reader() noexcept;
+    inline void reader_has_enough() noexcept;
     // The peer has to wait while more than twice the limit is unread, unless somebody waits
     // for more than that.
     bool is_full() const noexcept {
@@ -124,7 +122,7 @@ private:
     line draining_, closing_;
     int reason_ = 0;
     std::string message_;
-    bool ended_ = false, lost_ = false, closed_ = false, paused_reading_ = false, paused_writing_ = false;
+    bool ended_ = false, lost_ = false, paused_reading_ = false, paused_writing_ = false;
 };
 
 using shared_stream = std::shared_ptr<stream_protocol>;
@@ -187,6 +185,11 @@ inline void stream_protocol::wake_reader() noexcept {
     if (reader_ && std::exchange(reader_->waits_, false)) reader_->wake();
 }
 
+// Without a turn in between: what came is dealt with at once.
+inline void stream_protocol::reader_has_enough() noexcept {
+    if (std::exchange(reader_->waits_, false)) reader_->wake_now();
+}
+
 inline buffer stream_protocol::get_buffer(std::size_t hint) {
     if (reader_ && reader_->receives() && !buffer_.size()) return {reader_->data_, reader_->size_};
     return buffer_.room(std::min(hint, limit_));
@@ -195,10 +198,10 @@ inline buffer stream_protocol::get_buffer(std::size_t hint) {
 inline void stream_protocol::buffer_updated(std::size_t size) {
     if (reader_ && reader_->receives() && !buffer_.size()) {
         reader_->received_ = size;
-        return wake_reader();
+        return reader_has_enough();
     }
     buffer_.add(size);
-    if (reader_ && has_enough()) wake_reader();
+    if (reader_ && has_enough()) reader_has_enough();
     if (is_full() && !std::exchange(paused_reading_, true)) loop_transport_pause_reading(transport_.capi());
 }
 

@@ -60,25 +60,7 @@ template <class T> task<T> too_late(task<T> inner) {
     throw error(-ETIMEDOUT, nullptr);
 }
 
-template <class T> task<T> limited(nanoseconds delay, task<T> inner) {
-    if (delay <= nanoseconds::zero()) co_return co_await too_late(std::move(inner));
-    timeout_scope scope(co_await this_task(), delay);
-    try {
-        if constexpr (std::is_void_v<T>) {
-            co_await std::move(inner);
-            scope.exit(0);
-            co_return;
-        } else {
-            T result = co_await std::move(inner);
-            scope.exit(0);
-            co_return static_cast<T &&>(result);
-        }
-    } catch (...) {
-        leave_by_exception(scope);
-    }
-}
-
-template <class Body> std::invoke_result_t<Body &, timeout_scope &> limited_body(nanoseconds delay, Body body) {
+template <class Body> std::invoke_result_t<Body &, timeout_scope &> limited(nanoseconds delay, Body body) {
     using result = typename std::invoke_result_t<Body &, timeout_scope &>::value_type;
     timeout_scope scope(co_await this_task(), delay);
     try {
@@ -107,14 +89,16 @@ template <class Rep, class Period> nanoseconds limit(std::chrono::duration<Rep, 
 // an error is thrown that equals std::errc::timed_out. With a limit of 0 or less it does not
 // begin. Futures and task handles: see coloop/combine.hpp. asyncio: wait_for().
 template <class T, class Rep, class Period> task<T> wait_for(task<T> inner, std::chrono::duration<Rep, Period> delay) {
-    return detail::limited(detail::limit(delay), std::move(inner));
+    if (detail::limit(delay) <= nanoseconds::zero()) return detail::too_late(std::move(inner));
+    auto body = [awaited = std::move(inner)](timeout_scope &) mutable { return std::move(awaited); };
+    return detail::limited(detail::limit(delay), std::move(body));
 }
 
 // The same for a part of a coroutine: co_await timeout(1s, [&](timeout_scope &scope) ->
 // task<void> { ... }), where the scope can move the deadline. asyncio: timeout().
 template <class Rep, class Period, class Body>
 auto timeout(std::chrono::duration<Rep, Period> delay, Body body) {
-    return detail::limited_body(detail::limit(delay), std::move(body));
+    return detail::limited(detail::limit(delay), std::move(body));
 }
 
 } // namespace coloop

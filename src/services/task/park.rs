@@ -41,20 +41,37 @@ impl Task {
     /// Schedules the next step of a task that is parked or about to be. Again
     /// does nothing.
     pub fn unpark(self: &Arc<Self>) -> Result<()> {
+        if self.leave_park()? {
+            self.run_soon_surely();
+        }
+        Ok(())
+    }
+
+    /// The same, but the step runs before this returns, unless the loop does not
+    /// run, or is inside a step.
+    pub fn unpark_now(self: &Arc<Self>) -> Result<()> {
+        if !self.leave_park()? {
+            return Ok(());
+        }
+        let hold = self.hold()?;
+        let soon = !self.event_loop().is_running() || self.registry.is_inside(&hold);
+        drop(hold);
+        if soon { self.run_soon_surely() } else { self.run() }
+        Ok(())
+    }
+
+    /// The wait is over. True if the next step is to be scheduled.
+    fn leave_park(&self) -> Result<bool> {
         let hold = self.hold()?;
         self.event_loop().check_open()?;
-        let schedule = self.with(&hold, |state| match state.parking {
+        self.with(&hold, |state| match state.parking {
             Parking::Waiting(..) => {
                 state.parking = Parking::Woken;
                 Ok(!state.running)
             }
             Parking::Woken | Parking::Cancelled => Ok(false),
             Parking::No => Err(Error::InvalidState("the task is not parked")),
-        })?;
-        if schedule {
-            self.run_soon_surely();
-        }
-        Ok(())
+        })
     }
 
     /// The step has returned `PARK`. False if it had not said for what.

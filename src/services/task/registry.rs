@@ -72,6 +72,12 @@ impl Registry {
         unsafe { self.0.with(|tasks| tasks.current.replace(task.clone())) }
     }
 
+    /// Does a step run now?
+    pub fn is_inside(&self, _hold: &Hold<'_>) -> bool {
+        // SAFETY: held.
+        unsafe { self.0.with(|tasks| tasks.current.is_some()) }
+    }
+
     /// The step is over, maybe in a child that was forked inside it. Yields the
     /// reference that kept the task meanwhile.
     pub fn leave(&self, event_loop: &EventLoop, outer: Option<Arc<Task>>) -> Option<Arc<Task>> {
