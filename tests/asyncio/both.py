@@ -24,7 +24,7 @@ import coloop
 HERE = pathlib.Path(__file__).resolve().parent
 LOOPS = {"asyncio": asyncio.SelectorEventLoop, "coloop": coloop.new_event_loop}
 # Seconds after which a test is taken for hung and its process ended.
-LIMIT = 60
+LIMIT = 240
 
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 

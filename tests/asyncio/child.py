@@ -19,7 +19,7 @@ class Policy(asyncio.DefaultEventLoopPolicy):
 
 def main():
     kind, program = sys.argv[1:]
-    faulthandler.dump_traceback_later(60, exit=True)
+    faulthandler.dump_traceback_later(240, exit=True)
     # A shell ignores Ctrl-C for what runs in its background, and that is inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if kind == "coloop":

@@ -17,6 +17,16 @@ class Failure(Exception):
     pass
 
 
+class InOrder(dict):
+    """What a group cancels, in the order of its making; a set has none."""
+
+    def add(self, task):
+        self[task] = None
+
+    def discard(self, task):
+        self.pop(task, None)
+
+
 def parse(text):
     """A block: steps with a letter, a number, blocks, and their own number."""
     counter = iter(range(10**6))
@@ -112,6 +122,7 @@ class World:
             case "P":
                 try:
                     async with asyncio.TaskGroup() as inner:
+                        inner._tasks = InOrder()
                         for block in blocks[1:]: inner.create_task(self.begin(block, inner))
                         return await self.block(blocks[0], own, inner)
                 finally:

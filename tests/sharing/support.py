@@ -19,7 +19,7 @@ from setuptools import Distribution, Extension
 HERE = pathlib.Path(__file__).resolve().parent
 CC = shlex.split(os.environ.get("CC", "cc"))
 WARNINGS = ["-O1", "-g", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"]
-TIME_LIMIT = 60  # seconds
+TIME_LIMIT = 240  # seconds
 
 _scratch = pathlib.Path(tempfile.mkdtemp(prefix="coloop-sharing-"))
 atexit.register(shutil.rmtree, _scratch)

@@ -83,8 +83,10 @@ public:
 
     // Wakes the first who waits: false if there is none.
     bool wake_next() noexcept {
-        for (place *each = first_; each; each = each->after_)
+        while (place *const each = next_) {
+            next_ = each->after_;
             if (wake(each)) return true;
+        }
         return false;
     }
 
@@ -95,7 +97,7 @@ public:
     }
 
     void wake_all() noexcept {
-        for (place *each = first_; each; each = each->after_) wake(each);
+        while (wake_next()) {}
     }
 
 private:
@@ -111,16 +113,19 @@ private:
         joins->before_ = last_;
         (last_ ? last_->after_ : first_) = joins;
         last_ = joins;
+        if (!next_) next_ = joins;
         ++expecting_;
     }
 
     void remove(place *leaves) noexcept {
+        if (next_ == leaves) next_ = leaves->after_;
         (leaves->before_ ? leaves->before_->after_ : first_) = leaves->after_;
         (leaves->after_ ? leaves->after_->before_ : last_) = leaves->before_;
         if (leaves->state_ != place::state::cancelled) --expecting_;
     }
 
     place *first_ = nullptr, *last_ = nullptr;
+    place *next_ = nullptr; // all before it were woken or cancelled
     std::size_t expecting_ = 0;
     loop_t *loop_ = nullptr; // of those who wait
 };

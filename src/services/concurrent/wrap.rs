@@ -5,7 +5,7 @@
 
 use super::{Concurrent, Listener};
 use crate::callback::Callback;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event_loop::{Attachment, Detach, EventLoop, Kept};
 use crate::loop_cell::LoopCell;
 use crate::memory::{probe_array, try_box};
@@ -123,16 +123,20 @@ pub fn wrap(event_loop: &EventLoop, concurrent: &Arc<Concurrent>) -> Result<Arc<
 
 /// On the thread that has ended `concurrent`.
 fn tell(event_loop: &EventLoop, key: Key, concurrent: Arc<Concurrent>) {
-    let home = event_loop.remote();
-    let callback = Callback::once(move || {
-        if let Some(future) = take(&home, key)
-            && let Ok(Some(end)) = concurrent.end()
-        {
-            future.finish_if_pending(end.into_outcome());
-        }
-    });
-    if let Ok(callback) = callback {
-        // A closed loop is told nothing any more.
-        let _ = event_loop.call_soon_threadsafe(callback, false);
+    let (home, ended) = (event_loop.remote(), concurrent.clone());
+    let callback = Callback::once(move || end(&home, key, &ended));
+    // A closed loop is told nothing any more.
+    let told = callback.and_then(|callback| event_loop.call_soon_threadsafe(callback, false));
+    if matches!(told, Err(Error::NO_MEMORY)) {
+        // At once, which the loop's own thread may do.
+        end(event_loop, key, &concurrent);
+    }
+}
+
+fn end(event_loop: &EventLoop, key: Key, concurrent: &Concurrent) {
+    if let Some(future) = take(event_loop, key)
+        && let Ok(Some(end)) = concurrent.end()
+    {
+        future.finish_if_pending(end.into_outcome());
     }
 }

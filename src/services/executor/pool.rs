@@ -439,7 +439,21 @@ const LOOKS: u32 = 50;
 /// 0 means as many as Python's ThreadPoolExecutor would have.
 fn at_least_one(workers: usize) -> usize {
     match workers {
-        0 => (std::thread::available_parallelism().map_or(1, |count| count.get()) + 4).min(32),
+        0 => (processors() + 4).min(32),
         workers => workers,
     }
+}
+
+/// How many processors the process may use. The standard library's answer takes memory, and
+/// aborts without.
+fn processors() -> usize {
+    // SAFETY: a set of bits may be all zero; the kernel is told its size.
+    let count = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        match libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) {
+            0 => i64::from(libc::CPU_COUNT(&set)),
+            _ => libc::sysconf(libc::_SC_NPROCESSORS_ONLN), // more than fit into it
+        }
+    };
+    usize::try_from(count).unwrap_or(1).max(1)
 }

@@ -1,6 +1,7 @@
 //! `asyncio.TaskGroup`: tasks that end together. When one fails, the others are
 //! cancelled, and so is the parent if it is still busy in the group's body.
 
+use super::members::Members;
 use super::{Options, StepFn, Task};
 use crate::callback::{Callback, DestroyFn, UserData};
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ pub struct TaskGroup {
 }
 
 struct State {
-    tasks: Vec<Arc<Task>>,
+    tasks: Members,
     errors: Vec<GroupError>,
     aborting: bool,
     /// The group has cancelled its own parent.
@@ -89,13 +90,6 @@ impl Operation for CancelGroup {
     }
 }
 
-impl State {
-    fn take(&mut self, task: &Arc<Task>) -> Option<Arc<Task>> {
-        let position = self.tasks.iter().position(|other| Arc::ptr_eq(other, task));
-        position.map(|position| self.tasks.remove(position))
-    }
-}
-
 impl TaskGroup {
     /// A group whose body `parent` runs.
     pub fn new(parent: Arc<Task>) -> Result<Arc<TaskGroup>> {
@@ -103,7 +97,7 @@ impl TaskGroup {
         try_arc(TaskGroup {
             parent,
             state: LoopCell::new(State {
-                tasks: Vec::new(),
+                tasks: Members::default(),
                 errors: Vec::new(),
                 aborting: false,
                 parent_cancelled: false,
@@ -141,16 +135,16 @@ impl TaskGroup {
         }
         // Also for its failure, which cannot be refused when it comes.
         self.with(|state| {
-            state.errors.try_reserve(state.tasks.len() + 1)?;
-            state.tasks.try_reserve(1)
-        })?
-        .map_err(|_| Error::NO_MEMORY)?;
+            let errors = state.tasks.count() + 1;
+            state.errors.try_reserve(errors).map_err(|_| Error::NO_MEMORY)?;
+            state.tasks.reserve()
+        })??;
         let task = Task::create(self.event_loop(), step, user_data, options)?;
-        let (group, own) = (self.clone(), task.clone());
-        self.with(|state| state.tasks.push(task.clone()))?;
-        let heard = task.future().on_done(move |_| group.ended(&own));
+        let group = self.clone();
+        let key = self.with(|state| state.tasks.add(task.clone()))?;
+        let heard = task.future().on_done(move |_| group.ended(key));
         if let Err(error) = heard {
-            let gone = self.with(|state| state.take(&task));
+            let gone = self.with(|state| state.tasks.take(key));
             let _ = task.cancel(None);
             drop(gone);
             return Err(error);
@@ -158,8 +152,8 @@ impl TaskGroup {
         Ok(task)
     }
 
-    fn ended(&self, task: &Arc<Task>) {
-        let Ok(Some(_gone)) = self.with(|state| state.take(task)) else { return };
+    fn ended(&self, key: u64) {
+        let Ok(Some(task)) = self.with(|state| state.tasks.take(key)) else { return };
         let error = task.future().outcome(|outcome| match outcome {
             Outcome::Failed(failure) => {
                 Some(GroupError { code: failure.code, failure: Some(failure.clone()) })
@@ -196,13 +190,13 @@ impl TaskGroup {
     /// reason, need not wait for the news of that.
     fn hear_if_all_done(&self) -> bool {
         let all = self.with(|state| {
-            !state.tasks.is_empty() && state.tasks.iter().all(|task| task.future().is_done())
+            !state.tasks.is_empty() && state.tasks.iter().all(|(_, task)| task.future().is_done())
         });
         if all != Ok(true) {
             return false;
         }
-        while let Ok(Some(task)) = self.with(|state| state.tasks.first().cloned()) {
-            self.ended(&task);
+        while let Ok(Some((key, _task))) = self.with(|state| state.tasks.after(0)) {
+            self.ended(key);
         }
         true
     }
@@ -211,7 +205,7 @@ impl TaskGroup {
     fn abort(&self) {
         let all = self.with(|state| {
             state.aborting = true;
-            try_collect(state.tasks.iter().cloned())
+            try_collect(state.tasks.iter().map(|(_, task)| task.clone()))
         });
         if let Ok(Ok(tasks)) = all {
             for task in tasks {
@@ -220,10 +214,10 @@ impl TaskGroup {
             return;
         }
         // Without memory one by one. They leave the list by callbacks.
-        let mut index = 0;
-        while let Ok(Some(task)) = self.with(|state| state.tasks.get(index).cloned()) {
+        let mut last = 0;
+        while let Ok(Some((key, task))) = self.with(|state| state.tasks.after(last)) {
             let _ = task.cancel(None);
-            index += 1;
+            last = key;
         }
     }
 

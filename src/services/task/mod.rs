@@ -6,6 +6,7 @@
 //! pending task alive, so that nobody else has to.
 
 mod group;
+mod members;
 mod park;
 mod registry;
 mod sleep;
