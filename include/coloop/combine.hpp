@@ -109,12 +109,19 @@ future<gathered> gather(loop_view loop, const Futures &futures, std::uint32_t fl
     detail::check(loop_gather(loop.capi(), list.data(), list.size(), flags, made.receive()), sink...);
     return made;
 }
-// The same for futures of any types: gather(loop, first, second).
-template <class... Results> future<gathered> gather(loop_view loop, const future<Results> &...futures) {
+namespace detail {
+// Of futures of any types.
+template <class... Results>
+future<gathered> gather_all(loop_view loop, std::uint32_t flags, const future<Results> &...futures) {
     const std::array<loop_future_t *, sizeof...(Results)> list{futures.capi()...};
     future<gathered> made;
-    detail::check(loop_gather(loop.capi(), list.data(), list.size(), 0, made.receive()));
+    check(loop_gather(loop.capi(), list.data(), list.size(), flags, made.receive()));
     return made;
+}
+} // namespace detail
+// The same for futures of any types: gather(loop, first, second).
+template <class... Results> future<gathered> gather(loop_view loop, const future<Results> &...futures) {
+    return detail::gather_all(loop, 0, futures...);
 }
 
 enum class return_when {

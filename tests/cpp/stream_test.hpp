@@ -5,6 +5,9 @@
 
 #include <netinet/in.h>
 
+#include <cstring>
+#include <memory>
+
 // Two ends of a connection: a stream, and a socket that does not block.
 struct stream_and_socket : socket_pair {
     coloop::stream stream;
@@ -46,6 +49,22 @@ template <class T> coloop::task<int> number_of(coloop::task<T> given) {
     }
     co_return 0;
 }
+
+// A stream whose transport's part the test plays: what the library calls, it calls.
+struct played_stream : socket_pair {
+    std::shared_ptr<coloop::detail::stream_protocol> protocol;
+    coloop::stream stream;
+    explicit played_stream(coloop::loop_view loop)
+        : protocol(std::make_shared<coloop::detail::stream_protocol>(100)), stream(protocol) {
+        protocol->attach(loop.connect_accepted_socket(take(0), protocol));
+    }
+    void receive(std::string_view data) const {
+        const coloop::buffer place = protocol->get_buffer(100);
+        REQUIRE(place.size >= data.size());
+        std::memcpy(place.data, data.data(), data.size());
+        protocol->buffer_updated(data.size());
+    }
+};
 
 // As a coroutine, what else is only awaitable.
 inline coloop::task<std::string> read_some(const coloop::stream &from, std::size_t size) {

@@ -7,8 +7,9 @@ those of sync_program.cpp.
 
 import asyncio
 import random
-import subprocess
 import sys
+
+import oracle
 
 
 class World:
@@ -101,19 +102,7 @@ def random_programs(seed):
 
 
 def main(executable, count="300", first="0"):
-    for seed in range(int(first), int(first) + int(count)):
-        programs = random_programs(seed)
-        expected = asyncio.run(on_asyncio(programs))
-        result = subprocess.run([executable, *programs], capture_output=True, text=True, timeout=60)
-        if result.returncode or result.stdout != expected:
-            print(f"seed {seed}: {programs}: status {result.returncode}\n{result.stderr}")
-            for ours, theirs in zip(result.stdout.splitlines() + ["-"], expected.splitlines() + ["-"]):
-                print(f"{ours:30}{theirs}" + ("   <--" if ours != theirs else ""))
-                if ours != theirs:
-                    break
-            return 1
-    print(f"{count} programs: the same in C++ and on asyncio")
-    return 0
+    return oracle.compare(executable, random_programs, on_asyncio, count, first)
 
 
 if __name__ == "__main__":

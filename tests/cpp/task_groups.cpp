@@ -15,18 +15,6 @@ task<> fails_after(int turns, const char *text) {
     throw std::out_of_range(text);
 }
 
-// Counts how often it was cancelled; takes some turns to unwind.
-task<> endless(int &cancelled) {
-    try {
-        co_await coloop::sleep(1h);
-    } catch (const cancelled_error &) {
-        ++cancelled;
-    }
-    co_await schedule();
-    co_await schedule();
-    throw cancelled_error();
-}
-
 std::string text_of(const std::exception_ptr &exception) {
     try {
         std::rethrow_exception(exception);

@@ -7,17 +7,6 @@ using namespace coloop;
 
 namespace {
 
-task<> endless(int &cancelled) {
-    try {
-        co_await coloop::sleep(1h);
-    } catch (const cancelled_error &) {
-        ++cancelled;
-    }
-    co_await schedule();
-    co_await schedule();
-    throw cancelled_error();
-}
-
 // An exception in the move that brings the result out of a coroutine.
 struct moves_badly {
     explicit moves_badly(int given) : left(given) {}

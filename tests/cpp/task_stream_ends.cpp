@@ -335,22 +335,17 @@ TEST_CASE("in a forked child an inherited stream is refused, and its end does no
 TEST_CASE("without memory for bytes that come, or come back, the stream breaks and says so") {
     auto body = []() -> task<> {
         const loop_view loop = co_await this_loop();
-        socket_pair pair;
-        const auto protocol = std::make_shared<detail::stream_protocol>(100);
-        protocol->attach(loop.connect_accepted_socket(pair.take(0), protocol));
-        const stream own(protocol);
-        auto reading = create_task(read_some(own, 10));
+        const played_stream played(loop);
+        auto reading = create_task(read_some(played.stream, 10));
         co_await schedule();
-        const buffer place = protocol->get_buffer(100);
-        std::memcpy(place.data, "lost", 4);
-        protocol->buffer_updated(4);
+        played.receive("lost");
         reading.cancel();
         out_of_memory = true;
         // The reader's coroutine alone goes on in this turn: putting its bytes back fails.
         co_await schedule();
         out_of_memory = false;
-        CHECK(co_await number_of(own.read(1)) == -ENOMEM);
-        CHECK(co_await number_of(wait_closed(own)) == -ENOMEM);
+        CHECK(co_await number_of(played.stream.read(1)) == -ENOMEM);
+        CHECK(co_await number_of(wait_closed(played.stream)) == -ENOMEM);
     };
     reports heard;
     loop own;

@@ -304,20 +304,11 @@ TEST_CASE("drain waits for a peer that does not read") {
 TEST_CASE("cancelled with bytes received already: they are read next, in order") {
     auto body = []() -> task<> {
         const loop_view loop = co_await this_loop();
-        socket_pair pair;
-        const auto protocol = std::make_shared<detail::stream_protocol>(100);
-        protocol->attach(loop.connect_accepted_socket(pair.take(0), protocol));
-        const stream own(protocol);
-        auto receive = [&](std::string_view data) {
-            const buffer place = protocol->get_buffer(100);
-            REQUIRE(place.size >= data.size());
-            std::memcpy(place.data, data.data(), data.size());
-            protocol->buffer_updated(data.size());
-        };
-        auto reading = create_task(read_some(own, 10));
+        const played_stream played(loop);
+        auto reading = create_task(read_some(played.stream, 10));
         co_await schedule();
-        receive("first "); // into the reader's memory
-        receive("second"); // into the stream's
+        played.receive("first "); // into the reader's memory
+        played.receive("second"); // into the stream's
         reading.cancel("enough");
         std::string text;
         try {
@@ -326,7 +317,7 @@ TEST_CASE("cancelled with bytes received already: they are read next, in order")
             text = thrown.what();
         }
         CHECK(text == "enough");
-        const std::string all = co_await own.readexactly(12);
+        const std::string all = co_await played.stream.readexactly(12);
         CHECK(all == "first second");
     };
     run(body());

@@ -26,3 +26,15 @@ template <class Exception, class T> coloop::task<bool> throws(coloop::task<T> gi
     }
     co_return false;
 }
+
+// Counts how often it was cancelled; takes some turns to unwind.
+inline coloop::task<> endless(int &cancelled) {
+    try {
+        co_await coloop::sleep(1h);
+    } catch (const coloop::cancelled_error &) {
+        ++cancelled;
+    }
+    co_await coloop::schedule();
+    co_await coloop::schedule();
+    throw coloop::cancelled_error();
+}

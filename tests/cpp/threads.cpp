@@ -107,11 +107,13 @@ TEST_CASE("submit without a loop") {
     CHECK(code);
     // What never runs is cancelled.
     coloop::executor one(1);
-    std::atomic<bool> go = false;
+    std::atomic<bool> begun = false, go = false;
     auto busy = one.submit([&] {
+        begun = true;
         while (!go) std::this_thread::yield();
     });
     auto dropped = one.submit([] { return 1; });
+    while (!begun) std::this_thread::yield();
     CHECK_THROWS_AS(dropped.result(1ms), coloop::error);
     one.shutdown(LOOP_EXECUTOR_CANCEL_QUEUED, 0s);
     CHECK_THROWS_AS(dropped.result(), coloop::cancelled_error);

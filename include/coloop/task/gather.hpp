@@ -29,14 +29,6 @@ template <class T> gathered_result<T> take_result(const future<T> &done) {
         return done.take();
 }
 
-// Waits for tasks, in the order given. Their failures count as heard.
-template <class... Ts> future<gathered> gather_handles(loop_view loop, std::uint32_t flags, const task_handle<Ts> &...all) {
-    const std::array<loop_future_t *, sizeof...(Ts)> list{all.capi()...};
-    future<gathered> made;
-    check(loop_gather(loop.capi(), list.data(), list.size(), flags, made.receive()));
-    return made;
-}
-
 template <class T> std::vector<task_handle<T>> start_all(loop_view loop, std::vector<task<T>> &&tasks) {
     std::vector<task_handle<T>> started;
     started.reserve(tasks.size());
@@ -52,7 +44,7 @@ template <class T> std::vector<task_handle<T>> start_all(loop_view loop, std::ve
 template <class... Ts> task<std::tuple<detail::gathered_result<Ts>...>> gather(task<Ts>... tasks) {
     const loop_view loop = co_await this_loop();
     const std::tuple<task_handle<Ts>...> started{create_task(loop, std::move(tasks))...};
-    co_await std::apply([&](auto &...all) { return detail::gather_handles(loop, 0, all...); }, started);
+    co_await std::apply([&](auto &...all) { return detail::gather_all(loop, 0, all...); }, started);
     co_return std::apply([](auto &...all) { return std::tuple<detail::gathered_result<Ts>...>{detail::take_result<Ts>(all)...}; },
                          started);
 }
@@ -80,7 +72,7 @@ inline task<void> gather(std::vector<task<void>> tasks) {
 template <class... Ts> task<std::tuple<task_handle<Ts>...>> gather(return_exceptions_t, task<Ts>... tasks) {
     const loop_view loop = co_await this_loop();
     std::tuple<task_handle<Ts>...> started{create_task(loop, std::move(tasks))...};
-    co_await std::apply([&](auto &...all) { return detail::gather_handles(loop, LOOP_RETURN_EXCEPTIONS, all...); }, started);
+    co_await std::apply([&](auto &...all) { return detail::gather_all(loop, LOOP_RETURN_EXCEPTIONS, all...); }, started);
     co_return std::move(started);
 }
 template <class T> task<std::vector<task_handle<T>>> gather(return_exceptions_t, std::vector<task<T>> tasks) {

@@ -7,6 +7,8 @@
 #include "await_future.hpp"
 #include "sleep.hpp"
 
+#include <array>
+
 namespace coloop {
 
 // The deadline of a part of a task, which is cancelled when it has passed. asyncio: Timeout.
@@ -51,12 +53,9 @@ namespace detail {
 // A limit that is over at once: the coroutine is cancelled before it begins, as asyncio does.
 template <class T> task<T> too_late(task<T> inner) {
     const loop_view loop = co_await this_loop();
-    const auto started = create_task(loop, std::move(inner));
-    started.cancel();
-    loop_future_t *const all[] = {started.capi()};
-    future<waited> ended;
-    check(loop_wait(loop.capi(), all, 1, -1, LOOP_ALL_COMPLETED, ended.receive()));
-    co_await ended;
+    const std::array<task_handle<T>, 1> started{create_task(loop, std::move(inner))};
+    started[0].cancel();
+    co_await wait(loop, started);
     throw error(-ETIMEDOUT, nullptr);
 }
 

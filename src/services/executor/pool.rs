@@ -444,8 +444,9 @@ fn at_least_one(workers: usize) -> usize {
     }
 }
 
-/// How many processors the process may use. The standard library's answer takes memory, and
-/// aborts without.
+/// How many processors the process may use. The standard library's answer takes memory here,
+/// and aborts without.
+#[cfg(target_os = "linux")]
 fn processors() -> usize {
     // SAFETY: a set of bits may be all zero; the kernel is told its size.
     let count = unsafe {
@@ -456,4 +457,9 @@ fn processors() -> usize {
         }
     };
     usize::try_from(count).unwrap_or(1).max(1)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get())
 }

@@ -56,7 +56,11 @@ impl Task {
         let hold = self.hold()?;
         let soon = !self.event_loop().is_running() || self.registry.is_inside(&hold);
         drop(hold);
-        if soon { self.run_soon_surely() } else { self.run() }
+        if soon {
+            self.run_soon_surely()
+        } else {
+            self.run()
+        }
         Ok(())
     }
 
