@@ -5,9 +5,9 @@
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::memory::probe_array;
+use crate::platform::fd::RawFd;
 use slab::Slab;
 use std::num::NonZeroU32;
-use std::os::fd::RawFd;
 
 /// The two independent directions of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

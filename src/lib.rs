@@ -9,7 +9,7 @@
 //! | which loop is current | `policy` |
 //! | what asyncio gives beside the loop | `services` |
 //! | the loop | `event_loop` |
-//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `context`, `callback`, `running`, `pacer`, `published`, `stopwatch`, `clock`, `thread_id`, `fork_generation`, `fork_lock`, `free_slots`, `last_error`, `loop_cell`, `socket`, `socket_address`, `memory`, `text`, `prefetch`, `sigpipe`, `at_load`, `sync`, `error` |
+//! | leaves, which know no loop | `ready_queue`, `timer_heap`, `handle_table`, `fd_table`, `inbox`, `wakeup`, `reactor`, `platform`, `context`, `callback`, `running`, `pacer`, `published`, `stopwatch`, `clock`, `thread_id`, `fork_generation`, `fork_lock`, `free_slots`, `last_error`, `loop_cell`, `socket`, `socket_address`, `memory`, `text`, `prefetch`, `sigpipe`, `at_load`, `sync`, `error` |
 //!
 //! # Stability
 //!
@@ -42,6 +42,7 @@ pub mod last_error;
 pub mod loop_cell;
 pub mod memory;
 pub mod pacer;
+pub mod platform;
 pub mod prefetch;
 pub mod published;
 pub mod reactor;

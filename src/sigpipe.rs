@@ -1,7 +1,7 @@
 //! Calls that raise SIGPIPE where the system has no flag against it. The
 //! process's handling of the signal is not touched.
 
-use std::ffi::c_int;
+use crate::platform::{errno, set_errno};
 
 /// Runs `call`, which may raise SIGPIPE in this thread: nobody gets to see that
 /// signal. One that was waiting already stays.
@@ -42,16 +42,6 @@ unsafe fn take(set: &libc::sigset_t) {
     while unsafe { libc::sigtimedwait(set, std::ptr::null_mut(), &at_once) } < 0
         && errno() == libc::EINTR
     {}
-}
-
-/// The errno of this thread's last call.
-pub fn errno() -> c_int {
-    std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
-}
-
-fn set_errno(value: c_int) {
-    // SAFETY: this thread's own variable.
-    unsafe { *libc::__errno_location() = value };
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //! made again.
 
 use crate::error::{Error, Result};
+use crate::platform::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use crate::socket_address::SocketAddress;
 use std::ffi::{CStr, c_int, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 /// The error a failed call left behind.
 fn last_error() -> Error {

@@ -6,7 +6,8 @@
 //! never written to after its number could have been given to somebody else.
 
 use crate::error::{Error, Result};
-use std::os::fd::RawFd;
+use crate::platform::fd::RawFd;
+use crate::platform::{errno, set_errno};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
 const NONE: RawFd = -1;
@@ -58,10 +59,9 @@ impl Wakeup {
             // full pipe means that a wake-up waits already; errno is restored
             // because the caller may be a signal handler.
             unsafe {
-                let errno = errno_location();
-                let saved = *errno;
+                let saved = errno();
                 libc::write(fd, one.as_ptr().cast(), one.len());
-                *errno = saved;
+                set_errno(saved);
             }
         }
         self.writers.fetch_sub(1, SeqCst);
@@ -113,16 +113,6 @@ impl Drop for Wakeup {
     fn drop(&mut self) {
         self.close(false);
     }
-}
-
-#[cfg(any(target_os = "linux", target_os = "emscripten"))]
-unsafe fn errno_location() -> *mut libc::c_int {
-    unsafe { libc::__errno_location() }
-}
-
-#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-unsafe fn errno_location() -> *mut libc::c_int {
-    unsafe { libc::__error() }
 }
 
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 
 use super::EventLoop;
 use crate::error::{Error, Result};
-use std::os::fd::RawFd;
+use crate::platform::fd::RawFd;
 
 /// A set of descriptors: a bit for each number.
 pub(super) struct Claims(Vec<u64>);

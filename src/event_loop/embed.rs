@@ -4,7 +4,7 @@
 use super::EventLoop;
 use crate::error::{Error, Result};
 use crate::inbox::Wake;
-use std::os::fd::RawFd;
+use crate::platform::fd::RawFd;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 impl EventLoop {

@@ -5,9 +5,9 @@ use super::{Core, Current, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::fd_table::{Direction, Interest, Registration};
+use crate::platform::fd::RawFd;
 use crate::reactor::Reactor;
 use crate::ready_queue::{Entry, Kind};
-use std::os::fd::RawFd;
 
 impl EventLoop {
     /// Calls `callback` whenever `fd` is ready in this direction. A callback

@@ -6,9 +6,9 @@ use super::transport::{into_raw, loop_transport_t};
 use super::types::*;
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
+use crate::platform::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use crate::services::transport::{Options, Protocol, StreamTransport, Transport};
 use std::ffi::{c_int, c_void};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
 
 type Make = fn(&EventLoop, &mut Option<OwnedFd>, Protocol, Options) -> Result<Arc<Transport>>;

@@ -5,7 +5,7 @@
 //! The descriptor is watched edge-triggered, so nobody reads it: each expiry is
 //! an edge, and setting it anew forgets one that nobody saw.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// A timerfd, set to the deadline that was asked for last.
 pub struct Deadline {

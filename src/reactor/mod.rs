@@ -9,8 +9,8 @@ mod wait;
 
 use crate::error::Result;
 use crate::fd_table::Interest;
+use crate::platform::fd::{AsRawFd, BorrowedFd, RawFd};
 use polling::{Event, PollMode, Poller};
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// The key under which the wake-up descriptor is watched.
 const WAKE_KEY: usize = usize::MAX - 1;

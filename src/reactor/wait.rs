@@ -12,10 +12,10 @@ pub use platform::{Buffer, wait};
 mod platform {
     use crate::error::{Error, Result};
     use crate::fd_table::Interest;
+    use crate::platform::fd::{AsRawFd, RawFd};
     use polling::Poller;
     use std::io;
     use std::mem::MaybeUninit;
-    use std::os::fd::{AsRawFd, RawFd};
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
     /// Events land on the stack; nothing is kept between waits.

@@ -19,9 +19,9 @@ use crate::event_loop::{Attachment, Detach, EventLoop, Hold, Kept};
 use crate::fd_table::Direction;
 use crate::loop_cell::LoopCell;
 use crate::memory::try_arc;
+use crate::platform::fd::{AsRawFd, OwnedFd};
 use status::Status;
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 

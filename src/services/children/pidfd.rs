@@ -3,8 +3,8 @@
 use super::status::Pidfd;
 use crate::error::{Error, Result};
 use crate::memory::try_arc;
+use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// One for a process, or none where the system has no such thing.
 pub fn open(pid: i32) -> Result<Option<Pidfd>> {

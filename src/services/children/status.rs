@@ -1,6 +1,6 @@
 //! How a child ended, asked of the system without waiting.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use crate::platform::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// Refers to a process and never to another one that gets its number.

@@ -9,9 +9,9 @@ use crate::event_loop::{EventLoop, ExceptionContext};
 use crate::fd_table::Direction;
 use crate::handle_table::HandleId;
 use crate::memory::{text_of, try_arc};
+use crate::platform::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use crate::socket;
 use std::ffi::{CStr, c_int};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// asyncio's ACCEPT_RETRY_DELAY: how long to wait for descriptors or memory.

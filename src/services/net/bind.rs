@@ -6,12 +6,12 @@ use super::trouble::{Attempt, Trouble};
 use crate::error::Error;
 use crate::event_loop::Kept;
 use crate::memory::{try_collect, try_list};
+use crate::platform::fd::{AsFd, OwnedFd};
 use crate::services::future::report;
 use crate::socket::{self, FileId};
 use crate::socket_address::SocketAddress;
 use std::ffi::{CStr, CString, c_int};
 use std::fmt::{self, Display, Formatter};
-use std::os::fd::{AsFd, OwnedFd};
 
 /// Where a server is to be found.
 pub enum Place {

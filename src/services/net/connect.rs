@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::event_loop::Kept;
 use crate::fd_table::Direction;
 use crate::memory::{try_arc, try_box};
+use crate::platform::fd::{AsFd, OwnedFd};
 use crate::socket;
 use crate::socket_address::SocketAddress;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 /// Where to connect to.

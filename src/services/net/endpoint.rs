@@ -7,10 +7,10 @@ use super::resolving::{Name, resolve_all};
 use super::trouble::{Attempt, Trouble};
 use crate::event_loop::Kept;
 use crate::memory::{try_list, try_push};
+use crate::platform::fd::{AsFd, OwnedFd};
 use crate::socket;
 use crate::socket_address::SocketAddress;
 use std::ffi::{CString, c_int};
-use std::os::fd::{AsFd, OwnedFd};
 
 /// What an endpoint is to be.
 pub enum Endpoint {

@@ -22,13 +22,13 @@ pub use server::{DEFAULT_BACKLOG, ProtocolFactory, Server};
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Kept};
+use crate::platform::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use crate::services::future::{Future, Outcome};
 use crate::services::transport::datagram::{self, DatagramProtocol};
 use crate::services::transport::{Protocol, Transport};
 use crate::socket;
 use std::ffi::{c_int, c_void};
 use std::future::{Future as _, poll_fn};
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -61,7 +61,7 @@ impl HostSocket {
     fn take(self) -> Attempt<OwnedFd> {
         // SAFETY: the host gave it away with a call that succeeds.
         let socket = unsafe { OwnedFd::from_raw_fd(self.0) };
-        socket::make_nonblocking(std::os::fd::AsFd::as_fd(&socket))?;
+        socket::make_nonblocking(crate::platform::fd::AsFd::as_fd(&socket))?;
         Ok(socket)
     }
 }

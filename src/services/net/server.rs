@@ -13,6 +13,7 @@ use crate::fd_table::Direction;
 use crate::fork_generation;
 use crate::loop_cell::LoopCell;
 use crate::memory::{copy_text, try_arc, try_box, try_collect, try_push};
+use crate::platform::fd::{AsFd, OwnedFd, RawFd};
 use crate::services::future::{Future, Operation, Outcome};
 use crate::services::transport::{
     self, Membership, Options, Owner, Protocol, StreamTransport, Transport,
@@ -20,7 +21,6 @@ use crate::services::transport::{
 use crate::socket;
 use crate::socket_address::SocketAddress;
 use std::ffi::{CStr, CString, c_int};
-use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::{Arc, Weak};
 
 /// Makes a protocol for each accepted connection. Foreign code.

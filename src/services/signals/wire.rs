@@ -10,8 +10,8 @@ use super::gate::Gate;
 use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::memory::try_box;
+use crate::platform::fd::RawFd;
 use crate::wakeup::Wakeup;
-use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{
     AtomicPtr, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst,

@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
 use crate::memory::try_box;
+use crate::platform::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use crate::services::future::{Future, Outcome};
 use std::ffi::{c_int, c_void};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// A connection; the C struct of this name and then what it points to. Whoever

@@ -5,8 +5,8 @@ use super::{Address, system};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
+use crate::platform::fd::RawFd;
 use crate::services::future::{Future, Outcome};
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 /// asyncio's `sock_connect`.

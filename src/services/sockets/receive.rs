@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
 use crate::memory::{try_box, try_list};
+use crate::platform::fd::RawFd;
 use crate::services::future::{Future, Outcome};
 use std::ffi::c_void;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 /// What was received; the C struct of this name and then what it points to.

@@ -6,9 +6,9 @@ use crate::callback::UserData;
 use crate::error::Result;
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
+use crate::platform::fd::RawFd;
 use crate::services::future::{Future, Outcome};
 use std::ffi::c_void;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 /// Bytes of the host's, given back by its destructor.

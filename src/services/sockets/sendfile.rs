@@ -5,8 +5,8 @@ use super::waiting::{Blocks, run};
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
+use crate::platform::fd::RawFd;
 use crate::services::future::{Future, Outcome};
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 /// At most so much in one turn: reading the file may take its time.

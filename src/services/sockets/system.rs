@@ -2,10 +2,10 @@
 
 use super::Address;
 use crate::error::{Error, Result};
+use crate::platform::fd::{FromRawFd, OwnedFd, RawFd};
 use crate::sigpipe::without_sigpipe;
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// More than a call can take on any system.
 const LARGEST: usize = 0x7fff_f000;

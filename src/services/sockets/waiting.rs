@@ -7,8 +7,8 @@ use crate::event_loop::{EventLoop, Kept};
 use crate::fd_table::Direction;
 use crate::loop_cell::LoopCell;
 use crate::memory::{try_arc, try_box};
+use crate::platform::fd::RawFd;
 use crate::services::future::{Future, Operation, Outcome};
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 /// One attempt; none: the descriptor is not ready. It runs no foreign code.

@@ -16,11 +16,11 @@ use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Hold, Kept};
 use crate::loop_cell::LoopCell;
 use crate::memory::try_arc;
+use crate::platform::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use crate::services::children::{self, Pidfd};
 use crate::services::future::Future;
 use crate::services::transport::Transport;
 use crate::socket;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 

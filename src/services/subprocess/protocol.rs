@@ -8,9 +8,9 @@ use super::Process;
 use crate::callback::{Callback, UserData};
 use crate::error::{Error, Result};
 use crate::memory::{try_arc, try_box};
+use crate::platform::fd::OwnedFd;
 use crate::services::transport::{self, Options, StreamTransport, Transport};
 use std::ffi::{c_char, c_int, c_void};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// The functions of a subprocess protocol; the C struct of the same name.

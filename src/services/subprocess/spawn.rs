@@ -11,11 +11,11 @@ use super::command::{Command, Stdio};
 use super::image::{self, Plan};
 use crate::error::{Error, Result};
 use crate::memory::{probe, try_arc};
+use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use crate::services::children::{self, Pidfd, SignalMask, Watcher};
 use std::alloc::Layout;
 use std::ffi::{c_char, c_void};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
 /// A program that runs.

@@ -14,12 +14,12 @@ use crate::fd_table::Direction;
 use crate::handle_table::HandleId;
 use crate::loop_cell::LoopCell;
 use crate::memory::{try_arc, try_box};
+use crate::platform::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use crate::socket;
 use crate::socket_address::SocketAddress;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_void};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// The most received at a time, so that others get their turn.

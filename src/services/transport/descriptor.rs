@@ -2,9 +2,10 @@
 
 use super::End;
 use crate::error::{Error, Result};
-use crate::sigpipe::{errno, without_sigpipe};
+use crate::platform::errno;
+use crate::platform::fd::RawFd;
+use crate::sigpipe::without_sigpipe;
 use std::ffi::{c_int, c_void};
-use std::os::fd::RawFd;
 
 /// The system takes no more parts in one call.
 const MOST_PARTS: usize = 1024;

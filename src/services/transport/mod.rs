@@ -22,10 +22,10 @@ use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, EventLoop, Kept};
 use crate::memory::{copy_text, text_of, try_arc};
+use crate::platform::fd::RawFd;
 use crate::services::future::Future;
 use std::any::Any;
 use std::ffi::{CStr, CString, c_void};
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use stream::Stream;
 

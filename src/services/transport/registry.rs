@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::event_loop::{Attachment, Detach, EventLoop, Hold};
 use crate::loop_cell::LoopCell;
 use crate::memory::probe_array;
+use crate::platform::fd::RawFd;
 use slab::Slab;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 /// The most that is received at a time.

@@ -22,11 +22,11 @@ use crate::error::{Error, Result};
 use crate::event_loop::{Detach, Hold};
 use crate::loop_cell::LoopCell;
 use crate::memory::try_box;
+use crate::platform::fd::{AsRawFd, OwnedFd, RawFd};
 use crate::services::future::Future;
 use sendfile::Sendfile;
 use std::any::Any;
 use std::ffi::{CStr, CString, c_void};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// What a stream is beside its loop.

@@ -6,9 +6,9 @@ use super::{Stream, callback};
 use crate::error::{Error, Result};
 use crate::event_loop::{Detach, ExceptionContext};
 use crate::fd_table::Direction;
+use crate::platform::fd::AsRawFd;
 use crate::socket;
 use std::ffi::CStr;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 impl Stream {

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
 use crate::memory::try_box;
-use std::os::fd::{AsRawFd, OwnedFd};
+use crate::platform::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// Told that connection_made was called and reading has begun.

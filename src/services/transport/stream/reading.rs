@@ -9,8 +9,8 @@ use super::{State, Stream, callback};
 use crate::error::{Error, Result};
 use crate::event_loop::Hold;
 use crate::fd_table::Direction;
+use crate::platform::fd::RawFd;
 use std::ffi::c_void;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 type ReceivedFn = unsafe extern "C-unwind" fn(*const Transport, *const c_void, usize, *mut c_void);

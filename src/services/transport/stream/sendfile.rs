@@ -6,9 +6,10 @@ use super::super::{Reason, Transport};
 use super::Stream;
 use crate::error::{Error, Result};
 use crate::memory::try_box;
+use crate::platform::errno;
+use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use crate::services::future::{Future, Operation, Outcome};
-use crate::sigpipe::{errno, without_sigpipe};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use crate::sigpipe::without_sigpipe;
 use std::sync::Arc;
 
 /// At most so much in one turn: reading the file may take its time.

@@ -9,8 +9,8 @@ use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::fd_table::Direction;
 use crate::memory::try_box;
+use crate::platform::fd::RawFd;
 use std::ffi::c_int;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 /// What came of a write.
