@@ -6,6 +6,11 @@
 //! | `fd`: numbers of open files, owned and borrowed | the standard library's | numbers of sockets, which have 32 significant bits there |
 //! | `sys`: types, constants and calls in POSIX's names | libc | Winsock in POSIX's shape; errno is the C runtime's |
 //! | `errno`, `set_errno`: what the last call of `sys` left behind | libc's variable | a variable of this thread's |
+//! | `errno_of`: what the standard library calls the system's error, as an errno | the same | Winsock's and the kernel's numbers translated |
+//! | `strerror`, `strerror_into`: what an errno means | the C library's texts | our own |
+//! | `clock`: monotonic nanoseconds | `CLOCK_MONOTONIC` | the performance counter |
+//! | `thread`: identity, name, is it the first; threads of our own | pthreads; no signal comes to ours | the thread block; the oldest thread is the first |
+//! | `process`: its number, handlers of fork, standard error | libc | there is no fork |
 
 #[cfg(unix)]
 mod unix;
