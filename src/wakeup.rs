@@ -81,7 +81,7 @@ impl Wakeup {
 
     /// Empties a self-pipe; an eventfd needs nothing.
     pub fn drain(&self) {
-        if cfg!(not(target_os = "linux")) {
+        if cfg!(not(backend = "epoll")) {
             let mut buffer = [0u8; 64];
             let fd = self.read_fd.load(SeqCst);
             // SAFETY: our own non-blocking descriptor and our own buffer.
@@ -115,7 +115,7 @@ impl Drop for Wakeup {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(backend = "epoll")]
 fn open() -> Result<(RawFd, RawFd)> {
     // SAFETY: creates a descriptor; no memory is involved.
     match unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } {
@@ -124,7 +124,7 @@ fn open() -> Result<(RawFd, RawFd)> {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(backend = "epoll"))]
 fn open() -> Result<(RawFd, RawFd)> {
     use crate::platform::fd::IntoRawFd;
     let (read_end, write_end) = crate::platform::self_pipe()?;

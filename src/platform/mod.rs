@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `fd`: numbers of open files, owned and borrowed | the standard library's | numbers of sockets, which have 32 significant bits there |
 //! | `sys`: types, constants and calls in POSIX's names | libc | Winsock in POSIX's shape; errno is the C runtime's |
+//! | `self_pipe`: two ends, neither of which blocks or outlives exec | a pipe | |
 //! | `errno`, `set_errno`: what the last call of `sys` left behind | libc's variable | a variable of this thread's |
 //! | `errno_of`: what the standard library calls the system's error, as an errno | the same | Winsock's and the kernel's numbers translated |
 //! | `strerror`, `strerror_into`: what an errno means | the C library's texts | our own |
