@@ -3,6 +3,7 @@
 #![allow(non_camel_case_types)]
 
 mod address;
+pub mod afd;
 pub mod clock;
 mod errno;
 mod error_text;
