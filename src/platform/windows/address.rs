@@ -1,5 +1,8 @@
 //! The structs of addresses, as C has them on Windows.
 
+// The names are C's, and mean what they mean there.
+#![allow(missing_docs)]
+
 use libc::{c_char, c_int};
 
 /// An address family.

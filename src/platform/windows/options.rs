@@ -2,6 +2,9 @@
 //! What POSIX can say and Winsock cannot is here as a flag without a bit, where
 //! the calls behave that way anyhow.
 
+// The names are C's, and mean what they mean there.
+#![allow(missing_docs)]
+
 use libc::c_int;
 use windows_sys::Win32::Networking::WinSock as c;
 

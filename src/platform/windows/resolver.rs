@@ -1,5 +1,8 @@
 //! Names and addresses, with the error numbers of Linux.
 
+// The names are C's, and mean what they mean there.
+#![allow(missing_docs)]
+
 use super::address::{sockaddr, socklen_t};
 use super::errno::errno_of;
 use super::set_errno;

@@ -1,5 +1,8 @@
 //! Making sockets, and what can be said of them and to them.
 
+// The names are C's, and mean what they mean there.
+#![allow(missing_docs)]
+
 use super::address::{sockaddr, socklen_t};
 use super::errno::{errno_of, keep_last_error};
 use super::fd::{RawFd, socket_of};

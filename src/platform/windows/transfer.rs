@@ -1,5 +1,8 @@
 //! Sending and receiving.
 
+// The names are C's, and mean what they mean there.
+#![allow(missing_docs)]
+
 use super::address::{sockaddr, socklen_t};
 use super::set_errno;
 use super::socket::{handle, is_datagram, keep_socket_error};
