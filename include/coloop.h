@@ -25,7 +25,11 @@
  *   Windows     Link with coloop.dll by its import library, or see
  *               coloop/dynamic.h; functions need no __declspec(dllimport). A
  *               descriptor is the number of a SOCKET, as an int. Only sockets can
- *               be watched: no pipes, no files, no consoles. errno numbers are
+ *               be watched: no pipes, no files, no consoles; a file to be sent
+ *               is the number of its HANDLE (_get_osfhandle). Nobody can ask
+ *               whether a socket blocks: those that calls take are told not to.
+ *               There are no UNIX sockets, no ports that servers share, and no
+ *               descriptor for an outer loop (LOOP_ENOTSUP). errno numbers are
  *               those of errno.h, never those of WSAGetLastError; where it has two
  *               for the same, EAGAIN stands for EWOULDBLOCK. Texts are UTF-8.
  *               There is no fork.
@@ -2051,7 +2055,9 @@ int loop_handle_reschedule(struct loop_t *loop, loop_handle_t handle, uint64_t w
  * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
  * descriptor. If you cannot: once the number is added again, nothing of its
  * predecessor is delivered any more; until then, events of the old file go on as
- * long as a duplicate keeps that file open. What a callback removes or replaces
+ * long as a duplicate keeps that file open. (Windows does not tell of a socket
+ * that was closed in its own callback: there a reader or writer that you did not
+ * remove is its successor's.) What a callback removes or replaces
  * while it runs, itself, is destroyed when it returns.
  * [loop thread] asyncio: loop.add_reader().
  */
@@ -2087,7 +2093,9 @@ int loop_remove_reader(struct loop_t *loop,
  * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
  * descriptor. If you cannot: once the number is added again, nothing of its
  * predecessor is delivered any more; until then, events of the old file go on as
- * long as a duplicate keeps that file open. What a callback removes or replaces
+ * long as a duplicate keeps that file open. (Windows does not tell of a socket
+ * that was closed in its own callback: there a reader or writer that you did not
+ * remove is its successor's.) What a callback removes or replaces
  * while it runs, itself, is destroyed when it returns.
  * [loop thread] asyncio: loop.add_writer().
  */
@@ -2128,7 +2136,7 @@ int loop_run_once(struct loop_t *loop, int64_t timeout_ns);
  * A descriptor that becomes readable when the loop has I/O or, after
  * loop_prepare, anything else to do. It stays the loop's: wait on it, never
  * read or close it, and ask again after each turn, since the loop may have to
- * replace it. LOOP_EUNSUPPORTED where the backend has none ("poll", "iocp"),
+ * replace it. LOOP_ENOTSUP where the backend has none ("poll", "iocp"),
  * -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread]
  */
 int loop_backend_fd(struct loop_t *loop);
@@ -3183,7 +3191,7 @@ int loop_sock_connect(struct loop_t *loop,
  * to its end; by sendfile where the system can, else by reading and sending.
  * The result is the number of bytes sent, less than `count` if the file ends
  * before. `file_fd` must stay open until the future is done; its position is
- * neither used nor moved. A portion is read in each turn, on the loop's
+ * not used, and moved on Windows only. A portion is read in each turn, on the loop's
  * thread. LOOP_EINVAL also for negative numbers, for a socket that is no
  * stream, and for one that blocks, in debug mode or not; -ENOTSOCK, -EBADF. See
  * loop_sock_recv. asyncio: loop.sock_sendfile().
@@ -3395,7 +3403,7 @@ int loop_transport_get_extra_info(struct loop_transport_t *transport,
  * What waits is sent before. Until the future is done other writes are refused
  * and reading is paused. The future's result is the number of bytes, less than
  * `count` if the file ends before. `file_fd` is duplicated: it may be closed; its
- * position is neither used nor moved. Cancelling stops after what was sent. If
+ * position is not used, and moved on Windows only. Cancelling stops after what was sent. If
  * the connection breaks, the future fails with the reason, -ECONNABORTED when it
  * was aborted. LOOP_EINVAL also for other negative numbers; LOOP_EINVALID_STATE
  * if the transport is closing, after write_eof, and while another sendfile is in
