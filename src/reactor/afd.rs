@@ -419,3 +419,120 @@ impl Drop for Reactor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::windows::io::AsRawSocket;
+
+    const READ: Interest = Interest { readable: true, writable: false };
+    const WRITE: Interest = Interest { readable: false, writable: true };
+    const BOTH: Interest = Interest { readable: true, writable: true };
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (one, listener.accept().unwrap().0)
+    }
+
+    fn number(stream: &TcpStream) -> RawFd {
+        stream.as_raw_socket() as RawFd
+    }
+
+    fn events(reactor: &mut Reactor, timeout_ms: i64) -> Vec<(usize, Interest)> {
+        let mut seen = Vec::new();
+        reactor.wait(timeout_ms * 1_000_000, None, |key, event| seen.push((key, event))).unwrap();
+        seen
+    }
+
+    #[test]
+    fn what_is_ready_is_told_again_until_it_is_not() {
+        let (wake, _waker) = pair();
+        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let (mut one, mut other) = pair();
+        reactor.add(number(&one), 7, READ).unwrap();
+        assert_eq!(events(&mut reactor, 0), []);
+        other.write_all(b"x").unwrap();
+        assert_eq!(events(&mut reactor, 1000), [(7, READ)]);
+        assert_eq!(events(&mut reactor, 1000), [(7, READ)]);
+        one.read_exact(&mut [0]).unwrap();
+        assert_eq!(events(&mut reactor, 20), []);
+        // While a poll is under way, it is changed to more, and to less.
+        reactor.modify(number(&one), 8, BOTH).unwrap();
+        assert_eq!(events(&mut reactor, 1000), [(8, WRITE)]);
+        reactor.modify(number(&one), 9, READ).unwrap();
+        assert_eq!(events(&mut reactor, 20), []);
+        drop(other);
+        assert_eq!(events(&mut reactor, 1000), [(9, READ)]);
+        reactor.delete(number(&one));
+        assert_eq!(events(&mut reactor, 20), []);
+    }
+
+    #[test]
+    fn a_socket_that_is_closed_ends_its_watch() {
+        let (wake, _waker) = pair();
+        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let (one, other) = pair();
+        let fd = number(&one);
+        reactor.add(fd, 7, READ).unwrap();
+        assert_eq!(events(&mut reactor, 0), []);
+        drop(one);
+        assert_eq!(reactor.modify(fd, 8, READ), Err(Error::Sys(libc::ENOENT)));
+        assert_eq!(events(&mut reactor, 20), []);
+        // Closed before its poll was begun.
+        let fd = number(&other);
+        reactor.add(fd, 9, READ).unwrap();
+        drop(other);
+        assert_eq!(events(&mut reactor, 20), []);
+        assert_eq!(reactor.modify(fd, 9, READ), Err(Error::Sys(libc::ENOENT)));
+        assert_eq!(reactor.add(fd, 9, READ), Err(Error::Sys(libc::EBADF)));
+        assert_eq!(reactor.count, 1);
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_socket() {
+        let (wake, _waker) = pair();
+        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let (one, _other) = pair();
+        let fd = number(&one);
+        reactor.add(fd, 7, READ).unwrap();
+        assert_eq!(events(&mut reactor, 0), []);
+        drop(one);
+        // Windows gives numbers anew soon, but not always at once.
+        let mut kept = Vec::new();
+        while kept.iter().all(|(one, other)| number(one) != fd && number(other) != fd) {
+            assert!(kept.len() < 1000);
+            kept.push(pair());
+        }
+        reactor.add(fd, 8, WRITE).unwrap();
+        assert_eq!(events(&mut reactor, 1000), [(8, WRITE)]);
+        assert_eq!(reactor.count, 2);
+    }
+
+    #[test]
+    fn many_sockets_have_many_doors_and_leave_none() {
+        let (wake, mut waker) = pair();
+        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
+        for (index, (one, _)) in pairs.iter().enumerate() {
+            reactor.add(number(one), index, WRITE).unwrap();
+        }
+        let mut seen = Vec::new();
+        while seen.len() < 100 {
+            seen.extend(events(&mut reactor, 1000).into_iter().map(|(key, _)| key));
+            seen.sort_unstable();
+            seen.dedup();
+        }
+        for (one, _) in &pairs {
+            reactor.delete(number(one));
+        }
+        assert_eq!(events(&mut reactor, 20), []);
+        assert_eq!(reactor.count, 1);
+        assert_eq!(reactor.doors.iter().filter(|door| door.driver.is_some()).count(), 1);
+        // The loop's own socket ends a wait, and nobody is told.
+        waker.write_all(b"x").unwrap();
+        assert_eq!(events(&mut reactor, 10_000), []);
+    }
+}
