@@ -57,6 +57,7 @@ struct State {
     /// How many transports have not lost their connection.
     open_pipes: u32,
     has_exited: bool,
+    was_told_of_beginning: bool,
 }
 
 impl Drop for State {
@@ -136,6 +137,7 @@ fn make(
             protocol,
             open_pipes: 0,
             has_exited: false,
+            was_told_of_beginning: false,
         }),
     })?;
     let told = has_protocol.then(|| process.clone());
