@@ -213,33 +213,6 @@ TEST(without_pipes_there_are_the_beginning_and_the_end) {
     settle();
 }
 
-/* A program may have ended before it is said to have begun. */
-static void beginnings_come_first(int kind) {
-    const char *argv[] = {"true", NULL};
-    loop_process_protocol_t protocol = all_functions();
-    loop_subprocess_options_t options = three_pipes();
-    options.argv = argv;
-    CHECK_INT(policy_set_child_watcher(loop_child_watcher_get(kind)), 0);
-    for (int i = 0; i < 200; i++) {
-        struct talk self = {.loop = loop_new()};
-        CHECK_INT(loop_subprocess_exec_protocol(self.loop, &options, &protocol, &self, destroy,
-                                                &self.process), 0);
-        CHECK_INT(loop_run_forever(self.loop), 0);
-        CHECK_INT(self.log.text[0], 'm');
-        CHECK_INT(self.destroyed, 1);
-        loop_process_unref(self.process);
-        loop_unref(self.loop);
-    }
-}
-
-TEST(connection_made_comes_first_however_soon_a_program_ends) {
-    beginnings_come_first(LOOP_CHILD_WATCHER_PIDFD);
-}
-
-TEST(connection_made_comes_first_with_a_thread_for_each_program) {
-    beginnings_come_first(LOOP_CHILD_WATCHER_THREADED);
-}
-
 TEST(a_pipe_that_outlives_the_process_delays_connection_lost) {
     struct talk self = {.loop = loop_new()};
     loop_subprocess_options_t options = three_pipes();

@@ -57,7 +57,6 @@ struct State {
     /// How many transports have not lost their connection.
     open_pipes: u32,
     has_exited: bool,
-    was_told_of_beginning: bool,
 }
 
 impl Drop for State {
@@ -137,7 +136,6 @@ fn make(
             protocol,
             open_pipes: 0,
             has_exited: false,
-            was_told_of_beginning: false,
         }),
     })?;
     let told = has_protocol.then(|| process.clone());

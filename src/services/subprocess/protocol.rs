@@ -99,23 +99,15 @@ impl Process {
                 self.connect_pipe(stream, fd)?;
             }
         }
-        let made = Callback::on(self.clone(), Process::connection_made);
-        let made = self.event_loop.in_present_context(made)?;
-        self.event_loop.call_soon(made, false).map(drop)
-    }
-
-    fn connection_made(self: &Arc<Self>) {
-        let Ok(hold) = self.event_loop.hold() else { return };
-        let is_first =
-            self.with(&hold, |state| !std::mem::replace(&mut state.was_told_of_beginning, true));
-        drop(hold);
-        if is_first {
-            self.tell(
+        let made = Callback::on(self.clone(), |process: &Arc<Process>| {
+            process.tell(
                 |functions| functions.connection_made,
                 // SAFETY: the host's function with the host's data.
                 |function, process, data| unsafe { function(process, data) },
-            );
-        }
+            )
+        });
+        let made = self.event_loop.in_present_context(made)?;
+        self.event_loop.call_soon(made, false).map(drop)
     }
 
     fn connect_pipe(self: &Arc<Self>, stream: usize, fd: &mut Option<OwnedFd>) -> Result<()> {
@@ -151,9 +143,6 @@ impl Process {
 
     /// The loop knows how the process ended.
     pub(super) fn exited(self: &Arc<Self>) {
-        // A thread may have seen its end while it was being connected, and what
-        // was posted then comes before what was scheduled after.
-        self.connection_made();
         self.tell(
             |functions| functions.process_exited,
             // SAFETY: the host's function with the host's data.
