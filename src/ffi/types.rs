@@ -56,7 +56,8 @@ pub struct loop_options_t {
     /// share wake-ups. 0: as precise as the system can, except that deadlines
     /// less than 100 µs apart may share one. Never early.
     pub timer_slack_ns: u64,
-    /// Where the loop reads the time; NULL is CLOCK_MONOTONIC.
+    /// Where the loop reads the time; NULL is CLOCK_MONOTONIC (Windows: the
+    /// performance counter).
     pub clock: loop_clock_t,
     /// Passed to `clock`; must outlive the loop.
     pub clock_data: *mut c_void,
@@ -72,7 +73,7 @@ pub const LOOP_BACKEND_KQUEUE: u32 = 2;
 pub const LOOP_BACKEND_IOCP: u32 = 3;
 /// select: known by name, not built.
 pub const LOOP_BACKEND_SELECT: u32 = 4;
-/// poll: known by name, not built.
+/// poll (Unix systems with neither).
 pub const LOOP_BACKEND_POLL: u32 = 5;
 /// io_uring: known by name, not built.
 pub const LOOP_BACKEND_IO_URING: u32 = 6;

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
 use crate::platform::fd::RawFd;
+use crate::platform::file::File;
 use crate::services::future::{Future, Outcome};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ const BUFFER: usize = 1 << 16;
 
 struct Sending {
     fd: RawFd,
-    file: RawFd,
+    file: File,
     offset: i64,
     /// How many are still to be sent; none: up to the end of the file.
     left: Option<u64>,
@@ -94,6 +95,7 @@ pub fn send_file(
     if !system::is_stream(fd)? {
         return Err(Error::Invalid("only SOCK_STREAM type sockets are supported"));
     }
-    let mut sending = Sending { fd, file, offset, left: count, sent: 0, buffer: None };
+    let mut sending =
+        Sending { fd, file: File::of(file), offset, left: count, sent: 0, buffer: None };
     run(event_loop, fd, Direction::Write, Blocks::IfSocketDoes, move || sending.attempt())
 }
