@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `fd`: numbers of open files, owned and borrowed | the standard library's | numbers of sockets, which have 32 significant bits there |
 //! | `sys`: types, constants and calls in POSIX's names | libc | Winsock in POSIX's shape; errno is the C runtime's |
-//! | `self_pipe`: two ends, neither of which blocks or outlives exec | a pipe | |
+//! | `wake_pair`: what is sent into the second end makes the first one readable | a pair of sockets, except on Linux | |
 //! | `errno`, `set_errno`: what the last call of `sys` left behind | libc's variable | a variable of this thread's |
 
 #[cfg(unix)]
