@@ -5,6 +5,7 @@ use super::{Core, Current, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::fd_table::{Direction, Interest, Registration};
+use crate::platform;
 use crate::platform::fd::RawFd;
 use crate::reactor::Reactor;
 use crate::ready_queue::{Entry, Kind};
@@ -188,8 +189,7 @@ impl EventLoop {
         }
         let core = self.core_of_run();
         if core.reactor.is_none() || !core.fds.has_room_for(fd) {
-            // SAFETY: asks for a flag; any number may be asked about.
-            if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+            if !platform::is_open(fd) {
                 return Err(Error::Sys(libc::EBADF));
             }
         }
