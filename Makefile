@@ -246,7 +246,7 @@ $(POLL)/lib/libcoloop.so: $(SOURCES)
 
 $(POLL)/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(POLL)/lib/libcoloop.so
 	@mkdir -p $(@D)
-	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $(wildcard tests/c/*.c) -o $@ $(subst $(LIB),$(POLL)/lib,$(LINK))
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE -DTEST_POLL $(wildcard tests/c/*.c) -o $@ $(subst $(LIB),$(POLL)/lib,$(LINK))
 
 test-poll: $(POLL)/tests/c
 	$(CARGO) --config 'build.rustflags=["--cfg=polling_test_poll_backend"]' test --locked --lib --target-dir $(POLL)
