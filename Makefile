@@ -49,6 +49,7 @@ TESTS := \
     test-wheels \
     test-peers \
     test-types \
+    test-fallback \
     test-software \
     test-contract \
     test-samples \
@@ -300,6 +301,10 @@ $(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 
 test-types: $(VENV)/.coloop-$(TAG)
 	$(VENV)/bin/python -m unittest discover -s tests/types -v
+
+# The package where it has no native loop.
+test-fallback: $(VENV)/.coloop-$(TAG)
+	$(VENV)/bin/python -m unittest discover -s tests/fallback
 
 test-software: $(VENV)/.coloop-$(TAG) $(VENV)/.software-$(TAG)
 	$(VENV)/bin/python -m unittest discover -s tests/software -v
