@@ -230,6 +230,23 @@ class RawAbi(unittest.TestCase):
         self.assertEqual(self.lib.loop_run_forever(self.loop), 0)
         timer.join()
 
+    def test_a_loop_in_a_thread_beside_asyncios(self):
+        async def main():
+            loop = asyncio.get_running_loop()
+            answer = loop.create_future()
+
+            @c.loop_callback_t
+            def asked(number):  # in the other thread
+                loop.call_soon_threadsafe(answer.set_result, (number, threading.get_ident()))
+                self.lib.loop_stop(self.loop)
+
+            running = asyncio.create_task(asyncio.to_thread(self.lib.loop_run_forever, self.loop))
+            code = self.lib.loop_call_soon_threadsafe(self.loop, asked, 42, None, None)
+            number, thread = await answer
+            return code, number, thread != threading.get_ident(), await running
+
+        self.assertEqual(coloop.run(limited(main())), (0, 42, True, 0))
+
     def test_a_future(self):
         future = c.loop_future_t()
         self.assertEqual(self.lib.loop_future_new(self.loop, future), 0)
