@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import socket
 import sys
 import threading
 import unittest
@@ -229,6 +230,43 @@ class RawAbi(unittest.TestCase):
         timer.start()
         self.assertEqual(self.lib.loop_run_forever(self.loop), 0)
         timer.join()
+
+    def test_an_echo_that_the_library_serves(self):
+        ended, answers = [], []
+
+        def received(transport, data, length, user_data):
+            pieces = c.loop_iovec_t(base=data, length=length)
+            self.lib.loop_transport_writev(transport, pieces, 1)
+
+        def lost(transport, code, message, user_data):
+            ended.append((code, message, user_data))
+            self.lib.loop_stop(self.loop)
+
+        protocol = c.loop_protocol_t(data_received=received, connection_lost=lost)
+
+        @c.loop_protocol_factory_t
+        def factory(loop, factory_data, ret_protocol, ret_user_data, ret_destroy):
+            ret_protocol[0], ret_user_data[0] = ctypes.pointer(protocol), 7
+            return 0
+
+        listening = socket.create_server(("127.0.0.1", 0))
+        address = listening.getsockname()
+        fd = ctypes.c_int(listening.detach())  # on Windows, a SOCKET: they are small numbers
+        options = c.loop_server_options_t(fds=ctypes.pointer(fd), fd_count=1)
+        server = c.loop_future_t()
+        self.assertEqual(self.lib.loop_create_server(self.loop, options, factory, None, None, server), 0)
+        self.addCleanup(self.lib.loop_future_unref, server)
+
+        def talk():
+            with socket.create_connection(address) as client:
+                client.sendall(b"hello")
+                answers.append(client.recv(100))
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        self.assertEqual(self.lib.loop_run_forever(self.loop), 0)
+        thread.join()
+        self.assertEqual((answers, ended), ([b"hello"], [(0, None, 7)]))
 
     def test_a_loop_in_a_thread_beside_asyncios(self):
         async def main():
