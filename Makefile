@@ -348,11 +348,10 @@ $(WINDOWS)/lib/coloop.dll: $(SOURCES) scripts/windows_library.sh
 	scripts/setup.sh portable-windows-python
 	CARGO="$(CARGO)" scripts/windows_library.sh $(@D)
 
-$(WINDOWS_PYTHON)/python.exe: scripts/portable/windows_python.sh
+$(WINDOWS_PYTHON)/.complete: scripts/portable/windows_python.sh
 	PYTHON="$(PYTHON)" scripts/portable/windows_python.sh $(@D)
-	touch $@
 
-test-portable-windows-python: $(TOOLS)/.installed $(WINDOWS)/lib/coloop.dll $(WINDOWS_PYTHON)/python.exe
+test-portable-windows-python: $(TOOLS)/.installed $(WINDOWS)/lib/coloop.dll $(WINDOWS_PYTHON)/.complete
 	$(TOOLS)/bin/python scripts/windows_wheel.py $(WINDOWS)/wheels $(WINDOWS)/lib/coloop.dll
 	COLOOP_WHEELS=$(WINDOWS)/wheels COLOOP_WINDOWS_PYTHON=$(WINDOWS_PYTHON) \
 	    $(PYTHON) -m unittest discover -s tests/windows -v

@@ -1,5 +1,5 @@
 """The wheel for Windows in $COLOOP_WHEELS: what is in it, and that it runs under wine,
-with the CPython for Windows in $COLOOP_WINDOWS_PYTHON and with C programs of mingw's."""
+with each CPython for Windows in $COLOOP_WINDOWS_PYTHON and with C programs of mingw's."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import c_header  # noqa: E402
 
 WHEELS = pathlib.Path(os.environ["COLOOP_WHEELS"]).resolve()
-PYTHON = pathlib.Path(os.environ["COLOOP_WINDOWS_PYTHON"]).resolve() / "python.exe"
+PYTHONS = sorted(pathlib.Path(os.environ["COLOOP_WINDOWS_PYTHON"]).resolve().glob("*/python.exe"))
 MINGW = "x86_64-w64-mingw32"
 CC = f"{MINGW}-gcc-posix"
 TIME_LIMIT = 300  # seconds; wine is slow to start
@@ -135,17 +135,22 @@ class Programs(Installed):
 
 
 class Python(Installed):
-    def python(self, code, *arguments):
+    def python(self, interpreter, code, *arguments):
         first = f"import sys; sys.path.insert(0, {there(self.home)!r})\n"
-        return wine(PYTHON, "-u", "-c", first + code, *arguments)
+        return wine(interpreter, "-u", "-c", first + code, *arguments)
+
+    def test_there_is_one_of_each_version(self):
+        self.assertEqual([path.parent.name for path in PYTHONS], ["cp311", "cp312", "cp313"])
 
     def test_the_programs_of_a_package_without_a_native_loop(self):
         run_it = "import runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
         program = ROOT / "tests/fallback/program.py"
         tests = program.read_text().count("    def test_")
-        _, told = self.python(run_it, there(program), "-v")
-        self.assertRegex(told, rf"\nRan {tests} tests in .*\n\nOK\n")
-        self.assertNotIn("Warning", told)
+        for interpreter in PYTHONS:
+            with self.subTest(interpreter.parent.name):
+                _, told = self.python(interpreter, run_it, there(program), "-v")
+                self.assertRegex(told, rf"\nRan {tests} tests in .*\n\nOK\n")
+                self.assertNotIn("Warning", told)
 
     def test_one_warning(self):
         code = (
@@ -153,10 +158,12 @@ class Python(Installed):
             "for _ in range(3): coloop.run(asyncio.sleep(0))\n"
             "print(coloop.__version__, coloop.EventLoop.__base__.__name__)\n"
         )
-        printed, told = self.python(code)
         version = re.search(r"coloop-([\d.]+)-", wheel().name)[1]
-        self.assertEqual(printed, f"{version} ProactorEventLoop\n")
-        self.assertEqual(told.count("RuntimeWarning: coloop has no native event loop for win32"), 1, told)
+        for interpreter in PYTHONS:
+            with self.subTest(interpreter.parent.name):
+                printed, told = self.python(interpreter, code)
+                self.assertEqual(printed, f"{version} ProactorEventLoop\n")
+                self.assertEqual(told.count("RuntimeWarning: coloop has no native event loop for win32"), 1, told)
 
     def test_a_library_that_was_loaded_before_is_the_one(self):
         other = self.home / "other"
@@ -169,25 +176,28 @@ class Python(Installed):
             "print(coloop.get_library_path())\n"
             "print(ctypes_abi.load().coloop_instance_id() == ctypes_abi.load(sys.argv[1]).coloop_instance_id())\n"
         )
-        printed, _ = self.python(code, there(other / "coloop.dll"))
-        self.assertEqual(printed.splitlines(), [there(other / "coloop.dll"), "True"])
+        for interpreter in PYTHONS:
+            with self.subTest(interpreter.parent.name):
+                printed, _ = self.python(interpreter, code, there(other / "coloop.dll"))
+                self.assertEqual(printed.splitlines(), [there(other / "coloop.dll"), "True"])
 
     def test_the_examples_in_the_docstrings_of_the_raw_abi(self):
-        # Which pip may have to ask the network for; the version of PYTHON.
-        run(
-            sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--only-binary", ":all:",
-            "--platform", "win_amd64", "--implementation", "cp", "--python-version", "3.13",
-            "--target", self.home / "cffi", "cffi",
-        )
         code = (
-            f"sys.path.insert(0, {there(self.home / 'cffi')!r})\n"
+            "sys.path.insert(0, sys.argv[1])\n"
             "import textwrap\n"
             "from coloop import cdef, ctypes_abi\n"
             "for module in cdef, ctypes_abi:\n"
             "    lines = [line for line in module.__doc__.splitlines() if line.startswith('    ') or not line]\n"
             "    exec(textwrap.dedent('\\n'.join(lines)), {})\n"
         )
-        printed, told = self.python(code)
+        interpreter = PYTHONS[-1]
+        cffi = self.home / "cffi"
+        run(  # pip may have to ask the network
+            sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--only-binary", ":all:",
+            "--platform", "win_amd64", "--implementation", "cp", "--python-version",
+            interpreter.parent.name.removeprefix("cp"), "--target", cffi, "cffi",
+        )
+        printed, told = self.python(interpreter, code, there(cffi))
         self.assertEqual((printed, told), ("hello\nhello\n", ""))
 
 
