@@ -33,7 +33,7 @@ else:
         from_pointer, future_capsule, future_from_pointer, future_pointer, new_event_loop,
     )
 
-from ._run import run  # noqa: E402  (takes new_event_loop from here)
+from ._run import run  # which takes new_event_loop from here
 
 try:
     from ._policy import EventLoopPolicy, install
