@@ -121,7 +121,7 @@ impl EventLoop {
         // SAFETY: the caller holds the loop; no foreign code runs here.
         let core = unsafe { &mut *self.core.get() };
         if core.reactor.is_none() {
-            core.reactor = Some(Reactor::new(self.wakeup.ensure()?)?);
+            core.reactor = Some(Reactor::new(self.wakeup.ends()?)?);
         }
         Ok(())
     }
@@ -173,7 +173,7 @@ impl EventLoop {
     /// epoll set.
     #[cold]
     fn rebuild_reactor(&self) -> Result<()> {
-        let mut reactor = Reactor::new(self.wakeup.ensure()?)?;
+        let mut reactor = Reactor::new(self.wakeup.ends()?)?;
         let core = self.core_of_run();
         let mut old = core.reactor.take();
         core.watch_all(&mut reactor, old.as_mut());

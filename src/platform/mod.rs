@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `fd`: numbers of open files, owned and borrowed | the standard library's | numbers of sockets, which have 32 significant bits there |
 //! | `sys`: types, constants and calls in POSIX's names | libc | Winsock in POSIX's shape; errno is the C runtime's |
-//! | `self_pipe`: two ends, neither of which blocks or outlives exec | a pipe | a connection to itself |
+//! | `self_pipe`: two ends, neither of which blocks or outlives exec; what is sent into the second makes the first readable | a pair of sockets; Linux needs none | a connection to itself |
 //! | `is_open`, `is_non_blocking`, `set_non_blocking`, `file_type`: what can be asked of a number | fcntl, fstat | only sockets have numbers; none is asked whether it blocks, but told not to |
 //! | `file`: files to be sent, by their number | sendfile, pread | ReadFile; the numbers are those of handles, as the C runtime's own mean nothing to a library |
 //! | `path`, `HAS_UNIX_SOCKETS`: sockets in the file system | stat, unlink | none |

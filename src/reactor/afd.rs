@@ -35,7 +35,7 @@ const BOTH: u32 = event::ABORT | event::CONNECT_FAIL;
 /// A completion port with the loop's wake-up socket in it.
 pub struct Reactor {
     port: Port,
-    wake_fd: RawFd,
+    wake_fds: [RawFd; 2],
     doors: Vec<Door>,
     /// By number.
     watched: Vec<Option<Watch>>,
@@ -97,11 +97,11 @@ fn mask(interest: Interest) -> u32 {
 }
 
 impl Reactor {
-    /// A new port at which `wake_fd` is watched.
-    pub fn new(wake_fd: RawFd) -> Result<Self> {
+    /// A new port at which the first of these is watched; both are the loop's own.
+    pub fn new(wake_fds: [RawFd; 2]) -> Result<Self> {
         let mut reactor = Reactor {
             port: Port::new().map_err(Error::Sys)?,
-            wake_fd,
+            wake_fds,
             doors: Vec::new(),
             watched: Vec::new(),
             due: Vec::new(),
@@ -109,7 +109,7 @@ impl Reactor {
             count: 0,
             under_way: 0,
         };
-        reactor.add(wake_fd, WAKE_KEY, Interest { readable: true, writable: false })?;
+        reactor.add(wake_fds[0], WAKE_KEY, Interest { readable: true, writable: false })?;
         Ok(reactor)
     }
 
@@ -120,7 +120,7 @@ impl Reactor {
 
     /// Is it one of the loop's descriptors?
     pub fn owns(&self, fd: RawFd) -> bool {
-        fd == self.wake_fd
+        self.wake_fds.contains(&fd)
     }
 
     /// Starts watching a socket.

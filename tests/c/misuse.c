@@ -233,7 +233,9 @@ TEST(wrong_sizes_of_structs_are_refused) {
     options.flags = 1;
     REFUSED(loop_create(&options, &other));
     options.flags = 0;
-    for (uint32_t backend = LOOP_BACKEND_KQUEUE; backend < 99; backend++) {
+    for (uint32_t backend = LOOP_BACKEND_EPOLL; backend < 99; backend++) {
+        if (backend == BACKEND)
+            continue;
         options.backend = backend;
         REFUSED(loop_create(&options, &other));
     }

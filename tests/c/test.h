@@ -61,6 +61,20 @@ extern struct test *test_list;
 
 #define MS 1000000LL
 
+/* The back end that the library must have. */
+#ifdef TEST_POLL
+#define BACKEND LOOP_BACKEND_POLL
+#define BACKEND_NAME "poll"
+#define BACKEND_HAS_FD 0
+#else
+#define BACKEND LOOP_BACKEND_EPOLL
+#define BACKEND_NAME "epoll"
+#define BACKEND_HAS_FD 1
+#endif
+
+/* The loop opens what it needs to wait. -errno if it cannot. */
+int open_backend(loop_t *loop);
+
 /* A record of what ran, in order: record(&log, 'a') and then CHECK_STR(log.text, "a"). */
 struct log {
     char text[256];
