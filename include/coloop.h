@@ -56,7 +56,7 @@
 #define LOOP_BACKEND_SELECT 4
 
 /**
- * poll: known by name, not built.
+ * poll (Unix systems with neither).
  */
 #define LOOP_BACKEND_POLL 5
 
@@ -1838,8 +1838,8 @@ int loop_set_debug(struct loop_t *loop, int enabled);
 int loop_get_debug(const struct loop_t *loop);
 
 /**
- * How the loop watches descriptors: "epoll", "kqueue" or "iocp"; NULL for
- * NULL. Static. [any thread]
+ * How the loop watches descriptors: "epoll", "kqueue", "poll" or
+ * "iocp"; NULL for NULL. Static. [any thread]
  */
 const char *loop_backend_name(const struct loop_t *loop);
 
@@ -2106,8 +2106,8 @@ int loop_run_once(struct loop_t *loop, int64_t timeout_ns);
  * A descriptor that becomes readable when the loop has I/O or, after
  * loop_prepare, anything else to do. It stays the loop's: wait on it, never
  * read or close it, and ask again after each turn, since the loop may have to
- * replace it. -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
- * [loop thread]
+ * replace it. LOOP_ENOTSUP where the backend has none ("poll", "iocp"),
+ * -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread]
  */
 int loop_backend_fd(struct loop_t *loop);
 
