@@ -5,10 +5,11 @@ mod error_text;
 pub mod file;
 pub mod path;
 pub mod process;
+mod sendfile;
+pub mod sys;
 pub mod thread;
 
 pub use error_text::{errno_of, strerror, strerror_into};
-pub use libc as sys;
 pub use std::os::fd;
 
 use std::ffi::c_int;
@@ -53,10 +54,12 @@ pub fn self_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 unsafe fn location() -> *mut c_int {
-    #[cfg(any(target_os = "linux", target_os = "emscripten"))]
+    #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "dragonfly"))]
     return unsafe { libc::__errno_location() };
     #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
     return unsafe { libc::__error() };
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    return unsafe { libc::__errno() };
 }
 
 /// Does the number mean an open file?

@@ -1,6 +1,7 @@
 //! Files of the host's that are to be sent.
 
 use super::errno;
+use super::sendfile::sendfile;
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
@@ -38,9 +39,7 @@ impl File {
     /// Sends a part of it by the kernel alone: how many bytes, or -1 with errno.
     /// SIGPIPE may be raised.
     pub fn send(self, socket: RawFd, offset: i64, count: usize) -> isize {
-        let mut offset = offset as libc::off_t;
-        // SAFETY: the offset lives for the call.
-        unsafe { libc::sendfile(socket, self.0, &mut offset, count) }
+        sendfile(socket, self.0, offset, count)
     }
 
     /// Reads a part of it without moving its position: how many bytes, or -1 with
