@@ -16,7 +16,7 @@
 //! | `strerror`, `strerror_into`: what an errno means | the C library's texts | our own |
 //! | `clock`: monotonic nanoseconds | `CLOCK_MONOTONIC` | the performance counter |
 //! | `thread`: identity, name, is it the first; threads of our own | pthreads; no signal comes to ours | the thread block; the oldest thread is the first |
-//! | `process`: its number, handlers of fork, standard error | libc | there is no fork |
+//! | `process`: its number, handlers of fork, standard error, the signals that end one | libc | there is no fork |
 
 #[cfg(unix)]
 mod unix;
