@@ -58,7 +58,7 @@ fn epoll(
     let capacity = events.len() as libc::c_int;
     if timeout_ns > 0 && HAS_PWAIT2.load(Relaxed) {
         let timeout = libc::timespec {
-            tv_sec: (timeout_ns / 1_000_000_000) as libc::time_t,
+            tv_sec: (timeout_ns / 1_000_000_000) as _,
             tv_nsec: (timeout_ns % 1_000_000_000) as libc::c_long,
         };
         // SAFETY: the buffer holds `capacity` events; no signal mask is given.
