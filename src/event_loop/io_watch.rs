@@ -190,7 +190,7 @@ impl EventLoop {
         let core = self.core_of_run();
         if core.reactor.is_none() || !core.fds.has_room_for(fd) {
             if !platform::is_open(fd) {
-                return Err(Error::Sys(libc::EBADF));
+                return Err(Error::Sys(platform::errno()));
             }
         }
         if core.reactor.as_ref().is_some_and(|reactor| reactor.owns(fd)) {

@@ -49,10 +49,13 @@ fn code(error: c_int) -> c_int {
         c::WSAESOCKTNOSUPPORT => EAI_SOCKTYPE,
         c::WSATYPE_NOT_FOUND => EAI_SERVICE,
         c::WSA_NOT_ENOUGH_MEMORY => EAI_MEMORY,
-        error => {
-            set_errno(errno_of(error));
-            EAI_SYSTEM
-        }
+        error => match errno_of(error) {
+            libc::EIO => EAI_FAIL,
+            errno => {
+                set_errno(errno);
+                EAI_SYSTEM
+            }
+        },
     }
 }
 
