@@ -12,6 +12,7 @@
 # make docs     the documentation as a site, into target/docs/site
 # make abi      records the ABI anew, after functions were added: see docs/abi.md
 # make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
+# make test-portable   on other processors and systems, as far as this machine can: docs/platforms.md; also one step of it
 # make model    the loom models alone
 
 CARGO  ?= cargo
@@ -61,9 +62,12 @@ TESTS := \
     test-install
 # Each of these keeps one processor busy, so two run at a time.
 LOOP_IN_PYTHON := test-cpython test-asyncio test-asyncio-debug test-sharing
+# On other systems; too long for `make test`. See scripts/portable/run.py.
+PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl kqueue)
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak test-portable-windows-python $(TESTS) $(LOOP_IN_PYTHON)
+.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak \
+    test-portable $(PORTABLE) test-portable-windows-python $(TESTS) $(LOOP_IN_PYTHON)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -71,10 +75,18 @@ all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 CRATES := $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
 BUILD  := $(CARGO) --config 'build.rustflags=["--remap-path-prefix=$(CRATES)=crates"]' rustc --locked --release --lib
 
+# The symbols get their versions from the feature, or, as rustc brings a linker that can
+# take them so for x86-64 alone, from what links.
+VERSIONS := --features symbol-versions
+ifneq ($(filter-out x86_64,$(shell uname -sm | sed -n 's/^Linux //p')),)
+BUILD := CARGO_TARGET_$(shell $(CARGO) -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_LINKER=$(abspath packaging/versioned-gcc.sh) $(BUILD)
+VERSIONS :=
+endif
+
 # The Linux library has versioned symbols, which only the shared library may
 # link; so each kind is built by itself.
 $(LIB)/libcoloop.so: $(SOURCES)
-	$(BUILD) --crate-type cdylib --features symbol-versions
+	$(BUILD) --crate-type cdylib $(VERSIONS)
 	mkdir -p $(LIB)
 	install target/release/libcoloop.so $(LIB)/libcoloop.so.0
 	ln -sf libcoloop.so.0 $@
@@ -244,8 +256,7 @@ POLL := target/poll
 
 $(POLL)/lib/libcoloop.so: $(SOURCES)
 	$(BUILD) --config 'build.rustflags=["--cfg=polling_test_poll_backend"]' --target-dir $(POLL) \
-	    --config profile.release.lto=false \
-	    --crate-type cdylib --features symbol-versions
+	    --config profile.release.lto=false --crate-type cdylib $(VERSIONS)
 	mkdir -p $(@D)
 	install $(POLL)/release/libcoloop.so $(@D)/libcoloop.so.0
 	ln -sf libcoloop.so.0 $@
@@ -257,6 +268,12 @@ $(POLL)/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(POLL)/li
 test-poll: $(POLL)/tests/c
 	$(CARGO) --config 'build.rustflags=["--cfg=polling_test_poll_backend"]' test --locked --lib --target-dir $(POLL)
 	$(PYTHON) tests/c/run.py --platform poll $(POLL)/tests/c
+
+test-portable: $(PORTABLE)
+
+$(PORTABLE): test-portable-%:
+	scripts/setup.sh portable-$*
+	CARGO="$(CARGO)" $(PYTHON) scripts/portable/run.py $*
 
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c
