@@ -106,13 +106,34 @@ bench-python)
     need wrk test -x /usr/bin/wrk
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
-portable-windows-python)
+portable | portable-*) # a step of scripts/portable, or all of them
     need rustc-web dpkg -s rustc-web
     need rust-web-src test -e /usr/lib/rustlib/src/rust/library/Cargo.lock
-    need gcc-mingw-w64-x86-64-posix x86_64-w64-mingw32-gcc-posix --version
-    need wine wine --version
-    need wine64 dpkg -s wine64
-    need cmake cmake --version
+    need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
+    case $1 in
+    portable | portable-musl)
+        need gcc gcc --version
+        need musl-tools musl-gcc --version
+        ;;
+    esac
+    for processor in aarch64:arm64 s390x:s390x i686:i386 riscv64:riscv64; do
+        name=${processor%:*}
+        case $1 in
+        portable | "portable-$name")
+            need "gcc-$name-linux-gnu" "$name-linux-gnu-gcc" --version
+            need "libc6-dev-${processor#*:}-cross" test -e "/usr/$name-linux-gnu/include/errno.h"
+            need qemu-user qemu-s390x --version
+            ;;
+        esac
+    done
+    case $1 in
+    portable | portable-windows-python)
+        need gcc-mingw-w64-x86-64-posix x86_64-w64-mingw32-gcc-posix --version
+        need wine wine --version
+        need wine64 dpkg -s wine64
+        need cmake cmake --version
+        ;;
+    esac
     ;;
 *)
     echo "usage: $0 GROUP; see $0" >&2

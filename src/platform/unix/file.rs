@@ -1,7 +1,7 @@
 //! Files of the host's that are to be sent.
 
-use super::errno;
 use super::sendfile::sendfile;
+use super::{errno, large_files};
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
@@ -49,6 +49,6 @@ impl File {
     /// There are `length` bytes at `place`.
     pub unsafe fn read_at(self, place: *mut u8, length: usize, offset: i64) -> isize {
         // SAFETY: as promised.
-        unsafe { libc::pread(self.0, place.cast(), length, offset as libc::off_t) }
+        unsafe { large_files::pread(self.0, place.cast(), length, offset as large_files::off_t) }
     }
 }

@@ -1,13 +1,15 @@
 //! Files sent by the kernel alone: how many bytes, or -1 with errno. SIGPIPE may
 //! be raised.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::large_files;
 use std::ffi::c_int;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn sendfile(socket: c_int, file: c_int, offset: i64, count: usize) -> isize {
-    let mut offset = offset as libc::off_t;
+    let mut offset = offset as large_files::off_t;
     // SAFETY: the offset lives for the call.
-    unsafe { libc::sendfile(socket, file, &mut offset, count) }
+    unsafe { large_files::sendfile(socket, file, &mut offset, count) }
 }
 
 /// Says by itself how much it has sent, also where it could not send all.

@@ -16,6 +16,14 @@ use crate::memory::{probe, try_arc};
 use crate::platform::fd::{FromRawFd, OwnedFd, RawFd};
 use crate::platform::thread::SignalMask;
 use crate::services::children::{self, Pidfd, Watcher};
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+use libc::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
+// Those with the plain names are for ids of 16 bits there.
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+use libc::{
+    SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid,
+    SYS_setresuid32 as SYS_setresuid,
+};
 use std::alloc::Layout;
 use std::ffi::{c_long, c_void};
 use std::io;
@@ -41,11 +49,16 @@ pub fn start(plan: &Plan, shares_memory: bool) -> Result<(i32, Result<Option<Pid
     let mask = SignalMask::block_all_but(&[])?;
     // SAFETY: the stack is as large as that and its top is aligned; entry and
     // plan keep the rules of `image`; the kernel writes one descriptor.
-    let pid = unsafe {
+    let mut clone = |flags| unsafe {
         let top = stack.as_mut_ptr().add(STACK / 16).cast::<c_void>();
-        libc::clone(image::enter, top, flags, argument, &raw mut pidfd)
+        let pid = libc::clone(image::enter, top, flags, argument, &raw mut pidfd);
+        (pid, io::Error::last_os_error())
     };
-    let error = io::Error::last_os_error();
+    let (mut pid, mut error) = clone(flags);
+    // Emulators and sandboxes may refuse what old kernels only overlook.
+    if pid < 0 && error.raw_os_error() == Some(libc::EINVAL) && flags & libc::CLONE_PIDFD != 0 {
+        (pid, error) = clone(flags & !libc::CLONE_PIDFD);
+    }
     drop(mask);
     if pid < 0 {
         return Err(Error::from(error));
@@ -82,17 +95,17 @@ pub unsafe fn unblock_signals() {
 
 /// Other supplementary groups.
 pub unsafe fn set_groups(count: usize, groups: *const u32) -> c_long {
-    unsafe { libc::syscall(libc::SYS_setgroups, count, groups) }
+    unsafe { libc::syscall(SYS_setgroups, count, groups) }
 }
 
 /// Another group, in every respect.
 pub unsafe fn set_gid(gid: u32) -> c_long {
-    unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }
+    unsafe { libc::syscall(SYS_setresgid, gid, gid, gid) }
 }
 
 /// Another user, in every respect.
 pub unsafe fn set_uid(uid: u32) -> c_long {
-    unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }
+    unsafe { libc::syscall(SYS_setresuid, uid, uid, uid) }
 }
 
 /// Closes all descriptors from the first to the last. False if the kernel cannot.
