@@ -76,6 +76,8 @@ struct Watched {
     forgotten: bool,
     /// What has arrived.
     ready: Interest,
+    /// It was changed since its poll was begun.
+    renewed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -151,6 +153,7 @@ impl Reactor {
             is_due: false,
             forgotten: false,
             ready: Interest::default(),
+            renewed: false,
         })?;
         let watch = NonNull::from(Box::leak(watch));
         self.doors[door].users += 1;
@@ -187,12 +190,13 @@ impl Reactor {
     /// whatever its number means now.
     pub fn modify(&mut self, fd: RawFd, key: usize, interest: Interest) -> Result<()> {
         // A socket that is closed ends its poll; only the port tells.
-        if self.find(fd).is_some_and(|watched| watched.poll != Poll::None) {
-            while self.take_ends(0)? == ROOM {}
+        if let Some(watched) = self.find(fd) {
+            watched.renewed = false;
+            if watched.poll != Poll::None {
+                while self.take_ends(0)? == ROOM {}
+            }
         }
-        let watch = self.watch(fd).ok_or(Error::Sys(libc::ENOENT))?;
-        // SAFETY: in the table, so it is alive, and nobody else refers to it.
-        let watched = unsafe { &mut *watch.as_ptr() };
+        let watched = self.find(fd).ok_or(Error::Sys(libc::ENOENT))?;
         let Ok(socket) = BaseSocket::of(fd) else {
             self.delete(fd);
             return Err(Error::Sys(libc::ENOENT));
@@ -202,6 +206,7 @@ impl Reactor {
         watched.key = key;
         watched.interest = interest;
         watched.socket = socket;
+        watched.renewed = true;
         let wanted = mask(interest);
         match watched.poll {
             // The same, but on what the number means now: a closed socket's poll
@@ -210,7 +215,7 @@ impl Reactor {
             // Less: what is too much is not told.
             Poll::Begun(events) if wanted & !events == 0 => Ok(()),
             _ => {
-                self.make_due(watch);
+                self.make_due(NonNull::from(watched));
                 Ok(())
             }
         }
@@ -218,15 +223,12 @@ impl Reactor {
 
     /// Ends a poll that is under way, and begins it again.
     fn begin_anew(&mut self, fd: RawFd) -> Result<()> {
-        if let Some(watch) = self.watch(fd) {
-            // SAFETY: in the table, so it is alive, and nobody else refers to it.
-            self.cancel(unsafe { &mut *watch.as_ptr() });
+        if let Some(watched) = self.find(fd) {
+            self.cancel(watched);
         }
         while self.take_ends(0)? == ROOM {}
         // Another thread may have closed it at this moment.
-        let watch = self.watch(fd).ok_or(Error::Sys(libc::ENOENT))?;
-        // SAFETY: in the table, so it is alive, and nobody else refers to it.
-        let watched = unsafe { &mut *watch.as_ptr() };
+        let watched = self.find(fd).ok_or(Error::Sys(libc::ENOENT))?;
         match watched.poll {
             Poll::None => self.begin(watched, mask(watched.interest)),
             // It is due when its end comes.
@@ -254,9 +256,10 @@ impl Reactor {
         *self.watched.get(usize::try_from(fd).ok()?)?
     }
 
-    fn find(&self, fd: RawFd) -> Option<&Watched> {
-        // SAFETY: in the table, so it is alive, and nobody changes it meanwhile.
-        self.watch(fd).map(|watch| unsafe { &*watch.as_ptr() })
+    /// Not to be used any more after something else here was called.
+    fn find<'a>(&self, fd: RawFd) -> Option<&'a mut Watched> {
+        // SAFETY: in the table, so it is alive, and nobody else refers to it.
+        self.watch(fd).map(|watch| unsafe { &mut *watch.as_ptr() })
     }
 
     fn make_due(&mut self, watch: Watch) {
@@ -335,6 +338,7 @@ impl Reactor {
         unsafe { driver.poll(&raw mut watched.request, watched.socket, events) }
             .map_err(Error::Sys)?;
         watched.poll = Poll::Begun(events);
+        watched.renewed = false;
         self.under_way += 1;
         Ok(())
     }
@@ -369,7 +373,12 @@ impl Reactor {
             End::Events(events) => events,
         };
         if events & event::LOCAL_CLOSE != 0 {
-            return self.delete(watched.fd);
+            // The news may be older than the last change, which was for the socket
+            // that has the number since.
+            return match watched.renewed {
+                true => self.make_due(watch),
+                false => self.delete(watched.fd),
+            };
         }
         let ready = Interest {
             readable: events & (READ | BOTH) != 0 && watched.interest.readable,
@@ -416,9 +425,7 @@ impl Reactor {
         }
         let mut arrived = std::mem::take(&mut self.arrived);
         for fd in arrived.drain(..) {
-            let Some(watch) = self.watch(fd) else { continue };
-            // SAFETY: in the table, so it is alive; `ready` knows no reactor.
-            let watched = unsafe { &mut *watch.as_ptr() };
+            let Some(watched) = self.find(fd) else { continue };
             // The interest may have become less since it arrived.
             let interest = std::mem::take(&mut watched.ready);
             if interest.is_none() || watched.key >= FIRST_OWN_KEY {
