@@ -193,18 +193,45 @@ impl Reactor {
         let watch = self.watch(fd).ok_or(Error::Sys(libc::ENOENT))?;
         // SAFETY: in the table, so it is alive, and nobody else refers to it.
         let watched = unsafe { &mut *watch.as_ptr() };
-        // Nothing is under way that would tell, so the number must.
-        if watched.poll == Poll::None && BaseSocket::of(fd).is_err() {
+        let Ok(socket) = BaseSocket::of(fd) else {
             self.delete(fd);
             return Err(Error::Sys(libc::ENOENT));
-        }
+        };
+        // What has arrived may be of the number's last socket. It arrives again.
+        watched.ready = Interest::default();
         watched.key = key;
         watched.interest = interest;
+        watched.socket = socket;
+        let wanted = mask(interest);
         match watched.poll {
-            Poll::Begun(events) if mask(interest) & !events == 0 => {}
-            _ => self.make_due(watch),
+            // The same, but on what the number means now: a closed socket's poll
+            // goes on if anybody else has that socket, too.
+            Poll::Begun(events) if wanted == events => self.begin_anew(fd),
+            // Less: what is too much is not told.
+            Poll::Begun(events) if wanted & !events == 0 => Ok(()),
+            _ => {
+                self.make_due(watch);
+                Ok(())
+            }
         }
-        Ok(())
+    }
+
+    /// Ends a poll that is under way, and begins it again.
+    fn begin_anew(&mut self, fd: RawFd) -> Result<()> {
+        if let Some(watch) = self.watch(fd) {
+            // SAFETY: in the table, so it is alive, and nobody else refers to it.
+            self.cancel(unsafe { &mut *watch.as_ptr() });
+        }
+        while self.take_ends(0)? == ROOM {}
+        // Another thread may have closed it at this moment.
+        let watch = self.watch(fd).ok_or(Error::Sys(libc::ENOENT))?;
+        // SAFETY: in the table, so it is alive, and nobody else refers to it.
+        let watched = unsafe { &mut *watch.as_ptr() };
+        match watched.poll {
+            Poll::None => self.begin(watched, mask(watched.interest)),
+            // It is due when its end comes.
+            _ => Ok(()),
+        }
     }
 
     /// Stops watching. A socket that was closed before is no error.
@@ -470,7 +497,7 @@ mod tests {
     #[test]
     fn what_is_ready_is_told_again_until_it_is_not() {
         let (wake, _waker) = pair();
-        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
         let (mut one, mut other) = pair();
         reactor.add(number(&one), 7, READ).unwrap();
         assert_eq!(events(&mut reactor, 0), []);
@@ -493,7 +520,7 @@ mod tests {
     #[test]
     fn a_socket_that_is_closed_ends_its_watch() {
         let (wake, _waker) = pair();
-        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
         let (one, _other) = pair();
         let fd = number(&one);
         reactor.add(fd, 7, READ).unwrap();
@@ -507,7 +534,7 @@ mod tests {
     #[test]
     fn a_number_that_is_used_again_is_another_socket() {
         let (wake, _waker) = pair();
-        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
         let (one, _other) = pair();
         let fd = number(&one);
         reactor.add(fd, 7, READ).unwrap();
@@ -527,7 +554,7 @@ mod tests {
     #[test]
     fn many_sockets_have_many_doors_and_leave_none() {
         let (wake, mut waker) = pair();
-        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
         let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
         for (index, (one, _)) in pairs.iter().enumerate() {
             reactor.add(number(one), index, WRITE).unwrap();
