@@ -1,4 +1,4 @@
-/* --list names the tests; any other arguments are names of tests to run. */
+/* --list names the tests, --files also their files; any other arguments are names of tests to run. */
 #include "test.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -87,6 +87,8 @@ int main(int argc, char **argv) {
     for (struct test *test = test_list; test != NULL; test = test->next) {
         if (argc == 2 && strcmp(argv[1], "--list") == 0)
             puts(test->name);
+        if (argc == 2 && strcmp(argv[1], "--files") == 0)
+            printf("%s %s\n", test->name, test->file);
         for (int i = 1; i < argc; i++) {
             if (strcmp(argv[i], test->name) == 0)
                 test->run();

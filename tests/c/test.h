@@ -12,6 +12,7 @@
 struct test {
     const char *name;
     void (*run)(void);
+    const char *file;
     struct test *next;
 };
 
@@ -20,7 +21,7 @@ extern struct test *test_list;
 #define TEST(test_name)                                                       \
     static void test_name(void);                                              \
     __attribute__((constructor)) static void register_##test_name(void) {     \
-        static struct test test = {#test_name, test_name, NULL};              \
+        static struct test test = {#test_name, test_name, __FILE__, NULL};    \
         test.next = test_list;                                                \
         test_list = &test;                                                    \
     }                                                                         \
