@@ -1,0 +1,50 @@
+/* The signals of POSIX have numbers here, but only those of the C runtime can be
+ * caught: the rest of sigaction() is absent. */
+#ifndef COLOOP_TESTS_SIGNAL_H
+#define COLOOP_TESTS_SIGNAL_H
+
+#include_next <signal.h>
+#include "../absent.h"
+#include <pthread_signal.h>
+
+#define SIGHUP 1
+#define SIGQUIT 3
+#define SIGKILL 9
+#define SIGUSR1 10
+#define SIGUSR2 12
+#define SIGPIPE 13
+#define SIGALRM 14
+#define SIGCHLD 17
+#define SIGCONT 18
+#define SIGSTOP 19
+#define SIGTSTP 20
+#define SIGURG 23
+#define SIGWINCH 28
+#define NSIG_OF_POSIX 65
+
+#define SA_RESTART 1
+#define SA_ONSTACK 2
+#define SA_NOCLDSTOP 4
+#define SA_SIGINFO 8
+#define SIG_BLOCK 0
+#define SIG_UNBLOCK 1
+#define SIG_SETMASK 2
+
+typedef unsigned long long sigset_t;
+struct sigaction {
+    void (*sa_handler)(int);
+    sigset_t sa_mask;
+    int sa_flags;
+};
+
+#define sigaction(signal, action, old) absent(0, signal, action, old)
+#define sigprocmask(how, set, old) absent(0, set, old)
+#undef pthread_sigmask
+#define pthread_sigmask(how, set, old) absent(0, set, old)
+#define sigpending(set) absent(0, set)
+#define sigemptyset(set) absent(0, set)
+#define sigaddset(set, signal) absent(0, set, signal)
+#define sigismember(set, signal) absent(0, set, signal)
+#define kill(process, signal) absent(0, process, signal)
+
+#endif
