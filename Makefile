@@ -212,7 +212,7 @@ test-peers: $(VENV)/.installed-$(TAG) target/tests/peer
 ADAPTERS := hiredis curl libpq cares
 ADAPTER_HEADERS := $(addprefix include/coloop/adapters/,operation.h watch.h hiredis.h curl.h libpq.h \
                      libpq_command.h libpq_connection.h cares.h) include/coloop.h
-ADAPTER_TOOLS := tests/c/main.c tests/c/failing_memory.c
+ADAPTER_TOOLS := tests/c/main.c tests/c/failing_memory.c tests/c/failing_malloc.c
 ADAPTER_LINK = -I$$(pg_config --includedir) $(LINK) -l$(patsubst lib%,%,$*)
 
 target/tests/adapters/%: tests/adapters/%.c $(wildcard tests/adapters/*.h) $(ADAPTER_TOOLS) tests/c/test.h \

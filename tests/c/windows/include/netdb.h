@@ -1,1 +1,11 @@
+/* Names; a test may define getaddrinfo() itself. */
+#ifndef COLOOP_TESTS_NETDB_H
+#define COLOOP_TESTS_NETDB_H
+
 #include <sys/socket.h>
+
+int posix_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                      struct addrinfo **list);
+#define getaddrinfo posix_getaddrinfo
+
+#endif

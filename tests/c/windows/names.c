@@ -1,0 +1,17 @@
+/* The library asks names.c, not the system. */
+#include "imports.h"
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+
+void *dlsym(int where, const char *name) {
+    FARPROC function = GetProcAddress(GetModuleHandleW(L"ws2_32.dll"), name);
+    void *found;
+    (void)where;
+    memcpy(&found, &function, sizeof found);
+    return found;
+}
+
+__attribute__((constructor)) static void stand_before_the_system(void) {
+    replace_import("getaddrinfo", (any_function_t *)posix_getaddrinfo);
+}
