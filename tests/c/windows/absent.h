@@ -6,24 +6,24 @@
 #include <process.h>
 #include <sys/types.h>
 
-int absent(int, ...);
+int absent(const char *what, ...);
 
 /* Processes */
-#define fork() ((pid_t)absent(0))
-#define vfork() ((pid_t)absent(0))
-#define setsid() absent(0)
-#define getsid(process) ((pid_t)absent(0, process))
-#define getpgrp() ((pid_t)absent(0))
-#define getppid() ((pid_t)absent(0))
-#define getuid() ((unsigned)absent(0))
-#define getgid() ((unsigned)absent(0))
-#define alarm(seconds) absent(0, seconds)
+#define fork() ((pid_t)absent("fork"))
+#define vfork() ((pid_t)absent("vfork"))
+#define setsid() absent("setsid")
+#define getsid(process) ((pid_t)absent("getsid", process))
+#define getpgrp() ((pid_t)absent("getpgrp"))
+#define getppid() ((pid_t)absent("getppid"))
+#define getuid() ((unsigned)absent("getuid"))
+#define getgid() ((unsigned)absent("getgid"))
+#define alarm(seconds) absent("alarm", seconds)
 
 /* Files */
-#define dup3(from, to, flags) absent(0, from, to)
-#define pread(fd, bytes, length, offset) ((ssize_t)absent(0, fd, bytes))
-#define pwrite(fd, bytes, length, offset) ((ssize_t)absent(0, fd, bytes))
-#define readlink(path, bytes, length) ((ssize_t)absent(0, path, bytes))
-#define fchmod(fd, mode) absent(0, fd)
+#define dup3(from, to, flags) absent("dup3", from, to)
+#define pread(fd, bytes, length, offset) ((ssize_t)absent("pread", fd, bytes))
+#define pwrite(fd, bytes, length, offset) ((ssize_t)absent("pwrite", fd, bytes))
+#define readlink(path, bytes, length) ((ssize_t)absent("readlink", path, bytes))
+#define fchmod(fd, mode) absent("fchmod", fd)
 
 #endif

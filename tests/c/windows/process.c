@@ -73,13 +73,13 @@ enum { FILES = 1 << 20 };
 
 int getrlimit(int resource, struct rlimit *limit) {
     limit->rlim_cur = limit->rlim_max = FILES;
-    return resource == RLIMIT_NOFILE ? 0 : absent(0);
+    return resource == RLIMIT_NOFILE ? 0 : absent(resource == RLIMIT_NOFILE ? "few files" : "a limit of memory");
 }
 
 int setrlimit(int resource, const struct rlimit *limit) {
     return resource == RLIMIT_NOFILE && limit->rlim_cur <= FILES && limit->rlim_cur >= 65536
                ? 0
-               : absent(0);
+               : absent(resource == RLIMIT_NOFILE ? "few files" : "a limit of memory");
 }
 
 static struct time_used time_of(FILETIME time) {

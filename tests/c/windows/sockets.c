@@ -61,11 +61,22 @@ static int bound(int type, struct sockaddr_in *address) {
     return fd;
 }
 
+/* About as much as a pipe or a UNIX socket holds on Linux, not megabytes. */
+static void hold_little(int fd) {
+    int bytes = 1 << 16;
+    posix_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    posix_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
 static int stream_pair(int flags, int pair[2]) {
     struct sockaddr_in address;
     int on = 1, listener = bound(SOCK_STREAM | SOCK_CLOEXEC, &address);
     pair[0] = posix_socket(AF_INET, SOCK_STREAM | (flags & SOCK_CLOEXEC), 0);
-    if (listener < 0 || pair[0] < 0 || posix_listen(listener, 1) < 0 ||
+    if (listener < 0 || pair[0] < 0)
+        return -1;
+    hold_little(listener); /* and so what it accepts */
+    hold_little(pair[0]);
+    if (posix_listen(listener, 1) < 0 ||
         posix_connect(pair[0], (struct sockaddr *)&address, sizeof address) < 0)
         return -1;
     pair[1] = posix_accept4(listener, NULL, NULL, flags);

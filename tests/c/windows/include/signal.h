@@ -37,14 +37,14 @@ struct sigaction {
     int sa_flags;
 };
 
-#define sigaction(signal, action, old) absent(0, signal, action, old)
-#define sigprocmask(how, set, old) absent(0, set, old)
+#define sigaction(signal, action, old) absent("sigaction", signal, action, old)
+#define sigprocmask(how, set, old) absent("sigprocmask", set, old)
 #undef pthread_sigmask
-#define pthread_sigmask(how, set, old) absent(0, set, old)
-#define sigpending(set) absent(0, set)
-#define sigemptyset(set) absent(0, set)
-#define sigaddset(set, signal) absent(0, set, signal)
-#define sigismember(set, signal) absent(0, set, signal)
-#define kill(process, signal) absent(0, process, signal)
+#define pthread_sigmask(how, set, old) absent("pthread_sigmask", set, old)
+#define sigpending(set) absent("sigpending", set)
+#define sigemptyset(set) absent("sigemptyset", set)
+#define sigaddset(set, signal) absent("sigaddset", set, signal)
+#define sigismember(set, signal) absent("sigismember", set, signal)
+#define kill(process, signal) absent("kill", process, signal)
 
 #endif

@@ -5,6 +5,6 @@
 #include "../absent.h"
 
 #define posix_spawn(pid, path, actions, attributes, argv, environ) \
-    absent(0, pid, path, argv, environ)
+    absent("posix_spawn", pid, path, argv, environ)
 
 #endif

@@ -5,6 +5,6 @@
 #include <direct.h>
 
 #define mkdir(path, mode) _mkdir(path)
-#define mkfifo(path, mode) absent(0, path)
+#define mkfifo(path, mode) absent("mkfifo", path)
 
 #endif

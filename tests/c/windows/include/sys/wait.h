@@ -9,7 +9,7 @@
 #define WEXITSTATUS(status) ((status) >> 8 & 0xff)
 #define WIFSIGNALED(status) (((status) & 0x7f) != 0)
 #define WTERMSIG(status) ((status) & 0x7f)
-#define waitpid(process, status, flags) ((pid_t)absent(0, process, status))
+#define waitpid(process, status, flags) ((pid_t)absent("waitpid", process, status))
 
 
 typedef int id_t;
@@ -19,6 +19,6 @@ typedef struct {
 #define P_PID 1
 #define WEXITED 4
 #define WNOWAIT 8
-#define waitid(type, id, info, flags) absent(0, id, info)
+#define waitid(type, id, info, flags) absent("waitid", id, info)
 
 #endif
