@@ -41,6 +41,7 @@ TESTS := \
     test-header \
     test-abi \
     test-c \
+    test-poll \
     test-cpp \
     test-python \
     test-cpython \
@@ -231,6 +232,25 @@ target/tests/adapters/.installed: scripts/setup.sh
 test-adapters: $(addprefix target/tests/adapters/,$(ADAPTERS) $(ADAPTERS:%=example-%))
 	tests/adapters/check_headers.sh
 	$(PYTHON) tests/adapters/with_servers.py target/tests/adapters
+
+# The path of systems without epoll, on this one: polling can be told to use poll.
+# What that lacks is in tests/c/not_everywhere.txt.
+POLL := target/poll
+
+$(POLL)/lib/libcoloop.so: $(SOURCES)
+	$(BUILD) --config 'build.rustflags=["--cfg=polling_test_poll_backend"]' --target-dir $(POLL) \
+	    --crate-type cdylib --features symbol-versions
+	mkdir -p $(@D)
+	install $(POLL)/release/libcoloop.so $(@D)/libcoloop.so.0
+	ln -sf libcoloop.so.0 $@
+
+$(POLL)/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(POLL)/lib/libcoloop.so
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $(wildcard tests/c/*.c) -o $@ $(subst $(LIB),$(POLL)/lib,$(LINK))
+
+test-poll: $(POLL)/tests/c
+	$(CARGO) --config 'build.rustflags=["--cfg=polling_test_poll_backend"]' test --locked --lib --target-dir $(POLL)
+	$(PYTHON) tests/c/run.py --platform poll $(POLL)/tests/c
 
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c

@@ -1,5 +1,6 @@
 //! What can go wrong, as one value: its public code and asyncio's own words.
 
+use crate::platform;
 use crate::text::Text;
 use std::ffi::{CStr, c_char};
 use std::{fmt, io};
@@ -99,7 +100,7 @@ impl Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
-            Some(errno) => Error::Sys(errno),
+            Some(error) => Error::Sys(platform::errno_of(error)),
             None if error.kind() == io::ErrorKind::OutOfMemory => Error::NO_MEMORY,
             None if error.kind() == io::ErrorKind::Unsupported => Error::Unsupported("unsupported"),
             None => Error::Sys(libc::EIO),
@@ -150,9 +151,8 @@ impl fmt::Display for Error {
             Error::Internal => f.write_str("internal error in coloop"),
             Error::Sys(errno) => {
                 let mut buffer = [0 as c_char; 128];
-                // SAFETY: the buffer's length is passed, less the NUL it ends with.
-                unsafe { libc::strerror_r(*errno, buffer.as_mut_ptr(), buffer.len() - 1) };
-                // SAFETY: as above.
+                platform::strerror_into(*errno, &mut buffer);
+                // SAFETY: it ends with NUL, and lives here.
                 write!(f, "{}", Text::<128>::of_c_str(unsafe { CStr::from_ptr(buffer.as_ptr()) }))
             }
         }
@@ -166,7 +166,11 @@ mod tests {
     #[test]
     fn system_errors_keep_their_errno() {
         assert_eq!(Error::Sys(libc::EBADF).code(), -libc::EBADF);
-        assert_eq!(Error::from(io::Error::from_raw_os_error(libc::EMFILE)).code(), -libc::EMFILE);
+        #[cfg(unix)]
+        let too_many = libc::EMFILE;
+        #[cfg(windows)]
+        let too_many = windows_sys::Win32::Networking::WinSock::WSAEMFILE;
+        assert_eq!(Error::from(io::Error::from_raw_os_error(too_many)).code(), -libc::EMFILE);
     }
 
     #[test]

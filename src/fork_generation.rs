@@ -4,13 +4,15 @@
 //! The number lives in a page that the kernel wipes in every forked child
 //! (`MADV_WIPEONFORK`), so that a raw `clone` is noticed as well; a
 //! `pthread_atfork` handler does the same where the kernel cannot. `vfork` and
-//! `posix_spawn` share memory and run no handler: they change nothing here.
+//! `posix_spawn` share memory and run no handler: they change nothing here. Where
+//! there is no fork, there is one generation.
 //!
 //! Who may touch what: the page is written by the handler (the child has one
 //! thread then) and by `renew`, which settles races with a compare-exchange.
 //! Both helpers are asked for when the library is loaded: later, a fork by
 //! another thread could come in between.
 
+use crate::platform::process;
 use crate::thread_id;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
@@ -61,8 +63,7 @@ pub fn pid() -> i32 {
 #[cold]
 fn renew() -> u64 {
     let next = LAST.fetch_add(STEP, Relaxed).wrapping_add(STEP);
-    // SAFETY: getpid has no preconditions.
-    PID.store(unsafe { libc::getpid() }, Relaxed);
+    PID.store(process::id(), Relaxed);
     match PAGE.generation.compare_exchange(0, next, Relaxed, Relaxed) {
         Ok(_) => next,
         Err(winner) => winner,
@@ -75,8 +76,7 @@ extern "C" fn ask_to_be_told_of_forks() {
     unsafe extern "C" fn forget() {
         PAGE.generation.store(0, Relaxed);
     }
-    // SAFETY: the handler is a plain function that touches one atomic.
-    unsafe { libc::pthread_atfork(None, None, Some(forget)) };
+    process::at_fork(None, None, Some(forget));
     #[cfg(target_os = "linux")]
     // A static that is all zeroes lies in anonymous memory, which the kernel
     // can wipe. If it will not, the handler alone has to do.
@@ -95,6 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(unix)] // There is no fork elsewhere.
     fn a_forked_child_has_another_generation() {
         let here = current();
         assert_eq!(here, current());

@@ -1,10 +1,18 @@
 //! Calls that raise SIGPIPE where the system has no flag against it. The
 //! process's handling of the signal is not touched.
 
+#[cfg(unix)]
 use crate::platform::{errno, set_errno};
+
+/// There is no such signal.
+#[cfg(windows)]
+pub fn without_sigpipe(call: impl FnOnce() -> isize) -> isize {
+    call()
+}
 
 /// Runs `call`, which may raise SIGPIPE in this thread: nobody gets to see that
 /// signal. One that was waiting already stays.
+#[cfg(unix)]
 pub fn without_sigpipe(call: impl FnOnce() -> isize) -> isize {
     // SAFETY: all sets are initialised before they are read; the mask of this
     // thread is put back before anything else runs.
@@ -36,6 +44,7 @@ pub fn without_sigpipe(call: impl FnOnce() -> isize) -> isize {
 }
 
 /// Takes back a blocked signal of this set, if one waits.
+#[cfg(unix)]
 unsafe fn take(set: &libc::sigset_t) {
     let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: both live for the call.
@@ -44,7 +53,7 @@ unsafe fn take(set: &libc::sigset_t) {
     {}
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 

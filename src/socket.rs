@@ -4,12 +4,15 @@
 
 use crate::error::{Error, Result};
 use crate::platform::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use crate::platform::path;
+pub use crate::platform::path::FileId;
+use crate::platform::{self, sys};
 use crate::socket_address::SocketAddress;
 use std::ffi::{CStr, c_int, c_void};
 
 /// The error a failed call left behind.
 fn last_error() -> Error {
-    Error::Sys(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+    Error::Sys(platform::errno())
 }
 
 /// Makes a call again while signals interrupt it.
@@ -29,8 +32,8 @@ fn retry(mut call: impl FnMut() -> isize) -> Result<usize> {
 pub fn open(family: c_int, kind: c_int, protocol: c_int) -> Result<OwnedFd> {
     // SAFETY: plain numbers; the descriptor is ours.
     unsafe {
-        let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        match libc::socket(family, kind, protocol) {
+        let kind = kind | sys::SOCK_CLOEXEC | sys::SOCK_NONBLOCK;
+        match sys::socket(family, kind, protocol) {
             fd @ 0.. => Ok(OwnedFd::from_raw_fd(fd)),
             _ => Err(last_error()),
         }
@@ -41,13 +44,13 @@ pub fn open(family: c_int, kind: c_int, protocol: c_int) -> Result<OwnedFd> {
 /// already that is no reason to abort, which std may do where it drops one.
 pub fn close(fd: OwnedFd) {
     // SAFETY: ours, or nobody's.
-    unsafe { libc::close(fd.into_raw_fd()) };
+    unsafe { sys::close(fd.into_raw_fd()) };
 }
 
 /// Gives a socket its own address.
 pub fn bind(socket: BorrowedFd<'_>, address: &SocketAddress) -> Result<()> {
     // SAFETY: the address is as long as it says.
-    match unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.len()) } {
+    match unsafe { sys::bind(socket.as_raw_fd(), address.as_ptr(), address.len()) } {
         0 => Ok(()),
         _ => Err(last_error()),
     }
@@ -56,7 +59,7 @@ pub fn bind(socket: BorrowedFd<'_>, address: &SocketAddress) -> Result<()> {
 /// Makes a socket accept connections, or changes how many may wait.
 pub fn listen(socket: BorrowedFd<'_>, backlog: c_int) -> Result<()> {
     // SAFETY: plain numbers.
-    match unsafe { libc::listen(socket.as_raw_fd(), backlog) } {
+    match unsafe { sys::listen(socket.as_raw_fd(), backlog) } {
         0 => Ok(()),
         _ => Err(last_error()),
     }
@@ -64,11 +67,11 @@ pub fn listen(socket: BorrowedFd<'_>, backlog: c_int) -> Result<()> {
 
 /// Takes one waiting connection.
 pub fn accept(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    let flags = sys::SOCK_CLOEXEC | sys::SOCK_NONBLOCK;
     let null = std::ptr::null_mut();
     // SAFETY: NULL asks for no address; the new descriptor is ours.
     unsafe {
-        let fd = retry(|| libc::accept4(socket.as_raw_fd(), null, null.cast(), flags) as isize)?;
+        let fd = retry(|| sys::accept4(socket.as_raw_fd(), null, null.cast(), flags) as isize)?;
         Ok(OwnedFd::from_raw_fd(fd as c_int))
     }
 }
@@ -77,7 +80,7 @@ pub fn accept(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
 /// socket is writable, if `take_error` has nothing to say.
 pub fn connect(socket: BorrowedFd<'_>, address: &SocketAddress) -> Result<bool> {
     // SAFETY: the address is as long as it says.
-    match unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr(), address.len()) } {
+    match unsafe { sys::connect(socket.as_raw_fd(), address.as_ptr(), address.len()) } {
         0 => Ok(true),
         _ => match last_error() {
             // An interrupted connect goes on, and must not be called again.
@@ -90,10 +93,10 @@ pub fn connect(socket: BorrowedFd<'_>, address: &SocketAddress) -> Result<bool> 
 /// Reads a number that is an option of a socket.
 pub fn option(socket: BorrowedFd<'_>, level: c_int, name: c_int) -> Result<c_int> {
     let mut value: c_int = 0;
-    let mut length = size_of::<c_int>() as libc::socklen_t;
+    let mut length = size_of::<c_int>() as sys::socklen_t;
     let place = (&raw mut value).cast();
     // SAFETY: `length` is that of `value`.
-    match unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, place, &mut length) } {
+    match unsafe { sys::getsockopt(socket.as_raw_fd(), level, name, place, &mut length) } {
         0 => Ok(value),
         _ => Err(last_error()),
     }
@@ -101,10 +104,10 @@ pub fn option(socket: BorrowedFd<'_>, level: c_int, name: c_int) -> Result<c_int
 
 /// Sets an option of a socket.
 pub fn set_option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> Result<()> {
-    let length = size_of::<c_int>() as libc::socklen_t;
+    let length = size_of::<c_int>() as sys::socklen_t;
     let value = (&raw const value).cast();
     // SAFETY: `length` is that of `value`.
-    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, length) } {
+    match unsafe { sys::setsockopt(socket.as_raw_fd(), level, name, value, length) } {
         0 => Ok(()),
         _ => Err(last_error()),
     }
@@ -112,7 +115,7 @@ pub fn set_option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_in
 
 /// The error that waits in a socket.
 pub fn take_error(socket: BorrowedFd<'_>) -> Result<()> {
-    match option(socket, libc::SOL_SOCKET, libc::SO_ERROR)? {
+    match option(socket, sys::SOL_SOCKET, sys::SO_ERROR)? {
         0 => Ok(()),
         errno => Err(Error::Sys(errno)),
     }
@@ -120,20 +123,20 @@ pub fn take_error(socket: BorrowedFd<'_>) -> Result<()> {
 
 /// SOCK_STREAM, SOCK_DGRAM, ...; `ENOTSOCK` for what is no socket.
 pub fn kind(socket: BorrowedFd<'_>) -> Result<c_int> {
-    option(socket, libc::SOL_SOCKET, libc::SO_TYPE)
+    option(socket, sys::SOL_SOCKET, sys::SO_TYPE)
 }
 
 /// A socket's own address.
 pub fn own_address(socket: BorrowedFd<'_>) -> Result<SocketAddress> {
-    address_by(socket, libc::getsockname)
+    address_by(socket, sys::getsockname)
 }
 
 /// The address a socket is connected to.
 pub fn peer_address(socket: BorrowedFd<'_>) -> Result<SocketAddress> {
-    address_by(socket, libc::getpeername)
+    address_by(socket, sys::getpeername)
 }
 
-type AddressCall = unsafe extern "C" fn(c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> c_int;
+type AddressCall = unsafe extern "C" fn(c_int, *mut sys::sockaddr, *mut sys::socklen_t) -> c_int;
 
 fn address_by(socket: BorrowedFd<'_>, call: AddressCall) -> Result<SocketAddress> {
     let mut address = SocketAddress::empty();
@@ -160,7 +163,7 @@ pub fn send_to(
     let fd = socket.as_raw_fd();
     // SAFETY: data and address are as long as they say.
     retry(|| unsafe {
-        libc::sendto(fd, data.as_ptr().cast(), data.len(), libc::MSG_NOSIGNAL, place, length)
+        sys::sendto(fd, data.as_ptr().cast(), data.len(), sys::MSG_NOSIGNAL, place, length)
     })
 }
 
@@ -173,7 +176,7 @@ pub fn receive_from(socket: BorrowedFd<'_>, room: &mut [u8]) -> Result<(usize, S
     // SAFETY: both are as long as they say.
     let count = retry(|| unsafe {
         *length = whole;
-        libc::recvfrom(fd, room.as_mut_ptr().cast::<c_void>(), room.len(), 0, place, length)
+        sys::recvfrom(fd, room.as_mut_ptr().cast::<c_void>(), room.len(), 0, place, length)
     })?;
     let length = *length;
     address.set_len(length);
@@ -182,39 +185,16 @@ pub fn receive_from(socket: BorrowedFd<'_>, room: &mut [u8]) -> Result<(usize, S
 
 /// Makes a descriptor of the host's what ours are from the start.
 pub fn make_nonblocking(socket: BorrowedFd<'_>) -> Result<()> {
-    let fd = socket.as_raw_fd();
-    // SAFETY: plain numbers.
-    unsafe {
-        let flags = libc::fcntl(fd, libc::F_GETFL);
-        if flags < 0 || libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) < 0 {
-            return Err(last_error());
-        }
-    }
+    platform::set_non_blocking(socket.as_raw_fd(), true).map_err(Error::Sys)?;
     Ok(())
 }
 
-/// Which file this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileId(libc::dev_t, libc::ino_t);
-
 /// Which socket a path leads to; none if it is no socket.
 pub fn socket_at(path: &CStr) -> Result<Option<FileId>> {
-    // SAFETY: all zero is a valid stat; the path is a C string.
-    unsafe {
-        let mut stat: libc::stat = std::mem::zeroed();
-        if libc::stat(path.as_ptr(), &mut stat) != 0 {
-            return Err(last_error());
-        }
-        let is_socket = stat.st_mode & libc::S_IFMT == libc::S_IFSOCK;
-        Ok(is_socket.then_some(FileId(stat.st_dev, stat.st_ino)))
-    }
+    path::socket_at(path).map_err(Error::Sys)
 }
 
 /// Removes a name from the file system.
 pub fn unlink(path: &CStr) -> Result<()> {
-    // SAFETY: the path is a C string.
-    match unsafe { libc::unlink(path.as_ptr()) } {
-        0 => Ok(()),
-        _ => Err(last_error()),
-    }
+    path::unlink(path).map_err(Error::Sys)
 }

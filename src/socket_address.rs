@@ -1,6 +1,7 @@
 //! The address of a socket, of whatever family.
 
 use crate::error::{Error, Result};
+use crate::platform::{HAS_UNIX_SOCKETS, sys};
 use std::ffi::c_void;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,19 +9,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// An address, with the length the system wants to know.
 #[derive(Clone, Copy)]
 pub struct SocketAddress {
-    storage: libc::sockaddr_storage,
-    length: libc::socklen_t,
+    storage: sys::sockaddr_storage,
+    length: sys::socklen_t,
 }
 
+/// Whoever asks for one, where nothing here makes them.
+pub const NO_UNIX_SOCKETS: Error =
+    Error::Unsupported("UNIX sockets are not supported on this system");
+
 /// Where a path begins in `sockaddr_un`.
-const PATH: usize = std::mem::offset_of!(libc::sockaddr_un, sun_path);
+const PATH: usize = std::mem::offset_of!(sys::sockaddr_un, sun_path);
 
 impl SocketAddress {
     /// Room for the system to write an address into.
     pub fn empty() -> Self {
         // SAFETY: all zero is a valid sockaddr_storage.
         let storage = unsafe { std::mem::zeroed() };
-        SocketAddress { storage, length: size_of::<libc::sockaddr_storage>() as libc::socklen_t }
+        SocketAddress { storage, length: size_of::<sys::sockaddr_storage>() as sys::socklen_t }
     }
 
     /// A copy of a `struct sockaddr`.
@@ -32,7 +37,7 @@ impl SocketAddress {
         if address.is_null() {
             return Err(Error::Invalid("address is NULL"));
         }
-        if length < size_of::<libc::sa_family_t>() || length > copy.length as usize {
+        if length < size_of::<sys::sa_family_t>() || length > copy.length as usize {
             return Err(Error::Invalid("address_length is wrong"));
         }
         // SAFETY: as promised, and there is room for it.
@@ -40,10 +45,10 @@ impl SocketAddress {
             let place = (&raw mut copy.storage).cast::<u8>();
             place.copy_from_nonoverlapping(address.cast::<u8>(), length);
         }
-        copy.length = length as libc::socklen_t;
+        copy.length = length as sys::socklen_t;
         let least = match copy.family() {
-            libc::AF_INET => size_of::<libc::sockaddr_in>(),
-            libc::AF_INET6 => size_of::<libc::sockaddr_in6>(),
+            sys::AF_INET => size_of::<sys::sockaddr_in>(),
+            sys::AF_INET6 => size_of::<sys::sockaddr_in6>(),
             _ => 0,
         };
         if length < least {
@@ -54,9 +59,12 @@ impl SocketAddress {
 
     /// The address of a UNIX socket: a path, or an abstract name after a '@'.
     pub fn unix(path: &[u8]) -> Result<Self> {
+        if !HAS_UNIX_SOCKETS {
+            return Err(NO_UNIX_SOCKETS);
+        }
         // SAFETY: all zero is a valid sockaddr_un.
-        let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
-        address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+        let mut address: sys::sockaddr_un = unsafe { std::mem::zeroed() };
+        address.sun_family = sys::AF_UNIX as sys::sa_family_t;
         if path.is_empty() {
             return Err(Error::Invalid("the path is empty"));
         }
@@ -83,16 +91,16 @@ impl SocketAddress {
         match address {
             SocketAddr::V4(v4) => {
                 // SAFETY: all zero is a valid sockaddr_in.
-                let mut raw: libc::sockaddr_in = unsafe { std::mem::zeroed() };
-                raw.sin_family = libc::AF_INET as libc::sa_family_t;
+                let mut raw: sys::sockaddr_in = unsafe { std::mem::zeroed() };
+                raw.sin_family = sys::AF_INET as sys::sa_family_t;
                 raw.sin_port = v4.port().to_be();
                 raw.sin_addr.s_addr = u32::from_ne_bytes(v4.ip().octets());
                 SocketAddress::of(&raw)
             }
             SocketAddr::V6(v6) => {
                 // SAFETY: all zero is a valid sockaddr_in6.
-                let mut raw: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
-                raw.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+                let mut raw: sys::sockaddr_in6 = unsafe { std::mem::zeroed() };
+                raw.sin6_family = sys::AF_INET6 as sys::sa_family_t;
                 raw.sin6_port = v6.port().to_be();
                 raw.sin6_addr.s6_addr = v6.ip().octets();
                 raw.sin6_flowinfo = v6.flowinfo();
@@ -104,11 +112,11 @@ impl SocketAddress {
 
     /// A copy of one of the system's address structs.
     fn of<T>(raw: &T) -> Self {
-        const { assert!(size_of::<T>() <= size_of::<libc::sockaddr_storage>()) };
+        const { assert!(size_of::<T>() <= size_of::<sys::sockaddr_storage>()) };
         let mut address = SocketAddress::empty();
         // SAFETY: there is room for it.
         unsafe { (&raw mut address.storage).cast::<T>().write(std::ptr::read(raw)) };
-        address.length = size_of::<T>() as libc::socklen_t;
+        address.length = size_of::<T>() as sys::socklen_t;
         address
     }
 
@@ -118,12 +126,12 @@ impl SocketAddress {
     }
 
     /// For the system to read.
-    pub fn as_ptr(&self) -> *const libc::sockaddr {
+    pub fn as_ptr(&self) -> *const sys::sockaddr {
         (&raw const self.storage).cast()
     }
 
     /// How much of it counts.
-    pub fn len(&self) -> libc::socklen_t {
+    pub fn len(&self) -> sys::socklen_t {
         self.length
     }
 
@@ -133,13 +141,13 @@ impl SocketAddress {
     }
 
     /// For the system to write: address and length.
-    pub fn as_mut(&mut self) -> (*mut libc::sockaddr, &mut libc::socklen_t) {
+    pub fn as_mut(&mut self) -> (*mut sys::sockaddr, &mut sys::socklen_t) {
         ((&raw mut self.storage).cast(), &mut self.length)
     }
 
     /// The system wrote so much; more than there is room for was cut off.
-    pub fn set_len(&mut self, length: libc::socklen_t) {
-        self.length = length.min(size_of::<libc::sockaddr_storage>() as libc::socklen_t);
+    pub fn set_len(&mut self, length: sys::socklen_t) {
+        self.length = length.min(size_of::<sys::sockaddr_storage>() as sys::socklen_t);
     }
 
     /// The bytes that count.
@@ -151,15 +159,15 @@ impl SocketAddress {
     /// The same as an IP address.
     pub fn to_ip(&self) -> Option<SocketAddr> {
         match self.family() {
-            libc::AF_INET if self.length as usize >= size_of::<libc::sockaddr_in>() => {
+            sys::AF_INET if self.length as usize >= size_of::<sys::sockaddr_in>() => {
                 // SAFETY: the family and the length say what it is.
-                let raw = unsafe { self.as_ptr().cast::<libc::sockaddr_in>().read() };
+                let raw = unsafe { self.as_ptr().cast::<sys::sockaddr_in>().read() };
                 let ip = Ipv4Addr::from(raw.sin_addr.s_addr.to_ne_bytes());
                 Some(SocketAddr::new(IpAddr::V4(ip), u16::from_be(raw.sin_port)))
             }
-            libc::AF_INET6 if self.length as usize >= size_of::<libc::sockaddr_in6>() => {
+            sys::AF_INET6 if self.length as usize >= size_of::<sys::sockaddr_in6>() => {
                 // SAFETY: as above.
-                let raw = unsafe { self.as_ptr().cast::<libc::sockaddr_in6>().read() };
+                let raw = unsafe { self.as_ptr().cast::<sys::sockaddr_in6>().read() };
                 let ip = Ipv6Addr::from(raw.sin6_addr.s6_addr);
                 Some(SocketAddr::V6(std::net::SocketAddrV6::new(
                     ip,
@@ -176,7 +184,7 @@ impl SocketAddress {
     /// with a NUL.
     pub fn path(&self) -> Option<&[u8]> {
         let bytes = self.as_bytes();
-        if self.family() != libc::AF_UNIX || bytes.len() <= PATH {
+        if self.family() != sys::AF_UNIX || bytes.len() <= PATH {
             return None;
         }
         let path = &bytes[PATH..];
@@ -233,6 +241,7 @@ mod tests {
         assert_eq!(SocketAddress::ip("1.2.3.4:5".parse().unwrap()).to_string(), "('1.2.3.4', 5)");
     }
 
+    #[cfg(unix)]
     #[test]
     fn unix_paths_and_abstract_names() {
         let path = SocketAddress::unix(b"/tmp/x").unwrap();

@@ -5,9 +5,9 @@
 //! handlers. `close` waits until no `write` is under way, so a descriptor is
 //! never written to after its number could have been given to somebody else.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::platform::fd::RawFd;
-use crate::platform::{errno, set_errno};
+use crate::platform::{errno, set_errno, sys};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
 const NONE: RawFd = -1;
@@ -60,7 +60,7 @@ impl Wakeup {
             // because the caller may be a signal handler.
             unsafe {
                 let saved = errno();
-                libc::write(fd, one.as_ptr().cast(), one.len());
+                sys::write(fd, one.as_ptr().cast(), one.len());
                 set_errno(saved);
             }
         }
@@ -81,11 +81,11 @@ impl Wakeup {
 
     /// Empties a self-pipe; an eventfd needs nothing.
     pub fn drain(&self) {
-        if cfg!(not(target_os = "linux")) {
+        if cfg!(not(backend = "epoll")) {
             let mut buffer = [0u8; 64];
             let fd = self.read_fd.load(SeqCst);
             // SAFETY: our own non-blocking descriptor and our own buffer.
-            while unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
+            while unsafe { sys::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
         }
     }
 
@@ -103,7 +103,7 @@ impl Wakeup {
         for fd in [read_fd, if write_fd == read_fd { NONE } else { write_fd }] {
             if fd != NONE {
                 // SAFETY: ours, and no longer reachable.
-                unsafe { libc::close(fd) };
+                unsafe { sys::close(fd) };
             }
         }
     }
@@ -115,29 +115,20 @@ impl Drop for Wakeup {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(backend = "epoll")]
 fn open() -> Result<(RawFd, RawFd)> {
     // SAFETY: creates a descriptor; no memory is involved.
     match unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } {
-        -1 => Err(Error::from(std::io::Error::last_os_error())),
+        -1 => Err(std::io::Error::last_os_error().into()),
         fd => Ok((fd, fd)),
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(backend = "epoll"))]
 fn open() -> Result<(RawFd, RawFd)> {
-    let mut fds = [NONE; 2];
-    // SAFETY: `fds` has room for the two descriptors; the fcntl calls act on them.
-    unsafe {
-        if libc::pipe(fds.as_mut_ptr()) != 0 {
-            return Err(Error::from(std::io::Error::last_os_error()));
-        }
-        for fd in fds {
-            libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
-            libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK);
-        }
-    }
-    Ok((fds[0], fds[1]))
+    use crate::platform::fd::IntoRawFd;
+    let (read_end, write_end) = crate::platform::self_pipe()?;
+    Ok((read_end.into_raw_fd(), write_end.into_raw_fd()))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl EventLoop {
         let core = unsafe { &mut *self.core.get() };
         if let Some(reactor) = core.reactor.take() {
             match self.wakeup.ensure() {
-                Ok(fd) => reactor.abandon(fd),
+                Ok(fd) => reactor.abandon(fd, whole),
                 Err(_) => std::mem::forget(reactor),
             }
         }

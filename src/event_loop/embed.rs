@@ -67,6 +67,7 @@ impl EventLoop {
                 // Also takes the wake-up's edge, which made the host call.
                 self.wakeup.take_requests();
                 self.gather_events(0, None)?;
+                self.wakeup.drain();
             }
             timeout_ns => self.poll(timeout_ns, self.generation.load(Relaxed))?,
         }
@@ -103,7 +104,7 @@ impl EventLoop {
         self.check()?;
         let mut access = self.enter()?;
         self.ensure_reactor()?;
-        access.core().reactor.as_ref().map(|r| r.backend_fd()).ok_or(Error::Internal)
+        access.core().reactor.as_ref().ok_or(Error::Internal)?.backend_fd()
     }
 
     /// The earliest deadline, if there is a timer.

@@ -4,6 +4,7 @@ use super::EventLoop;
 use crate::callback::{CallbackFn, UserData};
 use crate::context;
 use crate::error::{Error, Result};
+use crate::platform::process;
 use crate::ready_queue::Decoded;
 use crate::text::Text;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -166,11 +167,7 @@ pub fn default_exception_handler(record: &ExceptionContext) {
     write_stderr(out);
 }
 
-/// One write, so that lines of several threads do not mix; and without the
-/// standard library's lock, which a forked child might find taken for ever.
+/// One write, so that lines of several threads do not mix.
 pub fn write_stderr(line: Text<2048>) {
-    let line = Text::<2049>::of(format_args!("{line}\n"));
-    let bytes = line.as_bytes();
-    // SAFETY: our own bytes. What cannot be written is lost.
-    unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
+    process::write_stderr(Text::<2049>::of(format_args!("{line}\n")).as_bytes());
 }

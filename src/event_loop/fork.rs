@@ -54,7 +54,7 @@ impl EventLoop {
         let mut dropped: Vec<Callback> = Vec::new();
         if let Some(reactor) = core.reactor.take() {
             match self.wakeup.ensure() {
-                Ok(fd) => reactor.abandon(fd),
+                Ok(fd) => reactor.abandon(fd, true),
                 Err(_) => std::mem::forget(reactor),
             }
         }
@@ -84,9 +84,9 @@ impl EventLoop {
         // SAFETY: no other thread uses the loop in this child.
         unsafe { *self.counters.get() = self.counters().successor() };
         match fresh {
-            Some((wakeup, reactor)) => {
+            Some((wakeup, mut reactor)) => {
                 self.wakeup.adopt(wakeup);
-                for index in core.watch_all(&reactor, None) {
+                for index in core.watch_all(&mut reactor, None) {
                     // Its descriptor is closed here.
                     dropped.extend(core.drop_watch(index));
                 }

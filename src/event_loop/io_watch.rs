@@ -5,6 +5,7 @@ use super::{Core, Current, EventLoop};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::fd_table::{Direction, Interest, Registration};
+use crate::platform;
 use crate::platform::fd::RawFd;
 use crate::reactor::Reactor;
 use crate::ready_queue::{Entry, Kind};
@@ -48,7 +49,7 @@ impl EventLoop {
         let interest = watch.interest();
         let key = core.fds.key(index);
         // A number that was closed may be one of our own by now.
-        if let Some(reactor) = core.reactor.as_ref().filter(|reactor| !reactor.owns(fd)) {
+        if let Some(reactor) = core.reactor.as_mut().filter(|reactor| !reactor.owns(fd)) {
             // A descriptor that was closed meanwhile is no error here.
             if interest.is_none() || reactor.modify(fd, key, interest).is_err() {
                 reactor.delete(fd);
@@ -78,7 +79,7 @@ impl EventLoop {
         }
         let interest = watch.interest();
         let key = core.fds.key(index);
-        Ok(core.reactor.as_ref().is_some_and(|r| r.modify(fd, key, interest).is_ok()))
+        Ok(core.reactor.as_mut().is_some_and(|r| r.modify(fd, key, interest).is_ok()))
     }
 
     /// Runs the reader or writer an event was queued for, if it is still the
@@ -172,10 +173,10 @@ impl EventLoop {
     /// epoll set.
     #[cold]
     fn rebuild_reactor(&self) -> Result<()> {
-        let reactor = Reactor::new(self.wakeup.ensure()?)?;
+        let mut reactor = Reactor::new(self.wakeup.ensure()?)?;
         let core = self.core_of_run();
-        let old = core.reactor.take();
-        core.watch_all(&reactor, old.as_ref());
+        let mut old = core.reactor.take();
+        core.watch_all(&mut reactor, old.as_mut());
         core.reactor = Some(reactor);
         Ok(())
     }
@@ -188,8 +189,7 @@ impl EventLoop {
         }
         let core = self.core_of_run();
         if core.reactor.is_none() || !core.fds.has_room_for(fd) {
-            // SAFETY: asks for a flag; any number may be asked about.
-            if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+            if !platform::is_open(fd) {
                 return Err(Error::Sys(libc::EBADF));
             }
         }
@@ -205,7 +205,7 @@ impl Core {
     /// turned out to belong to a file closed long ago.
     fn register(&mut self, fd: RawFd, direction: Direction) -> Result<Vec<Callback>> {
         self.fds.reserve(fd)?;
-        let reactor = self.reactor.as_ref().ok_or(Error::Internal)?;
+        let reactor = self.reactor.as_mut().ok_or(Error::Internal)?;
         let added = Interest {
             readable: direction == Direction::Read,
             writable: direction == Direction::Write,
@@ -263,7 +263,11 @@ impl Core {
     /// because their descriptors are closed by now. With the `old` reactor at
     /// hand, what that one forgot is left out: it was closed, and its number
     /// may mean another file by now.
-    pub(super) fn watch_all(&mut self, reactor: &Reactor, old: Option<&Reactor>) -> Vec<usize> {
+    pub(super) fn watch_all(
+        &mut self,
+        reactor: &mut Reactor,
+        mut old: Option<&mut Reactor>,
+    ) -> Vec<usize> {
         let mut refused = Vec::new();
         for index in self.fds.indices() {
             let old_key = self.fds.key(index);
@@ -271,7 +275,7 @@ impl Core {
             let key = self.fds.key(index);
             if let Some(watch) = self.fds.get(index) {
                 let (fd, interest) = (watch.fd, watch.interest());
-                if old.is_some_and(|old| old.modify(fd, old_key, interest).is_err())
+                if old.as_mut().is_some_and(|old| old.modify(fd, old_key, interest).is_err())
                     || reactor.add(fd, key, interest).is_err()
                 {
                     refused.push(index);

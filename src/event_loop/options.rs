@@ -13,6 +13,8 @@ pub enum Backend {
     Kqueue,
     /// Windows.
     Iocp,
+    /// Every other Unix.
+    Poll,
 }
 
 impl Backend {
@@ -28,16 +30,19 @@ impl Backend {
             Backend::Epoll => "epoll",
             Backend::Kqueue => "kqueue",
             Backend::Iocp => "iocp",
+            Backend::Poll => "poll",
         }
     }
 }
 
-const NAME: &str = if cfg!(any(target_os = "linux", target_os = "android")) {
+const NAME: &str = if cfg!(backend = "epoll") {
     "epoll"
-} else if cfg!(windows) {
+} else if cfg!(backend = "kqueue") {
+    "kqueue"
+} else if cfg!(backend = "iocp") {
     "iocp"
 } else {
-    "kqueue"
+    "poll"
 };
 
 /// A loop's settings.

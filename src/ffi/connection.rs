@@ -7,6 +7,7 @@ use super::types::*;
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::memory::copy_text;
+use crate::platform::sys;
 use crate::services::net::{HostSocket, Name, Target, create_connection};
 use crate::socket_address::SocketAddress;
 use std::ffi::{c_char, c_int, c_void};
@@ -60,7 +61,7 @@ unsafe fn target(event_loop: &EventLoop, options: &loop_connection_options_t) ->
             return Err(Error::Invalid("host/port and sock can not be specified at the same time"));
         }
         let socket =
-            HostSocket::new(event_loop, *fd, libc::SOCK_STREAM, "A Stream Socket was expected")?;
+            HostSocket::new(event_loop, *fd, sys::SOCK_STREAM, "A Stream Socket was expected")?;
         return Ok(Target::Socket(socket));
     }
     if options.host.is_null() && options.port == 0 {
@@ -71,7 +72,7 @@ unsafe fn target(event_loop: &EventLoop, options: &loop_connection_options_t) ->
             host: unsafe { text(host) }.map(copy_text).transpose()?,
             port,
             family: options.family,
-            kind: libc::SOCK_STREAM,
+            kind: sys::SOCK_STREAM,
             flags: options.resolve_flags,
         })
     };

@@ -8,6 +8,7 @@ use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::memory::copy_text;
+use crate::platform::sys;
 use crate::services::net::{Endpoint, HostSocket, Name, create_datagram_endpoint};
 use crate::services::transport::datagram::{Datagram, DatagramFunctions, DatagramProtocol};
 use crate::socket_address::SocketAddress;
@@ -125,11 +126,11 @@ unsafe fn endpoint(event_loop: &EventLoop, options: &loop_datagram_options_t) ->
             ));
         }
         let socket =
-            HostSocket::new(event_loop, *fd, libc::SOCK_DGRAM, "A datagram socket was expected")?;
+            HostSocket::new(event_loop, *fd, sys::SOCK_DGRAM, "A datagram socket was expected")?;
         return Ok(Endpoint::Socket(socket));
     }
-    if is_unix || options.family == libc::AF_UNIX {
-        if is_ip || !matches!(options.family, libc::AF_UNSPEC | libc::AF_UNIX) {
+    if is_unix || options.family == sys::AF_UNIX {
+        if is_ip || !matches!(options.family, sys::AF_UNSPEC | sys::AF_UNIX) {
             return Err(Error::Invalid("either paths or hosts, and no flags with paths"));
         }
         let path = |path| -> Result<Option<CString>> {
@@ -140,7 +141,7 @@ unsafe fn endpoint(event_loop: &EventLoop, options: &loop_datagram_options_t) ->
         let (local, remote) = (path(options.local_path)?, path(options.remote_path)?);
         return Ok(Endpoint::Unix { local, remote });
     }
-    if !has_local && !has_remote && options.family == libc::AF_UNSPEC {
+    if !has_local && !has_remote && options.family == sys::AF_UNSPEC {
         return Err(Error::Invalid("unexpected address family"));
     }
     let name = |host, port| -> Result<Name> {
@@ -148,7 +149,7 @@ unsafe fn endpoint(event_loop: &EventLoop, options: &loop_datagram_options_t) ->
             host: unsafe { text(host) }.map(copy_text).transpose()?,
             port,
             family: options.family,
-            kind: libc::SOCK_DGRAM,
+            kind: sys::SOCK_DGRAM,
             flags: options.resolve_flags,
         })
     };

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::last_error;
+use crate::platform;
 use crate::text::Text;
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int};
@@ -86,8 +87,7 @@ pub extern "C" fn loop_strerror(code: c_int) -> *const c_char {
         LOOP_EEXCEPTION => c"An exception was raised",
         _ => match crate::services::dns::error_text(code) {
             Some(text) => text,
-            // SAFETY: strerror takes any number.
-            None => return unsafe { libc::strerror(code.wrapping_neg()) },
+            None => return platform::strerror(code.wrapping_neg()),
         },
     };
     text.as_ptr()

@@ -24,6 +24,7 @@ fn to_options(given: *const loop_options_t) -> Result<Options> {
             LOOP_BACKEND_EPOLL => Backend::Epoll,
             LOOP_BACKEND_KQUEUE => Backend::Kqueue,
             LOOP_BACKEND_IOCP => Backend::Iocp,
+            LOOP_BACKEND_POLL => Backend::Poll,
             _ => return Err(Error::Invalid("this backend is not available")),
         },
         timer_slack_ns: options.timer_slack_ns,
@@ -172,8 +173,8 @@ pub unsafe extern "C" fn loop_get_debug(r#loop: *const loop_t) -> c_int {
     guard(|| Ok(unsafe { event_loop(r#loop)? }.debug().into()))
 }
 
-/// How the loop watches descriptors: "epoll", "kqueue" or "iocp"; NULL for
-/// NULL. Static. [any thread]
+/// How the loop watches descriptors: "epoll", "kqueue", "poll" or
+/// "iocp"; NULL for NULL. Static. [any thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_backend_name(r#loop: *const loop_t) -> *const c_char {
     guard_or(std::ptr::null(), || {
@@ -181,6 +182,7 @@ pub unsafe extern "C" fn loop_backend_name(r#loop: *const loop_t) -> *const c_ch
         Ok(match Backend::Auto.name() {
             "epoll" => c"epoll",
             "kqueue" => c"kqueue",
+            "poll" => c"poll",
             _ => c"iocp",
         }
         .as_ptr())

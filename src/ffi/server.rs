@@ -8,6 +8,7 @@ use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::memory::{copy_text, try_arc, try_list};
+use crate::platform::sys;
 use crate::services::net::{
     DEFAULT_BACKLOG, HostSocket, Name, Place, ProtocolFactory, Server, create_server,
 };
@@ -151,7 +152,7 @@ unsafe fn place(event_loop: &EventLoop, options: &loop_server_options_t) -> Resu
             return Err(Error::Invalid("loop_server_options_t.fds names a descriptor twice"));
         }
         let sockets = fds.iter().map(|fd| {
-            HostSocket::new(event_loop, *fd, libc::SOCK_STREAM, "A Stream Socket was expected")
+            HostSocket::new(event_loop, *fd, sys::SOCK_STREAM, "A Stream Socket was expected")
         });
         let mut list = try_list(fds.len())?;
         for socket in sockets {
@@ -173,8 +174,8 @@ unsafe fn place(event_loop: &EventLoop, options: &loop_server_options_t) -> Resu
             host: host.map(copy_text).transpose()?,
             port: options.port,
             family: options.family,
-            kind: libc::SOCK_STREAM,
-            flags: options.resolve_flags | libc::AI_PASSIVE,
+            kind: sys::SOCK_STREAM,
+            flags: options.resolve_flags | sys::AI_PASSIVE,
         });
     }
     Ok(Place::Names {

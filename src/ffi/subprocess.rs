@@ -7,8 +7,9 @@ use super::transport::loop_transport_t;
 use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
+use crate::platform;
 use crate::services::subprocess::{
-    self, Command, Functions, Identity, Process, Protocol, Refused, Stdio, Strings,
+    self, Command, Functions, Identity, Process, Protocol, Refused, SHELL, Stdio, Strings,
 };
 use crate::text::Text;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -312,18 +313,19 @@ unsafe fn shell(
     if command.is_null() {
         return Err(Error::Invalid("command is NULL"));
     }
-    let argv = [c"/bin/sh".as_ptr(), c"-c".as_ptr(), command, std::ptr::null()];
+    let argv = [SHELL.as_ptr(), c"-c".as_ptr(), command, std::ptr::null()];
     // SAFETY: ended by null, and longer there than the call.
     let arguments = unsafe { Strings::new(argv.as_ptr()) }.ok_or(Error::Internal)?;
+    let what = unsafe { super::future::text(command) };
     let command = match unsafe { read(options)? } {
         Some(given) if !given.argv.is_null() => {
             return Err(Error::Invalid("options.argv must be NULL for a shell"));
         }
         Some(given) => {
-            let file = unsafe { super::future::text(given.file) }.unwrap_or(c"/bin/sh");
-            unsafe { to_command(&given, file, arguments)? }
+            let file = unsafe { super::future::text(given.file) }.unwrap_or(SHELL);
+            Command { shell: what, ..unsafe { to_command(&given, file, arguments)? } }
         }
-        None => Command::new(c"/bin/sh", arguments),
+        None => Command { shell: what, ..Command::new(SHELL, arguments) },
     };
     unsafe { start(r#loop, &command, protocol, ret_process) }
 }
@@ -484,13 +486,13 @@ pub unsafe extern "C" fn loop_process_send_signal(
 /// loop_process_send_signal with SIGTERM. asyncio: transport.terminate().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_process_terminate(process: *mut loop_process_t) -> c_int {
-    unsafe { loop_process_send_signal(process, libc::SIGTERM) }
+    unsafe { loop_process_send_signal(process, platform::process::SIGTERM) }
 }
 
 /// loop_process_send_signal with SIGKILL. asyncio: transport.kill().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_process_kill(process: *mut loop_process_t) -> c_int {
-    unsafe { loop_process_send_signal(process, libc::SIGKILL) }
+    unsafe { loop_process_send_signal(process, platform::process::SIGKILL) }
 }
 
 /// Closes the pipes that nobody took, and kills the process if it still runs; the

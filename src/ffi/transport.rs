@@ -7,6 +7,7 @@ use super::types::*;
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::memory::copy_text;
+use crate::platform::sys;
 use crate::services::transport::{End, Input, Operations, Reason, Transport};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
@@ -46,8 +47,8 @@ pub struct loop_iovec_t {
 }
 
 const _: () = assert!(
-    size_of::<loop_iovec_t>() == size_of::<libc::iovec>()
-        && std::mem::offset_of!(loop_iovec_t, length) == std::mem::offset_of!(libc::iovec, iov_len)
+    size_of::<loop_iovec_t>() == size_of::<sys::iovec>()
+        && std::mem::offset_of!(loop_iovec_t, length) == std::mem::offset_of!(sys::iovec, iov_len)
 );
 
 /// A transport the caller has a reference to, borrowed for a call in which
@@ -149,7 +150,7 @@ pub unsafe extern "C" fn loop_transport_write(
         if data.is_null() && length != 0 {
             return Err(Error::Invalid("data is NULL"));
         }
-        let part = libc::iovec { iov_base: data.cast_mut(), iov_len: length };
+        let part = sys::iovec { iov_base: data.cast_mut(), iov_len: length };
         explained(transport.write(Input { parts: &[part], owner: None })).map(|()| 0)
     })
 }
@@ -171,7 +172,7 @@ pub unsafe extern "C" fn loop_transport_writev(
             return Err(Error::Invalid("pieces is NULL"));
         }
         // SAFETY: the caller promises `count` of them; both are the same struct.
-        let parts = unsafe { std::slice::from_raw_parts(pieces.cast::<libc::iovec>(), count) };
+        let parts = unsafe { std::slice::from_raw_parts(pieces.cast::<sys::iovec>(), count) };
         if parts.iter().any(|part| part.iov_base.is_null() && part.iov_len != 0) {
             return Err(Error::Invalid("a piece is NULL"));
         }
@@ -197,7 +198,7 @@ pub unsafe extern "C" fn loop_transport_write_owned(
         if data.is_null() && length != 0 {
             return Err(Error::Invalid("data is NULL"));
         }
-        let part = libc::iovec { iov_base: data.cast_mut(), iov_len: length };
+        let part = sys::iovec { iov_base: data.cast_mut(), iov_len: length };
         explained(transport.write(Input { parts: &[part], owner: Some(owner) })).map(|()| 0)
     })
 }

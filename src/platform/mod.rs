@@ -5,7 +5,18 @@
 //! |---|---|---|
 //! | `fd`: numbers of open files, owned and borrowed | the standard library's | numbers of sockets, which have 32 significant bits there |
 //! | `sys`: types, constants and calls in POSIX's names | libc | Winsock in POSIX's shape; errno is the C runtime's |
+//! | `self_pipe`: two ends, neither of which blocks or outlives exec | a pipe | a connection to itself |
+//! | `is_open`, `is_non_blocking`, `set_non_blocking`, `file_type`: what can be asked of a number | fcntl, fstat | only sockets have numbers; none is asked whether it blocks, but told not to |
+//! | `file`: files to be sent, by their number | sendfile, pread | none: their numbers are the C runtime's, which a library does not share |
+//! | `path`, `HAS_UNIX_SOCKETS`: sockets in the file system | stat, unlink | none |
+//! | `REUSE_ADDRESS`, `REUSE_PORT`: options for a server's address | those of that name | the first is not needed, the second not there |
+//! | `afd`: readiness of sockets, where polling is not used for it | | polls of the sockets' driver, and a completion port |
 //! | `errno`, `set_errno`: what the last call of `sys` left behind | libc's variable | a variable of this thread's |
+//! | `errno_of`: what the standard library calls the system's error, as an errno | the same | Winsock's and the kernel's numbers translated |
+//! | `strerror`, `strerror_into`: what an errno means | the C library's texts | our own |
+//! | `clock`: monotonic nanoseconds | `CLOCK_MONOTONIC` | the performance counter |
+//! | `thread`: identity, name, is it the first; threads of our own | pthreads; no signal comes to ours | the thread block; the oldest thread is the first |
+//! | `process`: its number, handlers of fork, standard error | libc | there is no fork |
 
 #[cfg(unix)]
 mod unix;

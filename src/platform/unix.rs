@@ -1,9 +1,30 @@
 //! Linux, the BSDs, macOS.
 
+pub mod clock;
+mod error_text;
+pub mod file;
+pub mod path;
+pub mod process;
+pub mod thread;
+
+pub use error_text::{errno_of, strerror, strerror_into};
 pub use libc as sys;
 pub use std::os::fd;
 
 use std::ffi::c_int;
+#[cfg(not(backend = "epoll"))]
+use std::{
+    io,
+    os::fd::{FromRawFd, OwnedFd},
+};
+
+/// Are there sockets with paths?
+pub const HAS_UNIX_SOCKETS: bool = true;
+/// The option that lets a server take an address whose last connections are
+/// still being closed.
+pub const REUSE_ADDRESS: Option<c_int> = Some(libc::SO_REUSEADDR);
+/// The option that lets several sockets share a port.
+pub const REUSE_PORT: Option<c_int> = Some(libc::SO_REUSEPORT);
 
 /// The errno of this thread's last call.
 #[inline]
@@ -19,9 +40,72 @@ pub fn set_errno(value: c_int) {
     unsafe { *location() = value };
 }
 
+/// A pipe to wake oneself with: what is written to the second end makes the first
+/// one readable. Neither blocks, and both are closed by exec.
+#[cfg(not(backend = "epoll"))]
+pub fn self_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    // macOS has no pipe2. A program started in between inherits the ends, and
+    // does nothing with them.
+    // SAFETY: `ends` has room for two descriptors, which are ours once they are open.
+    unsafe {
+        if libc::pipe(ends.as_mut_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        for end in ends {
+            libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC);
+            libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK);
+        }
+        Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+    }
+}
+
 unsafe fn location() -> *mut c_int {
     #[cfg(any(target_os = "linux", target_os = "emscripten"))]
     return unsafe { libc::__errno_location() };
     #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
     return unsafe { libc::__error() };
+}
+
+/// Does the number mean an open file?
+pub fn is_open(fd: fd::RawFd) -> bool {
+    // SAFETY: asks for a flag; any number may be asked about.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
+/// Does it never block?
+pub fn is_non_blocking(fd: fd::RawFd) -> Result<bool, c_int> {
+    // SAFETY: asks for flags; any number may be asked about.
+    match unsafe { libc::fcntl(fd, libc::F_GETFL) } {
+        ..0 => Err(errno()),
+        flags => Ok(flags & libc::O_NONBLOCK != 0),
+    }
+}
+
+/// Makes a descriptor non-blocking, or blocking; true if it was not.
+pub fn set_non_blocking(fd: fd::RawFd, shall: bool) -> Result<bool, c_int> {
+    // SAFETY: plain calls; any number may be asked about.
+    unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFL);
+        if flags < 0 {
+            return Err(errno());
+        }
+        let wanted = if shall { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
+        if wanted != flags && libc::fcntl(fd, libc::F_SETFL, wanted) < 0 {
+            return Err(errno());
+        }
+        Ok(wanted != flags)
+    }
+}
+
+/// The type bits of a file's mode.
+pub fn file_type(fd: fd::RawFd) -> Result<libc::mode_t, c_int> {
+    // SAFETY: a plain struct, filled by the call.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        match libc::fstat(fd, &mut stat) {
+            0 => Ok(stat.st_mode & libc::S_IFMT),
+            _ => Err(errno()),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, LoopRef};
 use crate::memory::try_arc;
+use crate::platform::process;
 use crate::running;
 use parking_lot::{Mutex, MutexGuard, RawMutex, lock_api::RawMutex as _};
 use std::cell::UnsafeCell;
@@ -97,8 +98,7 @@ extern "C" fn hold_lock_across_fork() {
             std::ptr::from_ref(CURRENT.raw()).cast_mut().write(RawMutex::INIT);
         }
     }
-    // SAFETY: the handlers are plain functions without arguments.
-    unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    process::at_fork(Some(before), Some(in_parent), Some(in_child));
 }
 
 at_load!(hold_lock_across_fork);

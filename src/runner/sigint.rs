@@ -27,7 +27,7 @@ impl Sigint {
     /// Begins, where that is the runner's business: in the main thread, while
     /// nobody else handles the signal.
     pub fn watch(event_loop: &EventLoop, main: &Arc<Task>) -> Result<Option<Sigint>> {
-        if !thread_id::is_main() || !has_default_action()? {
+        if !thread_id::is_main() || !signals::is_default(libc::SIGINT)? {
             return Ok(None);
         }
         let arrived = try_arc(Arrived { count: AtomicU32::new(0), main: main.clone() })?;
@@ -63,17 +63,6 @@ impl Arrived {
             let _ = self.main.cancel(None);
         } else {
             let _ = self.main.event_loop().interrupt(libc::SIGINT);
-        }
-    }
-}
-
-fn has_default_action() -> Result<bool> {
-    // SAFETY: only reads the present action.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        match libc::sigaction(libc::SIGINT, std::ptr::null(), &mut action) {
-            0 => Ok(action.sa_sigaction == libc::SIG_DFL),
-            _ => Err(std::io::Error::last_os_error().into()),
         }
     }
 }

@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::memory::{copy_text, probe, try_box};
+use crate::platform::{errno, sys};
 use crate::services::executor::{self, Job, Submitted};
 use crate::services::future::{Deadline, Future, Operation, Outcome};
 use std::alloc::Layout;
@@ -59,11 +60,11 @@ impl AddressInfo {
 /// What a lookup found; the entries refer to the system's list.
 struct AddressList {
     entries: Vec<AddressInfo>,
-    system: *mut libc::addrinfo,
+    system: *mut sys::addrinfo,
 }
 
 impl AddressList {
-    fn new(system: *mut libc::addrinfo) -> Result<Box<Self>> {
+    fn new(system: *mut sys::addrinfo) -> Result<Box<Self>> {
         let mut list = try_box(AddressList { entries: Vec::new(), system })?;
         let mut next = system;
         // SAFETY: a list of the system's, which ends with a null pointer.
@@ -87,7 +88,7 @@ impl Drop for AddressList {
     fn drop(&mut self) {
         if !self.system.is_null() {
             // SAFETY: from getaddrinfo, and freed once.
-            unsafe { libc::freeaddrinfo(self.system) };
+            unsafe { sys::freeaddrinfo(self.system) };
         }
     }
 }
@@ -230,7 +231,7 @@ fn is_number(service: &CStr) -> bool {
 
 fn look_up(host: Option<&CStr>, service: Option<&CStr>, hints: Hints) -> Outcome {
     // SAFETY: all zeroes are valid hints.
-    let mut wanted: libc::addrinfo = unsafe { std::mem::zeroed() };
+    let mut wanted: sys::addrinfo = unsafe { std::mem::zeroed() };
     wanted.ai_family = hints.family;
     wanted.ai_socktype = hints.socktype;
     wanted.ai_protocol = hints.protocol;
@@ -238,7 +239,7 @@ fn look_up(host: Option<&CStr>, service: Option<&CStr>, hints: Hints) -> Outcome
     let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
     let mut list = std::ptr::null_mut();
     // SAFETY: C strings or null, and a place for the list.
-    let code = unsafe { libc::getaddrinfo(pointer(host), pointer(service), &wanted, &mut list) };
+    let code = unsafe { sys::getaddrinfo(pointer(host), pointer(service), &wanted, &mut list) };
     match code {
         0 => match AddressList::new(list) {
             Ok(list) => Outcome::value(list),
@@ -257,17 +258,17 @@ pub fn reverse(
     timeout_ns: i64,
 ) -> Result<Arc<Future>> {
     // SAFETY: all zeroes are a valid address, if of no family.
-    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
-    if address.len() < size_of::<libc::sa_family_t>() || address.len() > size_of_val(&storage) {
+    let mut storage: sys::sockaddr_storage = unsafe { std::mem::zeroed() };
+    if address.len() < size_of::<sys::sa_family_t>() || address.len() > size_of_val(&storage) {
         return Err(Error::Invalid("address_length is wrong"));
     }
     // SAFETY: there is room for so much.
     unsafe {
         (&raw mut storage).cast::<u8>().copy_from_nonoverlapping(address.as_ptr(), address.len());
     }
-    let length = address.len() as libc::socklen_t;
+    let length = address.len() as sys::socklen_t;
     let hold = event_loop.hold()?;
-    let numbers = libc::NI_NUMERICHOST | libc::NI_NUMERICSERV;
+    let numbers = sys::NI_NUMERICHOST | sys::NI_NUMERICSERV;
     let body = move || look_back(&storage, length, flags);
     let future = match flags & numbers == numbers {
         true => answer(event_loop, body()),
@@ -277,12 +278,12 @@ pub fn reverse(
     future
 }
 
-fn look_back(storage: &libc::sockaddr_storage, length: libc::socklen_t, flags: c_int) -> Outcome {
-    let mut host = [0 as c_char; libc::NI_MAXHOST as usize];
+fn look_back(storage: &sys::sockaddr_storage, length: sys::socklen_t, flags: c_int) -> Outcome {
+    let mut host = [0 as c_char; sys::NI_MAXHOST as usize];
     let mut service = [0 as c_char; 64];
     // SAFETY: the address has that length, and so have the places for texts.
     let code = unsafe {
-        libc::getnameinfo(
+        sys::getnameinfo(
             std::ptr::from_ref(storage).cast(),
             length,
             host.as_mut_ptr(),
@@ -309,7 +310,7 @@ fn look_back(storage: &libc::sockaddr_storage, length: libc::socklen_t, flags: c
 const EAI_BASE: c_int = -2000;
 
 /// The resolver's codes by Linux's numbers, which ours go by.
-#[cfg(not(any(target_os = "linux", target_os = "l4re")))]
+#[cfg(not(any(target_os = "linux", windows)))]
 const EAI_CODES: &[(c_int, c_int)] = &[
     (libc::EAI_BADFLAGS, -1),
     (libc::EAI_NONAME, -2),
@@ -319,15 +320,15 @@ const EAI_CODES: &[(c_int, c_int)] = &[
     (libc::EAI_SOCKTYPE, -7),
     (libc::EAI_SERVICE, -8),
     (libc::EAI_MEMORY, -10),
-    (libc::EAI_SYSTEM, -11),
+    (sys::EAI_SYSTEM, -11),
     (libc::EAI_OVERFLOW, -12),
 ];
 
 /// Our code for one of the resolver's.
 fn code_of(eai: c_int) -> c_int {
-    #[cfg(any(target_os = "linux", target_os = "l4re"))]
+    #[cfg(any(target_os = "linux", windows))]
     return EAI_BASE + eai;
-    #[cfg(not(any(target_os = "linux", target_os = "l4re")))]
+    #[cfg(not(any(target_os = "linux", windows)))]
     EAI_CODES.iter().find(|pair| pair.0 == eai).map_or(EAI_BASE - 4, |pair| EAI_BASE + pair.1)
 }
 
@@ -336,21 +337,21 @@ pub fn error_text(code: c_int) -> Option<&'static CStr> {
     if !(EAI_BASE - 999..EAI_BASE).contains(&code) {
         return None;
     }
-    #[cfg(any(target_os = "linux", target_os = "l4re"))]
+    #[cfg(any(target_os = "linux", windows))]
     let eai = code - EAI_BASE;
-    #[cfg(not(any(target_os = "linux", target_os = "l4re")))]
+    #[cfg(not(any(target_os = "linux", windows)))]
     let eai = EAI_CODES.iter().find(|pair| EAI_BASE + pair.1 == code)?.0;
     // SAFETY: takes any number and yields a static string.
     unsafe {
-        let text = libc::gai_strerror(eai);
+        let text = sys::gai_strerror(eai);
         (!text.is_null()).then(|| CStr::from_ptr(text))
     }
 }
 
 /// How a lookup fails. Called right after the resolver, for errno.
 fn failure(eai: c_int) -> Outcome {
-    if eai == libc::EAI_SYSTEM {
-        return Outcome::error(Error::from(std::io::Error::last_os_error()));
+    if eai == sys::EAI_SYSTEM {
+        return Outcome::error(Error::Sys(errno()));
     }
     let code = code_of(eai);
     Outcome::failure(code, error_text(code).and_then(|text| copy_text(text).ok()))

@@ -18,10 +18,10 @@ use crate::event_loop::{Attachment, Detach, EventLoop, Executing, Kept, Monitor,
 use crate::fork_generation;
 use crate::loop_cell::LoopCell;
 use crate::memory::try_arc;
+use crate::platform;
 use crate::text::Text;
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
-use std::mem::MaybeUninit;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -79,7 +79,8 @@ pub fn start(
         data: user_data.get(),
         generation: fork_generation::current(),
     };
-    let thread = spawn(watcher)?;
+    let builder = std::thread::Builder::new().name("coloop-watchdog".into());
+    let thread = platform::thread::spawn(builder, move || watcher.watch())?;
     let new = Watchdog { shared, thread: Some(thread), user_data: Some(user_data) };
     // Before anything ends: the old watchdog's data is the host's.
     let mut new = Some(new);
@@ -239,25 +240,6 @@ struct Watcher {
 // SAFETY: the host gave function and data for use in this thread; the rest may
 // be used by any.
 unsafe impl Send for Watcher {}
-
-/// Signals are for the host's threads; what a fault raises stays.
-fn spawn(watcher: Watcher) -> Result<JoinHandle<()>> {
-    let faults = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
-    let mut blocked = MaybeUninit::uninit();
-    let mut before = MaybeUninit::uninit();
-    let builder = std::thread::Builder::new().name("coloop-watchdog".into());
-    // SAFETY: the sets are filled before they are used; the mask is restored.
-    unsafe {
-        libc::sigfillset(blocked.as_mut_ptr());
-        for signal in faults {
-            libc::sigdelset(blocked.as_mut_ptr(), signal);
-        }
-        libc::pthread_sigmask(libc::SIG_SETMASK, blocked.as_ptr(), before.as_mut_ptr());
-        let thread = builder.spawn(move || watcher.watch());
-        libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
-        thread.map_err(Error::from)
-    }
-}
 
 /// The call that was reported last.
 struct Reported {

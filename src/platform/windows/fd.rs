@@ -30,11 +30,13 @@ impl BorrowedFd<'_> {
 
 /// What has a number.
 pub trait AsRawFd {
+    /// Its number.
     fn as_raw_fd(&self) -> RawFd;
 }
 
 /// What can lend its socket.
 pub trait AsFd {
+    /// Its socket.
     fn as_fd(&self) -> BorrowedFd<'_>;
 }
 
@@ -47,6 +49,7 @@ pub trait FromRawFd {
 
 /// What can be taken apart into a number.
 pub trait IntoRawFd {
+    /// Its number, which is the caller's to close.
     fn into_raw_fd(self) -> RawFd;
 }
 

@@ -2,24 +2,34 @@
 //!
 //! Nothing of the process is touched for it: no handler of SIGCHLD, no waiting
 //! for children that nobody asked about. A child is watched by a descriptor of
-//! its own, or, where there are none, by a thread that waits for it. Either way
-//! it is the loop that takes the status: until then the number is the child's.
+//! its own, or, where there are none, by a thread that waits for it; on Windows
+//! by a handle. Either way it is the loop that takes the status: until then the
+//! number is the child's.
 
+#[cfg(windows)]
+mod handle;
+#[cfg(unix)]
 mod pidfd;
+#[cfg(unix)]
+mod sight;
+#[cfg(unix)]
 mod status;
 mod watcher;
 
+#[cfg(windows)]
+use handle::{self as pidfd, self as status};
+
 pub use pidfd::send_signal;
-pub use status::{Pidfd, RUNNING};
+pub use status::{Pidfd, RUNNING, take_status};
+#[cfg(windows)]
+pub use handle::Process;
 pub use watcher::{Watcher, get as watcher, set as set_watcher};
 
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::event_loop::{Attachment, Detach, EventLoop, Hold, Kept};
-use crate::fd_table::Direction;
 use crate::loop_cell::LoopCell;
 use crate::memory::try_arc;
-use crate::platform::fd::{AsRawFd, OwnedFd};
 use status::Status;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,12 +49,6 @@ struct Watch {
     /// Where the callback finds the return code.
     code: Arc<AtomicI32>,
     callback: Callback,
-}
-
-/// A descriptor that becomes readable when the child has ended.
-struct Sight {
-    children: Arc<Children>,
-    pid: i32,
 }
 
 /// For the host: calls `func` with the process id and the return code once the
@@ -94,12 +98,6 @@ pub fn unwatch(event_loop: &EventLoop, pid: i32) -> Result<bool> {
     Ok(removed.is_some())
 }
 
-/// Waits for the end of a child that nobody watches, and takes its status.
-pub fn take_status(pid: i32, pidfd: Option<&OwnedFd>) {
-    status::wait_until_ended(pid);
-    status::reap(pid, pidfd);
-}
-
 fn children_of(event_loop: &EventLoop) -> Result<Arc<Children>> {
     event_loop.attachment(|| {
         Ok(Children { event_loop: event_loop.keep(), by_pid: LoopCell::new(HashMap::new()) })
@@ -108,8 +106,9 @@ fn children_of(event_loop: &EventLoop) -> Result<Arc<Children>> {
 
 fn open(pid: i32) -> Result<Option<Pidfd>> {
     match watcher::get() {
-        Watcher::Pidfd => pidfd::open(pid),
-        Watcher::Threaded => Ok(None),
+        // Windows has handles, and its own threads wait.
+        Watcher::Threaded if cfg!(unix) => Ok(None),
+        _ => pidfd::open(pid),
     }
 }
 
@@ -142,15 +141,7 @@ impl Children {
             by_pid.entry(pid).or_default().try_reserve(1)
         })
         .map_err(|_| Error::NO_MEMORY)?;
-        let seen = match &watch.pidfd {
-            Some(pidfd) => {
-                let sight = try_arc(Sight { children: self.clone(), pid })?;
-                let look = Callback::on(sight, |sight: &Arc<Sight>| sight.children.look(sight.pid));
-                self.event_loop.add_watch(pidfd.as_raw_fd(), Direction::Read, look)
-            }
-            None => self.wait_in_thread(pid),
-        };
-        if let Err(error) = seen {
+        if let Err(error) = self.see(pid, watch.pidfd.as_ref()) {
             let forget = |by_pid: &mut HashMap<i32, Vec<Watch>>| {
                 if by_pid.get(&pid).is_some_and(Vec::is_empty) {
                     by_pid.remove(&pid);
@@ -189,11 +180,9 @@ impl Children {
         })
     }
 
-    /// The loop need not look at these descriptors any more.
+    /// The loop need not look at these any more.
     fn unsee(&self, watches: &[Watch]) {
-        for pidfd in watches.iter().filter_map(|watch| watch.pidfd.as_ref()) {
-            let _ = self.event_loop.remove_watch(pidfd.as_raw_fd(), Direction::Read);
-        }
+        watches.iter().filter_map(|watch| watch.pidfd.as_ref()).for_each(|pidfd| self.blind(pidfd));
     }
 
     /// The child may have ended: if so, tells everybody who watches it.
@@ -217,54 +206,6 @@ impl Children {
             drop(watch.pidfd);
             watch.callback.call();
         }
-    }
-
-    /// Starts a thread that lives as long as the child. It neither takes the
-    /// status nor refers to anything but the loop's memory.
-    fn wait_in_thread(&self, pid: i32) -> Result<()> {
-        let event_loop = self.event_loop.clone();
-        let wait = move || {
-            status::wait_until_ended(pid);
-            let kept = event_loop.clone();
-            let look = Callback::once(move || {
-                if let Some(children) = kept.find_attachment::<Children>() {
-                    children.look(pid);
-                }
-            });
-            if let Ok(look) = look {
-                let _ = event_loop.call_soon_threadsafe(look, false);
-            }
-        };
-        let builder = std::thread::Builder::new().name("coloop-child".into()).stack_size(64 << 10);
-        // Signals are for the host's threads.
-        let mask = SignalMask::block_all();
-        let started = builder.spawn(wait);
-        drop(mask);
-        started.map(drop).map_err(Error::from)
-    }
-}
-
-/// No signal comes to this thread, and to those it starts, until this is dropped.
-pub struct SignalMask(libc::sigset_t);
-
-impl SignalMask {
-    /// Blocks all signals.
-    pub fn block_all() -> Self {
-        // SAFETY: plain data, filled in by the calls.
-        unsafe {
-            let mut all: libc::sigset_t = std::mem::zeroed();
-            let mut before: libc::sigset_t = std::mem::zeroed();
-            libc::sigfillset(&mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-            SignalMask(before)
-        }
-    }
-}
-
-impl Drop for SignalMask {
-    fn drop(&mut self) {
-        // SAFETY: the mask that was there before.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
     }
 }
 

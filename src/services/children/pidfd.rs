@@ -26,8 +26,20 @@ pub fn open(pid: i32) -> Result<Option<Pidfd>> {
     }
 }
 
+/// Sends a signal to a child whose status nobody took.
+pub fn send_signal(pid: i32, pidfd: Option<&OwnedFd>, signum: i32) -> Result<()> {
+    match pidfd.map(|pidfd| signal_by_pidfd(pidfd, signum)) {
+        // SAFETY: no memory is involved, and the number is still the child's own.
+        None | Some(Err(Error::Sys(libc::ENOSYS))) => match unsafe { libc::kill(pid, signum) } {
+            0 => Ok(()),
+            _ => Err(Error::from(io::Error::last_os_error())),
+        },
+        Some(result) => result,
+    }
+}
+
 /// Sends a signal to the very process.
-pub fn send_signal(pidfd: &OwnedFd, signum: i32) -> Result<()> {
+fn signal_by_pidfd(pidfd: &OwnedFd, signum: i32) -> Result<()> {
     let null = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: our own descriptor, no further data.
     let result =

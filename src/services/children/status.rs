@@ -38,6 +38,12 @@ pub fn wait_until_ended(pid: i32) {
     let _ = wait(libc::P_PID, pid as libc::id_t, libc::WNOWAIT);
 }
 
+/// Waits for the end of a child that nobody watches, and takes its status.
+pub fn take_status(pid: i32, pidfd: Option<&OwnedFd>) {
+    wait_until_ended(pid);
+    reap(pid, pidfd);
+}
+
 fn answer(result: Result<Option<i32>, i32>) -> Status {
     match result {
         Ok(None) => Status::Running,

@@ -2,8 +2,8 @@
 
 use super::pool::Pool;
 use crate::error::Result;
+use crate::platform::thread;
 use std::cell::Cell;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
@@ -14,13 +14,13 @@ const STACK: usize = if usize::BITS >= 64 { 8 << 20 } else { 1 << 20 };
 /// Starts a thread, which begins with `Queue::starting` counted.
 pub fn start(pool: Arc<Pool>, number: usize) -> Result<JoinHandle<()>> {
     let builder = Builder::new().name(format!("coloop-{number}")).stack_size(STACK);
-    with_signals_blocked(|| builder.spawn(move || work(pool)))?.map_err(Into::into)
+    thread::spawn(builder, move || work(pool)).map_err(Into::into)
 }
 
 /// Starts a thread for something else than jobs.
 pub fn start_helper(body: impl FnOnce() + Send + 'static) -> Result<()> {
     let builder = Builder::new().name("coloop-helper".into()).stack_size(STACK);
-    with_signals_blocked(|| builder.spawn(body))?.map(drop).map_err(Into::into)
+    thread::spawn(builder, body).map(drop).map_err(Into::into)
 }
 
 thread_local! {
@@ -63,29 +63,5 @@ fn take_jobs(pool: &Pool) -> Result<()> {
             return Ok(());
         }
         queue = pool.idle(queue);
-    }
-}
-
-/// Runs `body` with all signals blocked that are sent to a process, so that the
-/// thread it starts gets none of them. Those that a fault raises stay: language
-/// runtimes live by them.
-fn with_signals_blocked<R>(body: impl FnOnce() -> R) -> Result<R> {
-    let faults = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
-    let mut blocked = MaybeUninit::uninit();
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: the sets are filled before they are used.
-    unsafe {
-        libc::sigfillset(blocked.as_mut_ptr());
-        for signal in faults {
-            libc::sigdelset(blocked.as_mut_ptr(), signal);
-        }
-        let failed =
-            libc::pthread_sigmask(libc::SIG_SETMASK, blocked.as_ptr(), before.as_mut_ptr());
-        if failed != 0 {
-            return Err(crate::error::Error::Sys(failed));
-        }
-        let result = body();
-        libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
-        Ok(result)
     }
 }

@@ -175,12 +175,14 @@ impl Accepting {
 }
 
 /// What `accept` says of a connection that broke before it was taken.
-const IGNORED: [c_int; 9] = [
+const IGNORED: &[c_int] = &[
     libc::ECONNABORTED,
     libc::EPROTO,
     libc::ENETDOWN,
     libc::ENOPROTOOPT,
+    #[cfg(unix)]
     libc::EHOSTDOWN,
+    #[cfg(target_os = "linux")]
     libc::ENONET,
     libc::EHOSTUNREACH,
     libc::ENETUNREACH,

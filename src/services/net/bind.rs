@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::event_loop::Kept;
 use crate::memory::{try_collect, try_list};
 use crate::platform::fd::{AsFd, OwnedFd};
+use crate::platform::{self, sys};
 use crate::services::future::report;
 use crate::socket::{self, FileId};
 use crate::socket_address::SocketAddress;
@@ -82,9 +83,9 @@ pub async fn bound_sockets(event_loop: &Kept, place: Place) -> Attempt<Vec<Bound
             let mut sockets = try_list(addresses.len())?;
             for address in &addresses {
                 let options = [
-                    (reuse_address, libc::SO_REUSEADDR),
-                    (reuse_port, libc::SO_REUSEPORT),
-                    (keep_alive, libc::SO_KEEPALIVE),
+                    platform::REUSE_ADDRESS.filter(|_| reuse_address),
+                    platform::REUSE_PORT.filter(|_| reuse_port),
+                    Some(sys::SO_KEEPALIVE).filter(|_| keep_alive),
                 ];
                 sockets.extend(bound_to_address(address, options)?);
             }
@@ -114,23 +115,21 @@ impl Display for List<'_> {
 /// None: this machine has no such family or no such address.
 fn bound_to_address(
     address: &SocketAddress,
-    options: [(bool, c_int); 3],
+    options: [Option<c_int>; 3],
 ) -> Attempt<Option<Bound>> {
-    let socket = match socket::open(address.family(), libc::SOCK_STREAM, 0) {
+    let socket = match socket::open(address.family(), sys::SOCK_STREAM, 0) {
         Ok(socket) => socket,
         Err(error @ Error::Sys(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) => {
             return Err(error.into());
         }
         Err(_) => return Ok(None),
     };
-    for (wanted, name) in options {
-        if wanted {
-            socket::set_option(socket.as_fd(), libc::SOL_SOCKET, name, 1)?;
-        }
+    for name in options.into_iter().flatten() {
+        socket::set_option(socket.as_fd(), sys::SOL_SOCKET, name, 1)?;
     }
-    if address.family() == libc::AF_INET6 {
+    if address.family() == sys::AF_INET6 {
         // Each family has a socket of its own.
-        socket::set_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+        socket::set_option(socket.as_fd(), sys::IPPROTO_IPV6, sys::IPV6_V6ONLY, 1)?;
     }
     match socket::bind(socket.as_fd(), address) {
         Ok(()) => Ok(Some(Bound { socket, file: None })),
@@ -141,7 +140,7 @@ fn bound_to_address(
 
 fn bound_to_path(event_loop: &Kept, path: CString, cleanup: bool) -> Attempt<Bound> {
     let address = SocketAddress::unix(path.as_bytes())?;
-    let socket = socket::open(libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
+    let socket = socket::open(sys::AF_UNIX, sys::SOCK_STREAM, 0)?;
     let is_file = path.as_bytes().first() != Some(&b'@');
     if is_file {
         remove_stale(event_loop, &path);

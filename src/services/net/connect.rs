@@ -11,6 +11,7 @@ use crate::event_loop::Kept;
 use crate::fd_table::Direction;
 use crate::memory::{try_arc, try_box};
 use crate::platform::fd::{AsFd, OwnedFd};
+use crate::platform::sys;
 use crate::socket;
 use crate::socket_address::SocketAddress;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub async fn connected_socket(event_loop: &Kept, target: Target) -> Attempt<Owne
     match target {
         Target::Socket(socket) => socket.take(),
         Target::Unix(address) => {
-            let socket = socket::open(libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
+            let socket = socket::open(sys::AF_UNIX, sys::SOCK_STREAM, 0)?;
             connect(event_loop, &socket, &address).await?;
             Ok(socket)
         }
@@ -76,7 +77,7 @@ async fn attempt(
     address: SocketAddress,
     local: Option<Arc<Vec<SocketAddress>>>,
 ) -> Attempt<OwnedFd> {
-    let socket = socket::open(address.family(), libc::SOCK_STREAM, 0)?;
+    let socket = socket::open(address.family(), sys::SOCK_STREAM, 0)?;
     if let Some(local) = local {
         bind_one_of(&socket, &address, &local)?;
     }
@@ -108,11 +109,11 @@ pub async fn connect(event_loop: &Kept, socket: &OwnedFd, address: &SocketAddres
             Ok(true) => return Ok(()),
             Ok(false) => break,
             // A UNIX server's backlog is full, and nothing tells when it is not.
-            Err(Error::Sys(libc::EAGAIN)) if address.family() == libc::AF_UNIX => {
+            Err(Error::Sys(libc::EAGAIN)) if address.family() == sys::AF_UNIX => {
                 sleep(event_loop, patience_ns).await?;
                 patience_ns = (2 * patience_ns).min(50_000_000);
             }
-            Err(error @ Error::Sys(_)) if address.family() == libc::AF_UNIX => {
+            Err(error @ Error::Sys(_)) if address.family() == sys::AF_UNIX => {
                 return Err(error.into());
             }
             Err(error) => return Err(Trouble::connecting(error, address)),

@@ -8,6 +8,7 @@ use super::trouble::{Attempt, Trouble};
 use crate::event_loop::Kept;
 use crate::memory::{try_list, try_push};
 use crate::platform::fd::{AsFd, OwnedFd};
+use crate::platform::{self, sys};
 use crate::socket;
 use crate::socket_address::SocketAddress;
 use std::ffi::{CString, c_int};
@@ -53,15 +54,15 @@ pub async fn opened(event_loop: &Kept, endpoint: Endpoint) -> Attempt<Opened> {
                 path.map(|path| SocketAddress::unix(path.as_bytes())).transpose()
             };
             let options = [];
-            open(event_loop, libc::AF_UNIX, address(local)?, address(remote)?, &options, true).await
+            open(event_loop, sys::AF_UNIX, address(local)?, address(remote)?, &options, true).await
         }
         Endpoint::Names { local, remote, family, reuse_port, allow_broadcast } => {
             let mut options = Vec::new();
-            if reuse_port {
-                try_push(&mut options, libc::SO_REUSEPORT)?;
+            if let Some(option) = platform::REUSE_PORT.filter(|_| reuse_port) {
+                try_push(&mut options, option)?;
             }
             if allow_broadcast {
-                try_push(&mut options, libc::SO_BROADCAST)?;
+                try_push(&mut options, sys::SO_BROADCAST)?;
             }
             let local = addresses(event_loop, local).await?;
             let remote = addresses(event_loop, remote).await?;
@@ -97,7 +98,7 @@ fn pairs(
 ) -> Attempt<Vec<Pair>> {
     if local.is_none() && remote.is_none() {
         return match family {
-            libc::AF_UNSPEC => Err(Trouble::new(
+            sys::AF_UNSPEC => Err(Trouble::new(
                 crate::error::Error::Invalid("").code(),
                 "unexpected address family",
             )),
@@ -143,9 +144,9 @@ async fn open(
     options: &[c_int],
     connects: bool,
 ) -> Attempt<Opened> {
-    let socket = socket::open(family, libc::SOCK_DGRAM, 0)?;
+    let socket = socket::open(family, sys::SOCK_DGRAM, 0)?;
     for option in options {
-        socket::set_option(socket.as_fd(), libc::SOL_SOCKET, *option, 1)?;
+        socket::set_option(socket.as_fd(), sys::SOL_SOCKET, *option, 1)?;
     }
     if let Some(local) = &local {
         socket::bind(socket.as_fd(), local)?;
@@ -167,12 +168,12 @@ mod tests {
         let remote = vec![address("127.0.0.1:2")];
         let found = pairs(Some(local.clone()), Some(remote), 0).unwrap();
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].0, libc::AF_INET);
+        assert_eq!(found[0].0, sys::AF_INET);
         assert_eq!(pairs(Some(local), None, 0).unwrap().len(), 2);
         assert!(
             pairs(Some(vec![address("[::1]:1")]), Some(vec![address("1.1.1.1:1")]), 0).is_err()
         );
         assert!(pairs(None, None, 0).is_err());
-        assert_eq!(pairs(None, None, libc::AF_INET).unwrap().len(), 1);
+        assert_eq!(pairs(None, None, sys::AF_INET).unwrap().len(), 1);
     }
 }

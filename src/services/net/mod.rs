@@ -22,11 +22,13 @@ pub use server::{DEFAULT_BACKLOG, ProtocolFactory, Server};
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Kept};
+use crate::platform;
 use crate::platform::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use crate::services::future::{Future, Outcome};
 use crate::services::transport::datagram::{self, DatagramProtocol};
 use crate::services::transport::{Protocol, Transport};
 use crate::socket;
+use crate::socket_address::NO_UNIX_SOCKETS;
 use std::ffi::{c_int, c_void};
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
@@ -109,6 +111,11 @@ pub fn create_server(
     serves: bool,
     factory: Arc<dyn ProtocolFactory>,
 ) -> Result<Arc<Future>> {
+    match &place {
+        Place::Unix { .. } if !platform::HAS_UNIX_SOCKETS => return Err(NO_UNIX_SOCKETS),
+        Place::Names { reuse_port, .. } => check_reuse_port(*reuse_port)?,
+        _ => {}
+    }
     let kept = event_loop.keep();
     let open = async move {
         let sockets = bind::bound_sockets(&kept, place).await?;
@@ -151,6 +158,11 @@ pub fn create_datagram_endpoint(
     endpoint: Endpoint,
     protocol: DatagramProtocol,
 ) -> Result<Arc<Future>> {
+    match &endpoint {
+        Endpoint::Unix { .. } if !platform::HAS_UNIX_SOCKETS => return Err(NO_UNIX_SOCKETS),
+        Endpoint::Names { reuse_port, .. } => check_reuse_port(*reuse_port)?,
+        _ => {}
+    }
     let kept = event_loop.keep();
     let open = async move {
         let (socket, remote) = endpoint::opened(&kept, endpoint).await?;
@@ -158,6 +170,14 @@ pub fn create_datagram_endpoint(
         claimed(&kept, transport).await
     };
     steps::begin(event_loop, async move { outcome(open.await) })
+}
+
+/// Several sockets on one port are not to be had everywhere.
+fn check_reuse_port(is_wanted: bool) -> Result<()> {
+    match platform::REUSE_PORT {
+        None if is_wanted => Err(Error::Unsupported("reuse_port not supported by socket module")),
+        _ => Ok(()),
+    }
 }
 
 /// The transport once connection_made was called.

@@ -52,6 +52,11 @@ pub fn check(signum: i32) -> Result<()> {
     present(signum).map(drop)
 }
 
+/// Does the process do on this signal what it does when nobody handles it?
+pub fn is_default(signum: i32) -> Result<bool> {
+    present(signum).map(|action| action.sa_sigaction == libc::SIG_DFL)
+}
+
 /// A wire for a loop.
 pub fn acquire_wire() -> Result<&'static Wire> {
     SAVED.with(|_| Wire::acquire())

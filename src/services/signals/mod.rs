@@ -5,9 +5,12 @@
 //! that wants it and wakes that loop by a descriptor. The loop then schedules
 //! the callback, once for whatever number of signals came meanwhile.
 
+#[cfg_attr(windows, path = "console.rs")]
 mod disposition;
 mod gate;
 mod wire;
+
+pub use disposition::is_default;
 
 use crate::callback::Callback;
 use crate::error::{Error, Result};

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::memory::try_box;
 use crate::platform::fd::RawFd;
+use crate::platform::{process, sys};
 use crate::wakeup::Wakeup;
 use std::ptr;
 use std::sync::atomic::{
@@ -53,8 +54,7 @@ fn all() -> impl Iterator<Item = &'static Wire> {
 /// `vfork` shares the generation as well, but not the process id.
 pub fn deliver_to_all(signum: i32) {
     let generation = fork_generation::raw();
-    // SAFETY: getpid has no preconditions.
-    if generation == 0 || unsafe { libc::getpid() } != fork_generation::pid() {
+    if generation == 0 || process::id() != fork_generation::pid() {
         return;
     }
     for wire in all() {
@@ -130,7 +130,7 @@ impl Wire {
             let mut buffer = [0u8; 64];
             // SAFETY: our own non-blocking descriptor and our own buffer. A
             // pipe is read until it is empty, an eventfd is so at once.
-            while unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) }
+            while unsafe { sys::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) }
                 == buffer.len() as isize
             {}
         }

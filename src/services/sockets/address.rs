@@ -1,12 +1,13 @@
 //! A socket address of any family, as the system writes it.
 
 use crate::error::{Error, Result};
+use crate::platform::sys;
 use std::ffi::c_void;
 
 /// A `sockaddr` with its length.
 #[derive(Clone, Copy)]
 pub struct Address {
-    storage: libc::sockaddr_storage,
+    storage: sys::sockaddr_storage,
     length: usize,
 }
 
@@ -26,7 +27,7 @@ impl Address {
         if address.is_null() {
             return Err(Error::Invalid("address is NULL"));
         }
-        if length < size_of::<libc::sa_family_t>() || length > size_of_val(&copy.storage) {
+        if length < size_of::<sys::sa_family_t>() || length > size_of_val(&copy.storage) {
             return Err(Error::Invalid("address_length is wrong"));
         }
         // SAFETY: as promised; the storage has room for it.
@@ -40,10 +41,10 @@ impl Address {
     /// Lets a call write the address.
     pub(super) fn fill<R>(
         &mut self,
-        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> R,
+        call: impl FnOnce(*mut sys::sockaddr, *mut sys::socklen_t) -> R,
     ) -> R {
         let room = size_of_val(&self.storage);
-        let mut length = room as libc::socklen_t;
+        let mut length = room as sys::socklen_t;
         let result = call((&raw mut self.storage).cast(), &mut length);
         // A longer address was cut off.
         self.length = (length as usize).min(room);

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
 use crate::platform::fd::RawFd;
+use crate::platform::sys;
 use crate::services::future::{Future, Outcome};
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ pub fn connect(event_loop: &EventLoop, fd: RawFd, address: Address) -> Result<Ar
         if let Some(address) = address.take() {
             return Ok(if system::connect(fd, &address)? { done() } else { None });
         }
-        match system::option(fd, libc::SO_ERROR)? {
+        match system::option(fd, sys::SO_ERROR)? {
             0 => Ok(done()),
             errno => Err(Error::Sys(errno)),
         }

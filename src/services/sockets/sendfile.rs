@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
 use crate::platform::fd::RawFd;
+use crate::platform::file::{File, NO_FILES};
 use crate::services::future::{Future, Outcome};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ const BUFFER: usize = 1 << 16;
 
 struct Sending {
     fd: RawFd,
-    file: RawFd,
+    file: File,
     offset: i64,
     /// How many are still to be sent; none: up to the end of the file.
     left: Option<u64>,
@@ -90,6 +91,7 @@ pub fn send_file(
     if file < 0 {
         return Err(Error::BadDescriptor(file));
     }
+    let file = File::of(file).ok_or(Error::Unsupported(NO_FILES))?;
     event_loop.check_open()?;
     if !system::is_stream(fd)? {
         return Err(Error::Invalid("only SOCK_STREAM type sockets are supported"));

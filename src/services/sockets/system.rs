@@ -3,16 +3,17 @@
 use super::Address;
 use crate::error::{Error, Result};
 use crate::platform::fd::{FromRawFd, OwnedFd, RawFd};
+use crate::platform::file::File;
+use crate::platform::{self, sys};
 use crate::sigpipe::without_sigpipe;
 use std::ffi::{c_int, c_void};
-use std::io;
 
 /// More than a call can take on any system.
 const LARGEST: usize = 0x7fff_f000;
 
 /// The last call's errno.
 pub(super) fn last_error() -> Error {
-    Error::from(io::Error::last_os_error())
+    Error::Sys(platform::errno())
 }
 
 /// The count of a call that may find the socket not ready.
@@ -28,23 +29,20 @@ pub(super) fn counted(count: isize) -> Result<Option<usize>> {
 
 /// Refuses descriptors on which a call may wait.
 pub(super) fn require_non_blocking(fd: RawFd) -> Result<()> {
-    // SAFETY: asks for flags; any number may be asked about.
-    match unsafe { libc::fcntl(fd, libc::F_GETFL) } {
-        ..0 => Err(last_error()),
-        flags if flags & libc::O_NONBLOCK == 0 => {
-            Err(Error::Invalid("the socket must be non-blocking"))
-        }
-        _ => Ok(()),
+    match platform::is_non_blocking(fd) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::Invalid("the socket must be non-blocking")),
+        Err(errno) => Err(Error::Sys(errno)),
     }
 }
 
 /// An integer option of a socket.
 pub(super) fn option(fd: RawFd, name: c_int) -> Result<c_int> {
     let mut value: c_int = 0;
-    let mut size = size_of::<c_int>() as libc::socklen_t;
+    let mut size = size_of::<c_int>() as sys::socklen_t;
     let place = (&raw mut value).cast::<c_void>();
     // SAFETY: the place has the size that is said.
-    match unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, name, place, &mut size) } {
+    match unsafe { sys::getsockopt(fd, sys::SOL_SOCKET, name, place, &mut size) } {
         0 => Ok(value),
         _ => Err(last_error()),
     }
@@ -61,7 +59,7 @@ pub(super) unsafe fn receive(
 ) -> Result<Option<usize>> {
     let length = length.min(LARGEST);
     // SAFETY: as promised.
-    counted(unsafe { libc::recv(fd, place, length, libc::MSG_DONTWAIT) })
+    counted(unsafe { sys::recv(fd, place, length, sys::MSG_DONTWAIT) })
 }
 
 /// The same, and from whom.
@@ -77,7 +75,7 @@ pub(super) unsafe fn receive_from(
     let mut address = Address::empty();
     let count = address.fill(|storage, size| {
         // SAFETY: as promised; the address's place has the size that is said.
-        counted(unsafe { libc::recvfrom(fd, place, length, libc::MSG_DONTWAIT, storage, size) })
+        counted(unsafe { sys::recvfrom(fd, place, length, sys::MSG_DONTWAIT, storage, size) })
     })?;
     Ok(count.map(|count| (count, address)))
 }
@@ -94,11 +92,11 @@ pub(super) unsafe fn send(
     address: Option<&Address>,
 ) -> Result<Option<usize>> {
     let length = length.min(LARGEST);
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let flags = sys::MSG_DONTWAIT | sys::MSG_NOSIGNAL;
     let (address, size) = address.map_or((std::ptr::null(), 0), |a| (a.as_ptr(), a.length()));
     // SAFETY: as promised; an address knows its length.
     counted(unsafe {
-        libc::sendto(fd, bytes, length, flags, address.cast(), size as libc::socklen_t)
+        sys::sendto(fd, bytes, length, flags, address.cast(), size as sys::socklen_t)
     })
 }
 
@@ -107,9 +105,9 @@ pub(super) unsafe fn send(
 pub(super) fn accept(fd: RawFd) -> Result<Option<(OwnedFd, Address)>> {
     let mut address = Address::empty();
     let accepted = address.fill(|storage, size| {
-        let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        let flags = sys::SOCK_CLOEXEC | sys::SOCK_NONBLOCK;
         // SAFETY: the address's place has the size that is said.
-        counted(unsafe { libc::accept4(fd, storage, size, flags) } as isize)
+        counted(unsafe { sys::accept4(fd, storage, size, flags) } as isize)
     });
     match accepted {
         // SAFETY: just made, and nobody else's.
@@ -122,9 +120,9 @@ pub(super) fn accept(fd: RawFd) -> Result<Option<(OwnedFd, Address)>> {
 
 /// Begins to connect; true: it is done already.
 pub(super) fn connect(fd: RawFd, address: &Address) -> Result<bool> {
-    let size = address.length() as libc::socklen_t;
+    let size = address.length() as sys::socklen_t;
     // SAFETY: an address knows its length.
-    if unsafe { libc::connect(fd, address.as_ptr().cast(), size) } == 0 {
+    if unsafe { sys::connect(fd, address.as_ptr().cast(), size) } == 0 {
         return Ok(true);
     }
     match last_error() {
@@ -136,26 +134,16 @@ pub(super) fn connect(fd: RawFd, address: &Address) -> Result<bool> {
 }
 
 /// Sends a part of a file.
-pub(super) fn send_file(
-    fd: RawFd,
-    file: RawFd,
-    offset: i64,
-    count: usize,
-) -> Result<Option<usize>> {
-    let mut offset = offset as libc::off_t;
-    // SAFETY: the offset is ours.
-    counted(without_sigpipe(|| unsafe {
-        libc::sendfile(fd, file, &mut offset, count.min(LARGEST))
-    }))
+pub(super) fn send_file(fd: RawFd, file: File, offset: i64, count: usize) -> Result<Option<usize>> {
+    counted(without_sigpipe(|| file.send(fd, offset, count.min(LARGEST))))
 }
 
 /// Reads a part of a file without moving its position.
-pub(super) fn read_at(file: RawFd, place: &mut Vec<u8>, offset: i64) -> Result<()> {
+pub(super) fn read_at(file: File, place: &mut Vec<u8>, offset: i64) -> Result<()> {
     place.clear();
     loop {
-        let room = place.capacity();
-        // SAFETY: the vector owns `room` bytes.
-        let count = unsafe { libc::pread(file, place.as_mut_ptr().cast(), room, offset as _) };
+        // SAFETY: the vector owns so many bytes.
+        let count = unsafe { file.read_at(place.as_mut_ptr(), place.capacity(), offset) };
         match usize::try_from(count) {
             // SAFETY: so many were written.
             Ok(count) => unsafe { place.set_len(count) },
@@ -170,5 +158,5 @@ pub(super) fn read_at(file: RawFd, place: &mut Vec<u8>, offset: i64) -> Result<(
 
 /// Is it a stream?
 pub(super) fn is_stream(fd: RawFd) -> Result<bool> {
-    Ok(option(fd, libc::SO_TYPE)? == libc::SOCK_STREAM)
+    Ok(option(fd, sys::SO_TYPE)? == sys::SOCK_STREAM)
 }

@@ -3,20 +3,34 @@
 //! A process is known to its loop until it has ended, whoever else refers to it:
 //! its status is always taken. `Process` is what the host has of it.
 
+#[cfg(unix)]
+mod candidates;
 mod command;
+#[cfg(windows)]
+mod command_line;
+#[cfg(windows)]
+mod find_program;
+#[cfg(unix)]
 mod image;
 mod protocol;
+#[cfg_attr(windows, path = "create_process.rs")]
 mod spawn;
+mod spawned;
+#[cfg(windows)]
+mod standard_handles;
+#[cfg(windows)]
+mod wide;
 
-pub use command::{Command, Identity, Stdio, Strings};
+pub use command::{Command, Identity, SHELL, Stdio, Strings};
 pub use protocol::{Functions, Protocol};
-pub use spawn::Refused;
+pub use spawned::Refused;
 
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Hold, Kept};
 use crate::loop_cell::LoopCell;
 use crate::memory::try_arc;
 use crate::platform::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use crate::platform::process;
 use crate::services::children::{self, Pidfd};
 use crate::services::future::Future;
 use crate::services::transport::Transport;
@@ -199,7 +213,7 @@ impl Process {
             // A closed loop has closed them.
             let _ = transport.operations().close(transport);
         }
-        match self.end.send_signal(&hold, libc::SIGKILL) {
+        match self.end.send_signal(&hold, process::SIGKILL) {
             Err(Error::Sys(libc::ESRCH)) => Ok(()),
             result => result,
         }
@@ -267,16 +281,6 @@ impl End {
         if self.returncode().is_some() {
             return Err(Error::Sys(libc::ESRCH));
         }
-        match self.pidfd.as_deref().map(|pidfd| children::send_signal(pidfd, signum)) {
-            None | Some(Err(Error::Sys(libc::ENOSYS))) => {
-                // SAFETY: a child whose status the loop has not taken, so the
-                // number is still its own.
-                match unsafe { libc::kill(self.pid, signum) } {
-                    0 => Ok(()),
-                    _ => Err(Error::from(std::io::Error::last_os_error())),
-                }
-            }
-            Some(result) => result,
-        }
+        children::send_signal(self.pid, self.pidfd.as_deref(), signum)
     }
 }

@@ -9,24 +9,16 @@
 
 use super::command::{Command, Stdio};
 use super::image::{self, Plan};
+use super::spawned::{Refused, Spawned};
 use crate::error::{Error, Result};
 use crate::memory::{probe, try_arc};
 use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use crate::services::children::{self, Pidfd, SignalMask, Watcher};
+use crate::platform::thread::SignalMask;
+use crate::services::children::{self, Watcher};
 use std::alloc::Layout;
 use std::ffi::{c_char, c_void};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
-
-/// A program that runs.
-pub struct Spawned {
-    /// Its process.
-    pub pid: i32,
-    /// The same as a descriptor, where there is such a thing.
-    pub pidfd: Option<Pidfd>,
-    /// Our ends of its pipes; they do not block.
-    pub pipes: [Option<OwnedFd>; 3],
-}
 
 /// Enough for `image` in any build, and for the kernel's signal frames.
 const STACK: usize = 64 << 10;
@@ -34,22 +26,6 @@ const STACK: usize = 64 << 10;
 /// Does the child's memory turn out to be a copy (valgrind, emulators)? Then it
 /// needs a pipe to report a failure. True until one start showed otherwise.
 static MEMORY_IS_COPIED: AtomicBool = AtomicBool::new(true);
-
-/// Why a program does not run.
-pub enum Refused {
-    /// Its working directory cannot be entered: the errno.
-    Directory(i32),
-    /// It cannot be executed: the errno.
-    Program(i32),
-    /// Another reason.
-    Other(Error),
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Refused::Other(error)
-    }
-}
 
 impl Refused {
     /// By what the child told.
@@ -65,7 +41,8 @@ impl Refused {
 
 /// Starts the program, or says why that is impossible; then nothing is left of it.
 pub fn spawn(command: &Command<'_>) -> std::result::Result<Spawned, Refused> {
-    command.check()?;
+    command.check_streams()?;
+    command.check_descriptors()?;
     let candidates = command.candidates()?;
     let mut candidate_pointers: Vec<*const c_char> = Vec::new();
     candidate_pointers.try_reserve_exact(candidates.len() + 1).map_err(|_| Error::NO_MEMORY)?;
@@ -169,7 +146,7 @@ fn start(plan: &Plan, shares_memory: bool) -> Result<(i32, Option<OwnedFd>)> {
     let mut pidfd: RawFd = -1;
     let argument = std::ptr::from_ref(plan).cast_mut().cast::<c_void>();
     // No handler of the parent may run on its memory in the child.
-    let mask = SignalMask::block_all();
+    let mask = SignalMask::block_all_but(&[])?;
     // SAFETY: the stack is as large as that and its top is aligned; entry and
     // plan keep the rules of `image`; the kernel writes one descriptor.
     let pid = unsafe {

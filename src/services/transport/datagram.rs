@@ -15,6 +15,7 @@ use crate::handle_table::HandleId;
 use crate::loop_cell::LoopCell;
 use crate::memory::{try_arc, try_box};
 use crate::platform::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use crate::platform::sys;
 use crate::socket;
 use crate::socket_address::SocketAddress;
 use std::any::Any;
@@ -91,7 +92,7 @@ pub fn open(
         event_loop: event_loop.keep(),
         remote,
         connected,
-        room_is_secret: family == libc::AF_UNIX && !connected,
+        room_is_secret: family == sys::AF_UNIX && !connected,
         state: LoopCell::new(State {
             socket: Some(socket),
             protocol: ProtocolSlot::new(try_arc(functions)?, user_data),

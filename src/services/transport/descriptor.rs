@@ -2,8 +2,8 @@
 
 use super::End;
 use crate::error::{Error, Result};
-use crate::platform::errno;
 use crate::platform::fd::RawFd;
+use crate::platform::{self, errno, sys};
 use crate::sigpipe::without_sigpipe;
 use std::ffi::{c_int, c_void};
 
@@ -58,8 +58,8 @@ pub unsafe fn receive(fd: RawFd, medium: Medium, place: *mut c_void, length: usi
     // SAFETY: as promised.
     counted(unsafe {
         match medium {
-            Medium::Socket => libc::recv(fd, place, length, libc::MSG_DONTWAIT),
-            _ => libc::read(fd, place, length),
+            Medium::Socket => sys::recv(fd, place, length, sys::MSG_DONTWAIT),
+            _ => sys::read(fd, place, length),
         }
     })
 }
@@ -69,22 +69,22 @@ pub unsafe fn receive(fd: RawFd, medium: Medium, place: *mut c_void, length: usi
 /// # Safety
 /// The parts may be read.
 #[inline]
-pub unsafe fn send(fd: RawFd, medium: Medium, parts: &[libc::iovec]) -> Counted {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+pub unsafe fn send(fd: RawFd, medium: Medium, parts: &[sys::iovec]) -> Counted {
+    let flags = sys::MSG_DONTWAIT | sys::MSG_NOSIGNAL;
     // SAFETY: as promised.
     counted(unsafe {
         match (medium, parts) {
-            (Medium::Socket, [part]) => libc::send(fd, part.iov_base, part.iov_len, flags),
+            (Medium::Socket, [part]) => sys::send(fd, part.iov_base, part.iov_len, flags),
             (Medium::Socket, parts) => {
                 let parts = &parts[..parts.len().min(MOST_PARTS)];
-                let mut message: libc::msghdr = std::mem::zeroed();
+                let mut message: sys::msghdr = std::mem::zeroed();
                 message.msg_iov = parts.as_ptr().cast_mut();
                 message.msg_iovlen = parts.len() as _;
-                libc::sendmsg(fd, &message, flags)
+                sys::sendmsg(fd, &message, flags)
             }
             (_, parts) => {
                 let parts = &parts[..parts.len().min(MOST_PARTS)];
-                without_sigpipe(|| libc::writev(fd, parts.as_ptr(), parts.len() as c_int))
+                without_sigpipe(|| sys::writev(fd, parts.as_ptr(), parts.len() as c_int))
             }
         }
     })
@@ -93,7 +93,7 @@ pub unsafe fn send(fd: RawFd, medium: Medium, parts: &[libc::iovec]) -> Counted 
 /// Tells the peer that nothing more comes.
 pub fn shutdown_write(fd: RawFd) -> Result<()> {
     // SAFETY: a plain call.
-    match unsafe { libc::shutdown(fd, libc::SHUT_WR) } {
+    match unsafe { sys::shutdown(fd, sys::SHUT_WR) } {
         0 => Ok(()),
         _ => Err(Error::Sys(errno())),
     }
@@ -102,20 +102,20 @@ pub fn shutdown_write(fd: RawFd) -> Result<()> {
 /// Small writes go out at once. What is no TCP socket does not mind.
 pub fn set_no_delay(fd: RawFd) {
     let on: c_int = 1;
-    let size = size_of::<c_int>() as libc::socklen_t;
+    let size = size_of::<c_int>() as sys::socklen_t;
     // SAFETY: the place has the size that is said.
     unsafe {
-        libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, (&raw const on).cast(), size);
+        sys::setsockopt(fd, sys::IPPROTO_TCP, sys::TCP_NODELAY, (&raw const on).cast(), size);
     }
 }
 
 /// A socket's type, or the errno of what is no socket.
 pub fn socket_type(fd: RawFd) -> Result<c_int> {
     let mut value: c_int = 0;
-    let mut size = size_of::<c_int>() as libc::socklen_t;
+    let mut size = size_of::<c_int>() as sys::socklen_t;
     let place = (&raw mut value).cast::<c_void>();
     // SAFETY: the place has the size that is said.
-    match unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, place, &mut size) } {
+    match unsafe { sys::getsockopt(fd, sys::SOL_SOCKET, sys::SO_TYPE, place, &mut size) } {
         0 => Ok(value),
         _ => Err(Error::Sys(errno())),
     }
@@ -124,10 +124,10 @@ pub fn socket_type(fd: RawFd) -> Result<c_int> {
 /// A socket's address, or that of its peer: how long it is. What does not fit
 /// is left out.
 pub fn address(fd: RawFd, end: End, place: &mut [u8]) -> Result<usize> {
-    let mut length = place.len().min(4096) as libc::socklen_t;
+    let mut length = place.len().min(4096) as sys::socklen_t;
     let call = match end {
-        End::Own => libc::getsockname,
-        End::Peer => libc::getpeername,
+        End::Own => sys::getsockname,
+        End::Peer => sys::getpeername,
     };
     // SAFETY: the place has the length that is said.
     match unsafe { call(fd, place.as_mut_ptr().cast(), &mut length) } {
@@ -137,38 +137,20 @@ pub fn address(fd: RawFd, end: End, place: &mut [u8]) -> Result<usize> {
 }
 
 /// The type bits of a file's mode.
-pub fn file_type(fd: RawFd) -> Result<libc::mode_t> {
-    // SAFETY: a plain struct, filled by the call.
-    unsafe {
-        let mut stat: libc::stat = std::mem::zeroed();
-        match libc::fstat(fd, &mut stat) {
-            0 => Ok(stat.st_mode & libc::S_IFMT),
-            _ => Err(Error::Sys(errno())),
-        }
+pub fn file_type(fd: RawFd) -> Result<sys::mode_t> {
+    match platform::file_type(fd) {
+        // Never where any descriptor has a type.
+        Err(libc::ENOTSOCK) => Err(Error::Unsupported("here only sockets can be watched")),
+        result => result.map_err(Error::Sys),
     }
 }
 
 /// Makes a descriptor non-blocking; true if it was not.
 pub fn make_non_blocking(fd: RawFd) -> Result<bool> {
-    set_flags(fd, |flags| flags | libc::O_NONBLOCK)
+    platform::set_non_blocking(fd, true).map_err(Error::Sys)
 }
 
 /// Takes `make_non_blocking` back.
 pub fn make_blocking(fd: RawFd) {
-    let _ = set_flags(fd, |flags| flags & !libc::O_NONBLOCK);
-}
-
-fn set_flags(fd: RawFd, change: impl FnOnce(c_int) -> c_int) -> Result<bool> {
-    // SAFETY: plain calls; any number may be asked about.
-    unsafe {
-        let flags = libc::fcntl(fd, libc::F_GETFL);
-        if flags < 0 {
-            return Err(Error::Sys(errno()));
-        }
-        let wanted = change(flags);
-        if wanted != flags && libc::fcntl(fd, libc::F_SETFL, wanted) < 0 {
-            return Err(Error::Sys(errno()));
-        }
-        Ok(wanted != flags)
-    }
+    let _ = platform::set_non_blocking(fd, false);
 }

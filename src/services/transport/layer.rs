@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::{Detach, EventLoop, Hold};
 use crate::loop_cell::LoopCell;
 use crate::memory::{try_arc, try_box};
+use crate::platform::sys;
 use std::any::Any;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub struct LayerFunctions {
     pub write: Option<
         unsafe extern "C-unwind" fn(
             *const Transport,
-            *const libc::iovec,
+            *const sys::iovec,
             usize,
             *mut c_void,
         ) -> c_int,

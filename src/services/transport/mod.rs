@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::{Detach, EventLoop, Kept};
 use crate::memory::{copy_text, text_of, try_arc};
 use crate::platform::fd::RawFd;
+use crate::platform::sys;
 use crate::services::future::Future;
 use std::any::Any;
 use std::ffi::{CStr, CString, c_void};
@@ -112,7 +113,7 @@ pub enum End {
 /// Without an owner they are copied where they cannot be sent at once.
 pub struct Input<'a> {
     /// The parts, to be sent in this order.
-    pub parts: &'a [libc::iovec],
+    pub parts: &'a [sys::iovec],
     /// The owner of the only part.
     pub owner: Option<UserData>,
 }

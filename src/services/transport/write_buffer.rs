@@ -4,6 +4,7 @@
 use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::memory::probe;
+use crate::platform::sys;
 use std::alloc::Layout;
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -121,7 +122,7 @@ impl WriteBuffer {
     }
 
     /// The first pieces, for a gathered write. How many.
-    pub fn gather(&self, parts: &mut [libc::iovec; GATHERED]) -> usize {
+    pub fn gather(&self, parts: &mut [sys::iovec; GATHERED]) -> usize {
         let mut gone = self.gone;
         let mut count = 0;
         for (chunk, part) in self.chunks.iter().zip(parts.iter_mut()) {
@@ -177,7 +178,7 @@ mod tests {
 
     /// Takes up to `limit` bytes as a socket would.
     fn take(buffer: &mut WriteBuffer, limit: usize) -> Vec<u8> {
-        let empty = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        let empty = sys::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
         let mut parts = [empty; GATHERED];
         let count = buffer.gather(&mut parts);
         let mut out = Vec::new();

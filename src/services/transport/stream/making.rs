@@ -10,6 +10,7 @@ use crate::event_loop::EventLoop;
 use crate::loop_cell::LoopCell;
 use crate::memory::try_box;
 use crate::platform::fd::{AsRawFd, OwnedFd};
+use crate::platform::sys;
 use std::sync::Arc;
 
 /// Told that connection_made was called and reading has begun.
@@ -53,7 +54,7 @@ impl StreamTransport {
     ) -> Result<Arc<Transport>> {
         let raw = raw(fd)?;
         match descriptor::socket_type(raw) {
-            Ok(libc::SOCK_STREAM) => {}
+            Ok(sys::SOCK_STREAM) => {}
             Ok(_) => return Err(Error::Invalid("A Stream Socket was expected")),
             Err(error) => return Err(error),
         }
@@ -74,7 +75,7 @@ impl StreamTransport {
         options: Options,
     ) -> Result<Arc<Transport>> {
         match descriptor::file_type(raw(fd)?)? {
-            libc::S_IFIFO | libc::S_IFSOCK | libc::S_IFCHR => {}
+            sys::S_IFIFO | sys::S_IFSOCK | sys::S_IFCHR => {}
             _ => return Err(Error::Invalid("Pipe transport is for pipes/sockets only.")),
         }
         make(event_loop, fd, Medium::ReadPipe, protocol, options)
@@ -89,8 +90,8 @@ impl StreamTransport {
         options: Options,
     ) -> Result<Arc<Transport>> {
         let watches_peer = match descriptor::file_type(raw(fd)?)? {
-            libc::S_IFIFO | libc::S_IFSOCK => true,
-            libc::S_IFCHR => false,
+            sys::S_IFIFO | sys::S_IFSOCK => true,
+            sys::S_IFCHR => false,
             _ => {
                 return Err(Error::Invalid(
                     "Pipe transport is only for pipes, sockets and character devices",

@@ -6,8 +6,9 @@ use super::super::{Reason, Transport};
 use super::Stream;
 use crate::error::{Error, Result};
 use crate::memory::try_box;
-use crate::platform::errno;
-use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use crate::platform::fd::RawFd;
+use crate::platform::file::{File, NO_FILES, OwnedFile};
+use crate::platform::{errno, sys};
 use crate::services::future::{Future, Operation, Outcome};
 use crate::sigpipe::without_sigpipe;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ const PORTION: u64 = 1 << 20;
 
 /// A file that is being sent.
 pub(super) struct Sendfile {
-    file: OwnedFd,
+    file: OwnedFile,
     offset: u64,
     left: Option<u64>,
     sent: u64,
@@ -59,13 +60,8 @@ impl Stream {
         }
         let future = Future::new(&transport.event_loop)?;
         let operation = try_box(Sending(transport.clone()))?;
-        // SAFETY: a new descriptor, and nobody else's.
-        let file = unsafe {
-            match libc::fcntl(file, libc::F_DUPFD_CLOEXEC, 0) {
-                ..0 => return Err(Error::Sys(errno())),
-                fd => OwnedFd::from_raw_fd(fd),
-            }
-        };
+        let file = File::of(file).ok_or(Error::Unsupported(NO_FILES))?;
+        let file = file.duplicate().map_err(Error::Sys)?;
         let hold = transport.event_loop.hold()?;
         self.with(&hold, |state| {
             if state.closing {
@@ -171,14 +167,12 @@ impl Sendfile {
         };
         let count = buffer.len().min(count as usize);
         // SAFETY: the buffer is so long.
-        let read = unsafe {
-            let offset = self.offset as libc::off_t;
-            libc::pread(self.file.as_raw_fd(), buffer.as_mut_ptr().cast(), count, offset)
-        };
+        let read =
+            unsafe { self.file.get().read_at(buffer.as_mut_ptr(), count, self.offset as i64) };
         let result = match usize::try_from(read) {
             Ok(0) => Ok(Some(0)),
             Ok(read) => {
-                let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: read };
+                let part = sys::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: read };
                 // SAFETY: so many bytes were read. What is not sent is read again.
                 unsafe { descriptor::send(fd, medium, &[part]) }
             }
@@ -189,11 +183,8 @@ impl Sendfile {
     }
 
     fn by_kernel(&mut self, fd: RawFd, count: u64) -> descriptor::Counted {
-        let mut offset = self.offset as libc::off_t;
-        // SAFETY: the offset lives for the call.
-        let result = without_sigpipe(|| unsafe {
-            libc::sendfile(fd, self.file.as_raw_fd(), &mut offset, count as usize)
-        });
+        let result =
+            without_sigpipe(|| self.file.get().send(fd, self.offset as i64, count as usize));
         match usize::try_from(result) {
             Ok(count) => Ok(Some(count)),
             Err(_) => match errno() {

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::fd_table::Direction;
 use crate::memory::try_box;
 use crate::platform::fd::RawFd;
+use crate::platform::sys;
 use std::ffi::c_int;
 use std::sync::Arc;
 
@@ -240,7 +241,7 @@ enum After {
 
 impl State {
     #[inline(always)]
-    fn try_to_send(&mut self, medium: Medium, parts: &[libc::iovec]) -> Attempt {
+    fn try_to_send(&mut self, medium: Medium, parts: &[sys::iovec]) -> Attempt {
         if self.eof_written || self.lost || self.rare.is_some() || medium != Medium::Socket {
             // Rarely anything of this holds.
             if let Some(attempt) = self.refuse(medium) {
@@ -290,7 +291,7 @@ impl State {
     /// not needed.
     fn keep(
         &mut self,
-        parts: &[libc::iovec],
+        parts: &[sys::iovec],
         owner: Option<UserData>,
         mut sent: usize,
     ) -> (Result<()>, Option<UserData>) {
@@ -331,7 +332,7 @@ impl State {
         }
         let Ok(fd) = self.raw_fd() else { return nothing };
         let Some(buffer) = &mut self.buffer else { return (Ok(Some(0)), None) };
-        let empty = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        let empty = sys::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
         let mut parts = [empty; GATHERED];
         let count = buffer.gather(&mut parts);
         // SAFETY: what the buffer holds lives as long as it.

@@ -1,0 +1,30 @@
+//! The process, its forks and its standard error.
+
+use std::ffi::{c_int, c_void};
+
+pub use libc::{SIGKILL, SIGTERM};
+
+/// This process's number.
+pub fn id() -> c_int {
+    // SAFETY: no preconditions. Async-signal-safe.
+    unsafe { libc::getpid() }
+}
+
+/// Before a fork, after it in the parent, and after it in the child.
+pub type ForkHandler = Option<unsafe extern "C" fn()>;
+
+/// Has these called around every fork from now on.
+pub fn at_fork(before: ForkHandler, in_parent: ForkHandler, in_child: ForkHandler) {
+    // SAFETY: plain functions without arguments, which are never unloaded. If
+    // there is no memory for them, no fork is noticed by them.
+    unsafe { libc::pthread_atfork(before, in_parent, in_child) };
+}
+
+/// Writes to standard error by one system call. What cannot be written is lost.
+///
+/// Without the standard library's lock, which a forked child might find taken
+/// for ever.
+pub fn write_stderr(bytes: &[u8]) {
+    // SAFETY: the caller's own bytes.
+    unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast::<c_void>(), bytes.len()) };
+}

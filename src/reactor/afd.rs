@@ -1,0 +1,420 @@
+//! The reactor on Windows: one poll of the sockets' driver for each socket that
+//! is watched, begun again after each event, so that readiness is level-triggered.
+//!
+//! polling has the same backend, but there a socket that the host closes while it
+//! is watched leaves a wait waiting for its own lock. Here its poll ends, and it
+//! is forgotten, as epoll does.
+//!
+//! A poll cannot be changed, only cancelled and begun again; so changes are kept
+//! until the next wait, and one that asks for less changes nothing.
+
+use super::{FIRST_OWN_KEY, WAKE_KEY};
+use crate::error::{Error, Result};
+use crate::fd_table::Interest;
+use crate::memory::try_box;
+use crate::platform::afd::{BaseSocket, Completion, Driver, End, Port, Request, event, request_of};
+use crate::platform::fd::RawFd;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::time::{Duration, Instant};
+
+/// As many ends a wait takes at once.
+const ROOM: usize = 64;
+/// So many sockets share a door to the driver, which looks for a request among
+/// all those that came through the same one.
+const MOST_AT_A_DOOR: u32 = 32;
+/// What every poll asks for.
+const ALWAYS: u32 = event::ABORT | event::CONNECT_FAIL | event::LOCAL_CLOSE;
+const READ: u32 = event::RECEIVE | event::DISCONNECT | event::ACCEPT;
+const WRITE: u32 = event::SEND;
+const BOTH: u32 = event::ABORT | event::CONNECT_FAIL;
+
+/// A completion port with the loop's wake-up socket in it.
+pub struct Reactor {
+    port: Port,
+    wake_fd: RawFd,
+    doors: Vec<Door>,
+    /// By number.
+    watched: Vec<Option<Watch>>,
+    /// Whose poll is to be begun or cancelled before the next wait.
+    due: Vec<Watch>,
+    /// Whose events nobody has seen yet.
+    arrived: Vec<RawFd>,
+    /// How many there are, those included that only the kernel still knows.
+    count: usize,
+    /// How many polls are under way.
+    under_way: usize,
+}
+
+struct Door {
+    /// None: nobody uses it.
+    driver: Option<Driver>,
+    users: u32,
+}
+
+/// One of our own, shared with the kernel while its poll is under way.
+type Watch = NonNull<Watched>;
+
+/// A socket that is watched.
+#[repr(C)]
+struct Watched {
+    /// First, so that its end leads back to the whole.
+    request: Request,
+    socket: BaseSocket,
+    fd: RawFd,
+    door: u32,
+    key: usize,
+    interest: Interest,
+    poll: Poll,
+    /// It is in the list of those that are due.
+    is_due: bool,
+    /// Nobody watches it any more. It is freed when it is neither due nor the
+    /// kernel's.
+    forgotten: bool,
+    /// What has arrived.
+    ready: Interest,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Poll {
+    None,
+    /// For these events.
+    Begun(u32),
+    Cancelled,
+}
+
+// SAFETY: what the pointers lead to belongs to the reactor and to the kernel, which
+// knows no threads here.
+unsafe impl Send for Reactor {}
+
+fn mask(interest: Interest) -> u32 {
+    let read = if interest.readable { READ } else { 0 };
+    let write = if interest.writable { WRITE } else { 0 };
+    ALWAYS | read | write
+}
+
+impl Reactor {
+    /// A new port at which `wake_fd` is watched.
+    pub fn new(wake_fd: RawFd) -> Result<Self> {
+        let mut reactor = Reactor {
+            port: Port::new().map_err(Error::Sys)?,
+            wake_fd,
+            doors: Vec::new(),
+            watched: Vec::new(),
+            due: Vec::new(),
+            arrived: Vec::new(),
+            count: 0,
+            under_way: 0,
+        };
+        reactor.add(wake_fd, WAKE_KEY, Interest { readable: true, writable: false })?;
+        Ok(reactor)
+    }
+
+    /// A completion port is no socket.
+    pub fn backend_fd(&self) -> Result<RawFd> {
+        Err(Error::Unsupported("a completion port is no socket that another loop could wait on"))
+    }
+
+    /// Is it one of the loop's descriptors?
+    pub fn owns(&self, fd: RawFd) -> bool {
+        fd == self.wake_fd
+    }
+
+    /// Starts watching a socket.
+    pub fn add(&mut self, fd: RawFd, key: usize, interest: Interest) -> Result<()> {
+        let socket = BaseSocket::of(fd).map_err(Error::Sys)?;
+        let index = usize::try_from(fd).map_err(|_| Error::BadDescriptor(fd))?;
+        if index >= self.watched.len() {
+            let more = index + 1 - self.watched.len();
+            self.watched.try_reserve(more).map_err(|_| Error::NO_MEMORY)?;
+            self.watched.resize(index + 1, None);
+        }
+        // One that the host closed, and whose end did not come yet.
+        self.delete(fd);
+        // Room for everybody, and for a round in which all fail, so that these
+        // lists need not grow later.
+        let all = 2 * (self.count + 1);
+        reserve(&mut self.due, all)?;
+        reserve(&mut self.arrived, all)?;
+        let door = self.door()?;
+        let watch = try_box(Watched {
+            request: Request::new(),
+            socket,
+            fd,
+            door: door as u32,
+            key,
+            interest,
+            poll: Poll::None,
+            is_due: true,
+            forgotten: false,
+            ready: Interest::default(),
+        })?;
+        let watch = NonNull::from(Box::leak(watch));
+        self.doors[door].users += 1;
+        self.count += 1;
+        self.watched[index] = Some(watch);
+        self.due.push(watch);
+        Ok(())
+    }
+
+    /// A door with room for one more.
+    fn door(&mut self) -> Result<usize> {
+        let has_room = |door: &Door| door.driver.is_some() && door.users < MOST_AT_A_DOOR;
+        if let Some(door) = self.doors.iter().rposition(has_room) {
+            return Ok(door);
+        }
+        let driver = Some(Driver::open(&self.port).map_err(Error::Sys)?);
+        if let Some(door) = self.doors.iter().position(|door| door.driver.is_none()) {
+            self.doors[door].driver = driver;
+            return Ok(door);
+        }
+        self.doors.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
+        self.doors.push(Door { driver, users: 0 });
+        Ok(self.doors.len() - 1)
+    }
+
+    /// Changes what a socket is watched for. `ENOENT` if it was closed meanwhile,
+    /// whatever its number means now.
+    pub fn modify(&mut self, fd: RawFd, key: usize, interest: Interest) -> Result<()> {
+        // A socket that is closed ends its poll; only the port tells.
+        if self.find(fd).is_some_and(|watched| watched.poll != Poll::None) {
+            while self.take_ends(0)? == ROOM {}
+        }
+        let watch = self.watch(fd).ok_or(Error::Sys(libc::ENOENT))?;
+        // SAFETY: in the table, so it is alive, and nobody else refers to it.
+        let watched = unsafe { &mut *watch.as_ptr() };
+        // Nothing is under way that would tell, so the number must.
+        if watched.poll == Poll::None && BaseSocket::of(fd).is_err() {
+            self.delete(fd);
+            return Err(Error::Sys(libc::ENOENT));
+        }
+        watched.key = key;
+        watched.interest = interest;
+        match watched.poll {
+            Poll::Begun(events) if mask(interest) & !events == 0 => {}
+            _ => self.make_due(watch),
+        }
+        Ok(())
+    }
+
+    /// Stops watching. A socket that was closed before is no error.
+    pub fn delete(&mut self, fd: RawFd) {
+        let place = usize::try_from(fd).ok().and_then(|index| self.watched.get_mut(index));
+        let Some(watch) = place.and_then(Option::take) else { return };
+        // SAFETY: it was in the table, so it is alive, and nobody else refers to it.
+        let watched = unsafe { &mut *watch.as_ptr() };
+        watched.forgotten = true;
+        if let Poll::Begun(_) = watched.poll {
+            self.cancel(watched);
+        }
+        self.free(watch);
+    }
+
+    fn watch(&self, fd: RawFd) -> Option<Watch> {
+        *self.watched.get(usize::try_from(fd).ok()?)?
+    }
+
+    fn find(&self, fd: RawFd) -> Option<&Watched> {
+        // SAFETY: in the table, so it is alive, and nobody changes it meanwhile.
+        self.watch(fd).map(|watch| unsafe { &*watch.as_ptr() })
+    }
+
+    fn make_due(&mut self, watch: Watch) {
+        // SAFETY: the caller's, which is alive. There is room: see `add`.
+        let watched = unsafe { &mut *watch.as_ptr() };
+        if !std::mem::replace(&mut watched.is_due, true) {
+            self.due.push(watch);
+        }
+    }
+
+    fn cancel(&self, watched: &mut Watched) {
+        if let Some(driver) = &self.doors[watched.door as usize].driver {
+            // SAFETY: it was begun there, and its end did not come yet.
+            unsafe { driver.cancel(&raw mut watched.request) };
+        }
+        watched.poll = Poll::Cancelled;
+    }
+
+    /// Frees what is forgotten, once nobody has it any more.
+    fn free(&mut self, watch: Watch) {
+        // SAFETY: alive until the end of this.
+        let watched = unsafe { &*watch.as_ptr() };
+        if !watched.forgotten || watched.is_due || watched.poll != Poll::None {
+            return;
+        }
+        let door = &mut self.doors[watched.door as usize];
+        door.users -= 1;
+        if door.users == 0 {
+            door.driver = None;
+        }
+        self.count -= 1;
+        // SAFETY: made by a box, and nobody refers to it.
+        drop(unsafe { Box::from_raw(watch.as_ptr()) });
+    }
+
+    /// Begins and cancels polls as wanted by now. The first error.
+    fn catch_up(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        // What fails is due again, but not in this round.
+        let round = self.due.len();
+        for index in 0..round {
+            let watch = self.due[index];
+            // SAFETY: it was due, so it is alive, and nobody else refers to it.
+            let watched = unsafe { &mut *watch.as_ptr() };
+            watched.is_due = false;
+            if watched.forgotten {
+                self.free(watch);
+                continue;
+            }
+            let wanted = mask(watched.interest);
+            match watched.poll {
+                Poll::Begun(events) if wanted & !events != 0 => self.cancel(watched),
+                Poll::None => {
+                    if let Err(error) = self.begin(watched, wanted) {
+                        if BaseSocket::of(watched.fd).is_err() {
+                            // Closed, and nothing else by now.
+                            self.delete(watched.fd);
+                        } else {
+                            self.make_due(watch);
+                            result = Err(error);
+                        }
+                    }
+                }
+                // It goes on when the end came.
+                _ => {}
+            }
+        }
+        self.due.drain(..round);
+        result
+    }
+
+    fn begin(&mut self, watched: &mut Watched, events: u32) -> Result<()> {
+        let driver = self.doors[watched.door as usize].driver.as_ref().ok_or(Error::Internal)?;
+        // SAFETY: none is under way, and it is not freed before its end came.
+        unsafe { driver.poll(&raw mut watched.request, watched.socket, events) }
+            .map_err(Error::Sys)?;
+        watched.poll = Poll::Begun(events);
+        self.under_way += 1;
+        Ok(())
+    }
+
+    /// Takes what came through the port: how many ends. Waits for the first one.
+    fn take_ends(&mut self, timeout_ms: i64) -> Result<usize> {
+        let mut room: [Completion; ROOM] = [const { MaybeUninit::uninit() }; ROOM];
+        let count = self.port.wait(&mut room, timeout_ms).map_err(Error::Sys)?;
+        for completion in &room[..count] {
+            // SAFETY: the port has filled them; requests are the first fields.
+            let watch = unsafe { NonNull::new(request_of(completion).cast::<Watched>()) };
+            if let Some(watch) = watch {
+                self.take_end(watch);
+            }
+        }
+        Ok(count)
+    }
+
+    fn take_end(&mut self, watch: Watch) {
+        self.under_way -= 1;
+        // SAFETY: its poll was under way, so it is alive; nobody else refers to it.
+        let watched = unsafe { &mut *watch.as_ptr() };
+        watched.poll = Poll::None;
+        if watched.forgotten {
+            return self.free(watch);
+        }
+        let events = match watched.request.end() {
+            End::Cancelled => 0,
+            // The next call on the socket tells why.
+            End::Failed if BaseSocket::of(watched.fd).is_ok() => BOTH,
+            End::Failed => event::LOCAL_CLOSE,
+            End::Events(events) => events,
+        };
+        if events & event::LOCAL_CLOSE != 0 {
+            return self.delete(watched.fd);
+        }
+        let ready = Interest {
+            readable: events & (READ | BOTH) != 0 && watched.interest.readable,
+            writable: events & (WRITE | BOTH) != 0 && watched.interest.writable,
+        };
+        if !ready.is_none() {
+            watched.ready = ready;
+            // There is room: one more comes only after it was polled again.
+            self.arrived.push(watched.fd);
+        }
+        self.make_due(watch);
+    }
+
+    /// Waits at most `timeout_ns` (negative: without limit), then calls
+    /// `ready(key, interest)` for each socket that is ready. An error or a reset
+    /// counts as both directions. Returns early, with no event, when woken.
+    pub fn wait(
+        &mut self,
+        timeout_ns: i64,
+        _until: Option<u64>,
+        mut ready: impl FnMut(usize, Interest),
+    ) -> Result<()> {
+        let limit = u64::try_from(timeout_ns).ok().map(Duration::from_nanos);
+        let begun = limit.filter(|limit| !limit.is_zero()).map(|_| Instant::now());
+        let mut timeout_ms = match timeout_ns {
+            ..0 => -1,
+            // Rounded up: a wait that ends early would only have to be repeated.
+            _ => (timeout_ns as u64).div_ceil(1_000_000) as i64,
+        };
+        loop {
+            self.catch_up()?;
+            if !self.arrived.is_empty() {
+                timeout_ms = 0;
+            }
+            let count = self.take_ends(timeout_ms)?;
+            if count == 0 || !self.arrived.is_empty() {
+                break;
+            }
+            // Only polls that had to be begun anew.
+            if let (Some(limit), Some(begun)) = (limit, begun) {
+                let left = limit.saturating_sub(begun.elapsed());
+                timeout_ms = left.as_nanos().div_ceil(1_000_000) as i64;
+            }
+        }
+        let mut arrived = std::mem::take(&mut self.arrived);
+        for fd in arrived.drain(..) {
+            let Some(watch) = self.watch(fd) else { continue };
+            // SAFETY: in the table, so it is alive; `ready` knows no reactor.
+            let watched = unsafe { &mut *watch.as_ptr() };
+            // The interest may have become less since it arrived.
+            let interest = std::mem::take(&mut watched.ready);
+            if !interest.is_none() && watched.key < FIRST_OWN_KEY {
+                ready(watched.key, interest);
+            }
+        }
+        self.arrived = arrived;
+        Ok(())
+    }
+
+    /// Never: a wait's own timeout must do.
+    pub fn set_deadline(&mut self, _until: u64) -> bool {
+        false
+    }
+
+    /// Nobody is forked here.
+    pub fn abandon(self, _harmless_fd: RawFd, _is_whole: bool) {}
+}
+
+/// Makes sure that a list has room for so many in all.
+fn reserve<T>(list: &mut Vec<T>, all: usize) -> Result<()> {
+    let more = all.saturating_sub(list.len());
+    list.try_reserve(more).map_err(|_| Error::NO_MEMORY)
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        for fd in 0..self.watched.len() {
+            self.delete(fd as RawFd);
+        }
+        let _ = self.catch_up();
+        // The kernel gives back at once what is cancelled. If not, it keeps it.
+        while self.under_way > 0 {
+            match self.take_ends(1000) {
+                Ok(1..) => {}
+                _ => break,
+            }
+        }
+    }
+}

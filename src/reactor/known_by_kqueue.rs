@@ -1,0 +1,82 @@
+//! What a number meant when it was added: the kqueue itself knows. It forgets a
+//! descriptor that is closed, and is asked whether it still has its filters.
+
+use crate::error::{Error, Result};
+use crate::fd_table::Interest;
+use crate::platform::fd::{AsRawFd, RawFd};
+use polling::Poller;
+use std::io;
+
+/// Nothing but the kqueue's own memory.
+pub struct Known;
+
+impl Known {
+    /// Nothing to remember.
+    pub fn new() -> Self {
+        Known
+    }
+
+    /// The kqueue.
+    pub fn backend_fd(&self, poller: &Poller) -> Result<RawFd> {
+        Ok(poller.as_raw_fd())
+    }
+
+    /// A descriptor is about to be added: the key to add it with.
+    pub fn admit(&mut self, fd: RawFd, key: usize) -> Result<usize> {
+        // SAFETY: plain data, filled in by the call.
+        let status = unsafe {
+            let mut status: libc::stat = std::mem::zeroed();
+            if libc::fstat(fd, &mut status) != 0 {
+                return Err(Error::from(io::Error::last_os_error()));
+            }
+            status
+        };
+        // Some systems would take plain files, and call them ready at once.
+        match status.st_mode & libc::S_IFMT {
+            libc::S_IFREG | libc::S_IFDIR => Err(Error::Sys(libc::EPERM)),
+            _ => Ok(key),
+        }
+    }
+
+    /// Does the number mean the file that was added? Enabling a filter that is
+    /// enabled changes nothing, and one that is not there is `ENOENT`.
+    pub fn check(&mut self, poller: &Poller, fd: RawFd, key: usize) -> Result<usize> {
+        let change = |filter| {
+            // SAFETY: plain data; what is not set below is 0 for every filter.
+            let mut change: libc::kevent = unsafe { std::mem::zeroed() };
+            change.ident = fd as _;
+            change.filter = filter;
+            change.flags = libc::EV_ENABLE | libc::EV_RECEIPT;
+            // Setting it is part of every change.
+            change.udata = key as _;
+            change
+        };
+        let changes = [change(libc::EVFILT_READ), change(libc::EVFILT_WRITE)];
+        // SAFETY: plain data, filled in by the call.
+        let mut receipts: [libc::kevent; 2] = unsafe { std::mem::zeroed() };
+        // SAFETY: two changes, and room for their two receipts, so it does not wait.
+        let count = unsafe {
+            let place = receipts.as_mut_ptr();
+            libc::kevent(poller.as_raw_fd(), changes.as_ptr(), 2, place, 2, std::ptr::null())
+        };
+        if count < 0 {
+            return Err(Error::from(io::Error::last_os_error()));
+        }
+        let mut missing = libc::ENOENT;
+        for receipt in &receipts[..count as usize] {
+            match receipt.data as i32 {
+                0 => return Ok(key),
+                errno => missing = errno,
+            }
+        }
+        Err(Error::Sys(missing))
+    }
+
+    /// The kqueue was told.
+    pub fn forget(&mut self, _: RawFd) {}
+
+    /// The key of the watch that an event is for.
+    pub fn meaning(&self, key: usize, _: Interest) -> std::result::Result<usize, Option<RawFd>> {
+        Ok(key)
+    }
+}
