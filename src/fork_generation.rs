@@ -90,12 +90,12 @@ extern "C" fn ask_to_be_told_of_forks() {
     }
 }
 
-#[cfg(test)]
+// There is no fork elsewhere.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(unix)] // There is no fork elsewhere.
     fn a_forked_child_has_another_generation() {
         let here = current();
         assert_eq!(here, current());

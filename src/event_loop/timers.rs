@@ -230,7 +230,7 @@ mod tests {
         core.reschedule(ids[1], 10).unwrap();
         core.reschedule(ids[0], 20).unwrap();
         core.reschedule(ids[0], 10).unwrap();
-        assert_eq!(due(&mut core, 9), []);
+        assert!(due(&mut core, 9).is_empty());
         let expected: Vec<u64> = [2, 3, 4, 1, 0].iter().map(|&i| ids[i].0).collect();
         assert_eq!(due(&mut core, 10), expected);
     }

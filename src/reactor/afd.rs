@@ -270,11 +270,12 @@ impl Reactor {
             match watched.poll {
                 Poll::Begun(events) if wanted & !events != 0 => self.cancel(watched),
                 Poll::None => {
-                    if let Err(error) = self.begin(watched, wanted) {
-                        if BaseSocket::of(watched.fd).is_err() {
-                            // Closed, and nothing else by now.
-                            self.delete(watched.fd);
-                        } else {
+                    match self.begin(watched, wanted) {
+                        Ok(()) => {}
+                        // Closed, and no socket by now.
+                        Err(Error::Sys(libc::EBADF | libc::ENOTSOCK)) => self.delete(watched.fd),
+                        Err(_) if BaseSocket::of(watched.fd).is_err() => self.delete(watched.fd),
+                        Err(error) => {
                             self.make_due(watch);
                             result = Err(error);
                         }

@@ -6,7 +6,7 @@
 
 use super::errno::errno_of;
 use super::fd::RawFd;
-use super::socket::{handle, keep_socket_error};
+use super::socket::{handle, is_open, keep_socket_error};
 use libc::c_int;
 use std::cell::UnsafeCell;
 use std::mem::{MaybeUninit, zeroed};
@@ -104,6 +104,10 @@ pub struct BaseSocket(c::SOCKET);
 impl BaseSocket {
     /// That of a number; `EBADF` or `ENOTSOCK` as an errno.
     pub fn of(fd: RawFd) -> Result<Self, c_int> {
+        // Not every system refuses below.
+        if !is_open(fd) {
+            return Err(super::errno());
+        }
         let mut base: c::SOCKET = 0;
         let mut count = 0;
         let size = size_of::<c::SOCKET>() as u32;

@@ -19,10 +19,10 @@ mod watcher;
 #[cfg(windows)]
 use handle::{self as pidfd, self as status};
 
-pub use pidfd::send_signal;
-pub use status::{Pidfd, RUNNING, take_status};
 #[cfg(windows)]
 pub use handle::Process;
+pub use pidfd::send_signal;
+pub use status::{Pidfd, RUNNING, take_status};
 pub use watcher::{Watcher, get as watcher, set as set_watcher};
 
 use crate::callback::Callback;
