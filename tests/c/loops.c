@@ -50,10 +50,10 @@ TEST(E25_describe_tells_the_state_by_the_rules_of_snprintf) {
 }
 
 TEST(E26_P34_an_explicit_backend_can_be_set_and_is_got_back) {
-    loop_options_t options = {.size = sizeof options, .backend = LOOP_BACKEND_EPOLL};
+    loop_options_t options = {.size = sizeof options, .backend = OWN_BACKEND};
     loop_t *loop = NULL, *got = NULL;
     CHECK_INT(loop_create(&options, &loop), 0);
-    CHECK_STR(loop_backend_name(loop), "epoll");
+    CHECK_STR(loop_backend_name(loop), OWN_BACKEND_NAME);
     CHECK_INT(policy_set_event_loop(loop), 0);
     CHECK_INT(policy_get_event_loop(&got), 0);
     CHECK(got == loop);

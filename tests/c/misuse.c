@@ -233,9 +233,10 @@ TEST(wrong_sizes_of_structs_are_refused) {
     options.flags = 1;
     REFUSED(loop_create(&options, &other));
     options.flags = 0;
-    for (uint32_t backend = LOOP_BACKEND_KQUEUE; backend < 99; backend++) {
+    for (uint32_t backend = LOOP_BACKEND_EPOLL; backend < 99; backend++) {
         options.backend = backend;
-        REFUSED(loop_create(&options, &other));
+        if (backend != OWN_BACKEND)
+            REFUSED(loop_create(&options, &other));
     }
     CHECK(other == NULL);
     CHECK(loop_strerror(12345) != NULL && loop_strerror(0) != NULL);

@@ -59,6 +59,14 @@ extern struct test *test_list;
         }                                                                     \
     } while (0)
 
+#ifdef _WIN32
+enum { ON_WINDOWS = 1, OWN_BACKEND = LOOP_BACKEND_IOCP };
+#define OWN_BACKEND_NAME "iocp"
+#else
+enum { ON_WINDOWS = 0, OWN_BACKEND = LOOP_BACKEND_EPOLL };
+#define OWN_BACKEND_NAME "epoll"
+#endif
+
 #define MS 1000000LL
 
 /* A record of what ran, in order: record(&log, 'a') and then CHECK_STR(log.text, "a"). */

@@ -3,6 +3,7 @@
 #include "errors.h"
 #include "sockets.h"
 #include <fcntl.h>
+#include <stdint.h>
 #include <unistd.h>
 
 ssize_t posix_read(int fd, void *bytes, size_t length) {
@@ -24,20 +25,32 @@ int posix_close(int fd) {
 int posix_dup(int fd) {
     if (!is_socket(fd))
         return dup(fd);
-    WSAPROTOCOL_INFOW info;
-    if (WSADuplicateSocketW(socket_of(fd), GetCurrentProcessId(), &info) == SOCKET_ERROR)
-        return winsock_failed();
-    SOCKET copy = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info, 0,
-                             WSA_FLAG_OVERLAPPED);
-    return copy == INVALID_SOCKET ? winsock_failed() : (int)copy;
+    HANDLE copy, self = GetCurrentProcess();
+    if (!DuplicateHandle(self, (HANDLE)socket_of(fd), self, &copy, 0, TRUE, DUPLICATE_SAME_ACCESS)) {
+        errno = EMFILE;
+        return -1;
+    }
+    return (int)(intptr_t)copy;
+}
+
+/* Numbers cannot be chosen, but taken until the right one comes. */
+static int take_number(int from, int number) {
+    enum { MOST = 1 << 12 };
+    static int others[MOST];
+    int got, count = 0;
+    while ((got = posix_dup(from)) != number && got >= 0 && count < MOST)
+        others[count++] = got;
+    while (count > 0)
+        posix_close(others[--count]);
+    return got == number ? number : -1;
 }
 
 int posix_dup2(int from, int to) {
-    if (is_socket(from)) {
-        errno = ENOSYS;
-        return -1;
-    }
-    return dup2(from, to) < 0 ? -1 : to; /* the C runtime answers 0 */
+    if (!is_socket(from))
+        return dup2(from, to) < 0 ? -1 : to; /* the C runtime answers 0 */
+    if (is_socket(to))
+        posix_close(to);
+    return take_number(from, to);
 }
 
 int posix_pipe2(int ends[2], int flags) {
@@ -90,6 +103,9 @@ int posix_fcntl(int fd, int command, int argument) {
     case F_SETFL:
         set_blocking(fd, !(argument & O_NONBLOCK));
         return 0;
+    case F_SETPIPE_SZ:
+        return posix_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &argument, sizeof argument) < 0 ? -1
+                                                                                           : argument;
     default:
         errno = EINVAL;
         return -1;

@@ -12,6 +12,12 @@ void *dlsym(int where, const char *name) {
     return found;
 }
 
+const char *posix_gai_strerror(int code) {
+    return code == EAI_NONAME ? "Name or service not known"
+           : code == -9       ? "Address family for hostname not supported"
+                              : "?";
+}
+
 __attribute__((constructor)) static void stand_before_the_system(void) {
     replace_import("getaddrinfo", (any_function_t *)posix_getaddrinfo);
 }

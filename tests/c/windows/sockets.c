@@ -70,8 +70,9 @@ static void hold_little(int fd) {
 
 static int stream_pair(int flags, int pair[2]) {
     struct sockaddr_in address;
-    int on = 1, listener = bound(SOCK_STREAM | SOCK_CLOEXEC, &address);
+    /* The pair comes first: it may get numbers that were given back just now. */
     pair[0] = posix_socket(AF_INET, SOCK_STREAM | (flags & SOCK_CLOEXEC), 0);
+    int on = 1, listener = bound(SOCK_STREAM | SOCK_CLOEXEC, &address);
     if (listener < 0 || pair[0] < 0)
         return -1;
     hold_little(listener); /* and so what it accepts */

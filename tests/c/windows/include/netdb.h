@@ -8,4 +8,9 @@ int posix_getaddrinfo(const char *host, const char *service, const struct addrin
                       struct addrinfo **list);
 #define getaddrinfo posix_getaddrinfo
 
+/* The texts of glibc, for the codes that tests have. */
+const char *posix_gai_strerror(int code);
+#undef gai_strerror
+#define gai_strerror(code) posix_gai_strerror(code)
+
 #endif

@@ -11,7 +11,6 @@ ssize_t posix_read(int fd, void *bytes, size_t length);
 ssize_t posix_write(int fd, const void *bytes, size_t length);
 int posix_close(int fd);
 int posix_dup(int fd);
-/* Between the C runtime's descriptors only: a socket's number is not ours to choose. */
 int posix_dup2(int from, int to);
 /* A pipe is a TCP connection over loopback. */
 int posix_pipe2(int ends[2], int flags);
