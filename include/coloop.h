@@ -21,6 +21,18 @@
  *   Fork        a loop inherited through fork answers LOOP_EFORKED in the child
  *               where nothing else is said; questions that change nothing
  *               (loop_is_..., loop_get_..., names, times) are answered.
+ *   Lacking     what a system cannot do answers LOOP_ENOTSUP, at once.
+ *   Windows     Link with coloop.dll by its import library, or see
+ *               coloop/dynamic.h; functions need no __declspec(dllimport). A
+ *               descriptor is the number of a SOCKET, as an int. Only sockets can
+ *               be watched: no pipes, no files, no consoles; a file to be sent
+ *               is the number of its HANDLE (_get_osfhandle). Nobody can ask
+ *               whether a socket blocks: those that calls take are told not to.
+ *               There are no UNIX sockets, no ports that servers share, and no
+ *               descriptor for an outer loop (LOOP_ENOTSUP). errno numbers are
+ *               those of errno.h, never those of WSAGetLastError; where it has two
+ *               for the same, EAGAIN stands for EWOULDBLOCK. Texts are UTF-8.
+ *               There is no fork.
  */
 
 
@@ -56,7 +68,7 @@
 #define LOOP_BACKEND_SELECT 4
 
 /**
- * poll: known by name, not built.
+ * poll (Unix systems with neither).
  */
 #define LOOP_BACKEND_POLL 5
 
@@ -134,7 +146,8 @@
 /**
  * In the main thread, while SIGINT has its default action: a first SIGINT
  * cancels the main task, a second one ends the run at once. Either makes the
- * run answer -EINTR.
+ * run answer -EINTR. Windows: Ctrl-C, in the oldest thread, unless a loop or
+ * signal() of the C runtime handles it.
  */
 #define LOOP_RUN_SIGINT 1
 
@@ -247,6 +260,7 @@
 
 /**
  * A descriptor for each child, and a thread for each where the system has none.
+ * On Windows the system's own threads wait, with either watcher.
  */
 #define LOOP_CHILD_WATCHER_PIDFD 0
 
@@ -278,12 +292,12 @@
 #define LOOP_STDIO_INHERIT 0
 
 /**
- * The stream is a pipe to the parent: loop_process_get_pipe_fd.
+ * The stream is a pipe to the parent: loop_process_get_pipe_fd. Not on Windows.
  */
 #define LOOP_STDIO_PIPE 1
 
 /**
- * The stream is /dev/null.
+ * The stream is /dev/null, or NUL on Windows.
  */
 #define LOOP_STDIO_DEVNULL 2
 
@@ -293,13 +307,16 @@
 #define LOOP_STDIO_STDOUT 3
 
 /**
- * The stream is the descriptor `fd` of the parent, which stays the caller's.
+ * The stream is the descriptor `fd` of the parent, which stays the caller's. On
+ * Windows the number of a HANDLE, of a file or a pipe, inheritable or not:
+ * (int)(intptr_t)handle, or (int)_get_osfhandle(descriptor).
  */
 #define LOOP_STDIO_FD 4
 
 /**
- * Flag: descriptors that are not close-on-exec stay open in the program; else
- * all but the standard streams and pass_fds are closed. asyncio: close_fds=False.
+ * Flag: descriptors that are not close-on-exec (Windows: inheritable handles)
+ * stay open in the program; else all but the standard streams and pass_fds are
+ * closed. asyncio: close_fds=False.
  */
 #define LOOP_SUBPROCESS_KEEP_FDS 1
 
@@ -473,6 +490,12 @@ typedef struct loop_future_t loop_future_t;
  * took are closed then. Its loop takes its exit status in any case: nothing
  * else may wait for it. A loop that is closed waits no more, and kills nobody.
  * In a forked child it cannot be used, and its end is the parent's business.
+ *
+ * Windows: programs cannot have pipes to their parent, nor sessions, user and
+ * group ids, a file mode creation mask, descriptors beside their streams:
+ * LOOP_ENOTSUP. A process group can only be a new one (Ctrl-C is off in it, and
+ * SIGBREAK can be sent to it). Arguments become one line by the rules of
+ * Python's list2cmdline.
  */
 typedef struct loop_process_t loop_process_t;
 
@@ -585,7 +608,8 @@ typedef struct loop_options_t {
      */
     uint64_t timer_slack_ns;
     /**
-     * Where the loop reads the time; NULL is CLOCK_MONOTONIC.
+     * Where the loop reads the time; NULL is CLOCK_MONOTONIC (Windows: the
+     * performance counter).
      */
     loop_clock_t clock;
     /**
@@ -1376,7 +1400,7 @@ typedef struct loop_addrinfo_t {
  * Is told that a child has ended, on the loop's thread. `returncode` is its
  * exit status, or the negative number of the signal that ended it, or 255 if
  * nobody can know: somebody else took the status, or it was no child of this
- * process.
+ * process. Windows: the exit code, all its 32 bits, of whatever process.
  */
 typedef void (*loop_child_callback_t)(int pid, int returncode, void *user_data);
 
@@ -1491,7 +1515,9 @@ typedef struct loop_subprocess_options_t {
     const char *const *argv;
     /**
      * The program, if it is not argv[0]: a path if it contains a slash, else a
-     * name that is looked for along the PATH of the program's environment.
+     * name that is looked for along the PATH of the program's environment. On
+     * Windows ".exe" may be left out, and the system's directories come after
+     * PATH; batch files are for loop_subprocess_shell (LOOP_ENOTSUP).
      */
     const char *file;
     /**
@@ -1838,8 +1864,8 @@ int loop_set_debug(struct loop_t *loop, int enabled);
 int loop_get_debug(const struct loop_t *loop);
 
 /**
- * How the loop watches descriptors: "epoll", "kqueue" or "iocp"; NULL for
- * NULL. Static. [any thread]
+ * How the loop watches descriptors: "epoll", "kqueue", "poll" or
+ * "iocp"; NULL for NULL. Static. [any thread]
  */
 const char *loop_backend_name(const struct loop_t *loop);
 
@@ -2029,7 +2055,9 @@ int loop_handle_reschedule(struct loop_t *loop, loop_handle_t handle, uint64_t w
  * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
  * descriptor. If you cannot: once the number is added again, nothing of its
  * predecessor is delivered any more; until then, events of the old file go on as
- * long as a duplicate keeps that file open. What a callback removes or replaces
+ * long as a duplicate keeps that file open. (Windows does not tell of a socket
+ * that was closed in its own callback: there a reader or writer that you did not
+ * remove is its successor's.) What a callback removes or replaces
  * while it runs, itself, is destroyed when it returns.
  * [loop thread] asyncio: loop.add_reader().
  */
@@ -2065,7 +2093,9 @@ int loop_remove_reader(struct loop_t *loop,
  * LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE, -ENOMEM. Remove before closing the
  * descriptor. If you cannot: once the number is added again, nothing of its
  * predecessor is delivered any more; until then, events of the old file go on as
- * long as a duplicate keeps that file open. What a callback removes or replaces
+ * long as a duplicate keeps that file open. (Windows does not tell of a socket
+ * that was closed in its own callback: there a reader or writer that you did not
+ * remove is its successor's.) What a callback removes or replaces
  * while it runs, itself, is destroyed when it returns.
  * [loop thread] asyncio: loop.add_writer().
  */
@@ -2106,8 +2136,8 @@ int loop_run_once(struct loop_t *loop, int64_t timeout_ns);
  * A descriptor that becomes readable when the loop has I/O or, after
  * loop_prepare, anything else to do. It stays the loop's: wait on it, never
  * read or close it, and ask again after each turn, since the loop may have to
- * replace it. -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD.
- * [loop thread]
+ * replace it. LOOP_ENOTSUP where the backend has none ("poll", "iocp"),
+ * -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread]
  */
 int loop_backend_fd(struct loop_t *loop);
 
@@ -3161,7 +3191,7 @@ int loop_sock_connect(struct loop_t *loop,
  * to its end; by sendfile where the system can, else by reading and sending.
  * The result is the number of bytes sent, less than `count` if the file ends
  * before. `file_fd` must stay open until the future is done; its position is
- * neither used nor moved. A portion is read in each turn, on the loop's
+ * not used, and moved on Windows only. A portion is read in each turn, on the loop's
  * thread. LOOP_EINVAL also for negative numbers, for a socket that is no
  * stream, and for one that blocks, in debug mode or not; -ENOTSOCK, -EBADF. See
  * loop_sock_recv. asyncio: loop.sock_sendfile().
@@ -3373,7 +3403,7 @@ int loop_transport_get_extra_info(struct loop_transport_t *transport,
  * What waits is sent before. Until the future is done other writes are refused
  * and reading is paused. The future's result is the number of bytes, less than
  * `count` if the file ends before. `file_fd` is duplicated: it may be closed; its
- * position is neither used nor moved. Cancelling stops after what was sent. If
+ * position is not used, and moved on Windows only. Cancelling stops after what was sent. If
  * the connection breaks, the future fails with the reason, -ECONNABORTED when it
  * was aborted. LOOP_EINVAL also for other negative numbers; LOOP_EINVALID_STATE
  * if the transport is closing, after write_eof, and while another sendfile is in
@@ -3713,6 +3743,9 @@ int loop_layer_connection_lost(struct loop_transport_t *transport,
  * Fork: in a forked child these signals do nothing until the child sets their
  * dispositions anew, and never reach the parent's loop; loop_reinit_after_fork
  * drops the handlers. Programs started by exec get default dispositions.
+ * Windows: SIGINT is Ctrl-C and SIGBREAK (21) Ctrl-Break, of the process's
+ * console; LOOP_ENOTSUP for other signals. raise() does not get here, and what
+ * was set by signal() or SetConsoleCtrlHandler is not called meanwhile.
  * [loop thread] asyncio: loop.add_signal_handler().
  */
 int loop_add_signal_handler(struct loop_t *loop,
@@ -3985,7 +4018,8 @@ int loop_getnameinfo_result(struct loop_future_t *future,
  * such process, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE,
  * -ENOMEM, -EAGAIN. Where the system has no descriptors of processes (Linux
  * before 5.3), a thread waits for each child, and a process that is no child
- * counts as ended at once. Closing the loop ends the watch; so does
+ * counts as ended at once. Windows: any process that may be opened, else -EACCES;
+ * others may wait for it as well. Closing the loop ends the watch; so does
  * loop_reinit_after_fork in a forked child, which leaves the parent's alone.
  * [loop thread] asyncio: AbstractChildWatcher.add_child_handler().
  */
@@ -4099,7 +4133,8 @@ int loop_subprocess_exec(struct loop_t *loop,
 /**
  * loop_subprocess_exec for "/bin/sh -c command". `options` may be NULL; its argv
  * must be NULL. A command that cannot be found is the shell's to report: it
- * ends with 127. asyncio: create_subprocess_shell(), loop.subprocess_shell().
+ * ends with 127. Windows: %COMSPEC% /c "command".
+ * asyncio: create_subprocess_shell(), loop.subprocess_shell().
  */
 int loop_subprocess_shell(struct loop_t *loop,
                           const char *command,
@@ -4160,9 +4195,9 @@ int loop_process_pid(struct loop_process_t *process);
 /**
  * 0 and how the process ended in *ret_returncode: its exit status, or the
  * negative number of the signal that ended it, or 255 if somebody else took the
- * status. LOOP_EINVALID_STATE while it runs, as far as the loop has looked;
- * LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread], also after
- * close. asyncio: transport.get_returncode().
+ * status; on Windows its exit code, all 32 bits. LOOP_EINVALID_STATE while it
+ * runs, as far as the loop has looked; LOOP_EINVAL, LOOP_EWRONG_THREAD,
+ * LOOP_EFORKED. [loop thread], also after close. asyncio: transport.get_returncode().
  */
 int loop_process_returncode(struct loop_process_t *process, int *ret_returncode);
 
@@ -4179,7 +4214,9 @@ int loop_process_wait(struct loop_process_t *process, struct loop_future_t **ret
  * Sends a signal to the process, never to another one that got its number.
  * 0 also for a process that has ended and that the loop has not looked at yet;
  * then -ESRCH (asyncio's ProcessLookupError). -EINVAL (no signal), -EPERM,
- * LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread], also after
+ * LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. Windows: 9 and SIGTERM end it by
+ * force, with exit code 1; SIGBREAK (21) is Ctrl-Break for a process that leads
+ * a group; other signals are LOOP_ENOTSUP. [loop thread], also after
  * close. asyncio: transport.send_signal().
  */
 int loop_process_send_signal(struct loop_process_t *process, int signum);

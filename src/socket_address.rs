@@ -59,9 +59,6 @@ impl SocketAddress {
 
     /// The address of a UNIX socket: a path, or an abstract name after a '@'.
     pub fn unix(path: &[u8]) -> Result<Self> {
-        if !HAS_UNIX_SOCKETS {
-            return Err(NO_UNIX_SOCKETS);
-        }
         // SAFETY: all zero is a valid sockaddr_un.
         let mut address: sys::sockaddr_un = unsafe { std::mem::zeroed() };
         address.sun_family = sys::AF_UNIX as sys::sa_family_t;
@@ -72,6 +69,9 @@ impl SocketAddress {
         // A path ends with a NUL, an abstract name begins with one.
         if path.len() + usize::from(!is_abstract) > address.sun_path.len() {
             return Err(Error::Invalid("AF_UNIX path too long"));
+        }
+        if !HAS_UNIX_SOCKETS {
+            return Err(NO_UNIX_SOCKETS);
         }
         for (place, byte) in address.sun_path.iter_mut().zip(path) {
             *place = *byte as libc::c_char;

@@ -12,7 +12,7 @@ use std::ffi::{c_char, c_int, c_void};
 /// Is told that a child has ended, on the loop's thread. `returncode` is its
 /// exit status, or the negative number of the signal that ended it, or 255 if
 /// nobody can know: somebody else took the status, or it was no child of this
-/// process.
+/// process. Windows: the exit code, all its 32 bits, of whatever process.
 pub type loop_child_callback_t =
     Option<unsafe extern "C-unwind" fn(pid: c_int, returncode: c_int, user_data: *mut c_void)>;
 
@@ -21,6 +21,7 @@ pub type loop_child_callback_t =
 pub struct loop_child_watcher_t(#[allow(dead_code)] Watcher);
 
 /// A descriptor for each child, and a thread for each where the system has none.
+/// On Windows the system's own threads wait, with either watcher.
 pub const LOOP_CHILD_WATCHER_PIDFD: c_int = 0;
 /// A thread for each child, as long as it lives.
 pub const LOOP_CHILD_WATCHER_THREADED: c_int = 1;
@@ -56,7 +57,8 @@ fn add(
 /// such process, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD, -EMFILE,
 /// -ENOMEM, -EAGAIN. Where the system has no descriptors of processes (Linux
 /// before 5.3), a thread waits for each child, and a process that is no child
-/// counts as ended at once. Closing the loop ends the watch; so does
+/// counts as ended at once. Windows: any process that may be opened, else -EACCES;
+/// others may wait for it as well. Closing the loop ends the watch; so does
 /// loop_reinit_after_fork in a forked child, which leaves the parent's alone.
 /// [loop thread] asyncio: AbstractChildWatcher.add_child_handler().
 #[unsafe(no_mangle)]

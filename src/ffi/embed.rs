@@ -22,7 +22,7 @@ pub unsafe extern "C" fn loop_run_once(r#loop: *mut loop_t, timeout_ns: i64) -> 
 /// A descriptor that becomes readable when the loop has I/O or, after
 /// loop_prepare, anything else to do. It stays the loop's: wait on it, never
 /// read or close it, and ask again after each turn, since the loop may have to
-/// replace it. LOOP_EUNSUPPORTED where the backend has none ("poll", "iocp"),
+/// replace it. LOOP_ENOTSUP where the backend has none ("poll", "iocp"),
 /// -errno, LOOP_ECLOSED, LOOP_EFORKED, LOOP_EWRONG_THREAD. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_backend_fd(r#loop: *mut loop_t) -> c_int {

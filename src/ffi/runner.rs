@@ -130,7 +130,8 @@ pub struct loop_runner_options_t {
 
 /// In the main thread, while SIGINT has its default action: a first SIGINT
 /// cancels the main task, a second one ends the run at once. Either makes the
-/// run answer -EINTR.
+/// run answer -EINTR. Windows: Ctrl-C, in the oldest thread, unless a loop or
+/// signal() of the C runtime handles it.
 pub const LOOP_RUN_SIGINT: u32 = 1;
 
 unsafe fn to_options(options: *const loop_runner_options_t) -> Result<Options> {

@@ -19,6 +19,9 @@ use std::ffi::{c_int, c_void};
 /// Fork: in a forked child these signals do nothing until the child sets their
 /// dispositions anew, and never reach the parent's loop; loop_reinit_after_fork
 /// drops the handlers. Programs started by exec get default dispositions.
+/// Windows: SIGINT is Ctrl-C and SIGBREAK (21) Ctrl-Break, of the process's
+/// console; LOOP_ENOTSUP for other signals. raise() does not get here, and what
+/// was set by signal() or SetConsoleCtrlHandler is not called meanwhile.
 /// [loop thread] asyncio: loop.add_signal_handler().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_add_signal_handler(

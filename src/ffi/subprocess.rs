@@ -25,17 +25,25 @@ use std::sync::Arc;
 /// took are closed then. Its loop takes its exit status in any case: nothing
 /// else may wait for it. A loop that is closed waits no more, and kills nobody.
 /// In a forked child it cannot be used, and its end is the parent's business.
+///
+/// Windows: programs cannot have pipes to their parent, nor sessions, user and
+/// group ids, a file mode creation mask, descriptors beside their streams:
+/// LOOP_ENOTSUP. A process group can only be a new one (Ctrl-C is off in it, and
+/// SIGBREAK can be sent to it). Arguments become one line by the rules of
+/// Python's list2cmdline.
 pub struct loop_process_t(#[allow(dead_code)] Process);
 
 /// The stream leads where the parent's leads.
 pub const LOOP_STDIO_INHERIT: u32 = 0;
-/// The stream is a pipe to the parent: loop_process_get_pipe_fd.
+/// The stream is a pipe to the parent: loop_process_get_pipe_fd. Not on Windows.
 pub const LOOP_STDIO_PIPE: u32 = 1;
-/// The stream is /dev/null.
+/// The stream is /dev/null, or NUL on Windows.
 pub const LOOP_STDIO_DEVNULL: u32 = 2;
 /// Standard error only: it leads where standard output leads.
 pub const LOOP_STDIO_STDOUT: u32 = 3;
-/// The stream is the descriptor `fd` of the parent, which stays the caller's.
+/// The stream is the descriptor `fd` of the parent, which stays the caller's. On
+/// Windows the number of a HANDLE, of a file or a pipe, inheritable or not:
+/// (int)(intptr_t)handle, or (int)_get_osfhandle(descriptor).
 pub const LOOP_STDIO_FD: u32 = 4;
 
 /// Where a standard stream of a program leads.
@@ -48,8 +56,9 @@ pub struct loop_stdio_t {
     pub fd: c_int,
 }
 
-/// Flag: descriptors that are not close-on-exec stay open in the program; else
-/// all but the standard streams and pass_fds are closed. asyncio: close_fds=False.
+/// Flag: descriptors that are not close-on-exec (Windows: inheritable handles)
+/// stay open in the program; else all but the standard streams and pass_fds are
+/// closed. asyncio: close_fds=False.
 pub const LOOP_SUBPROCESS_KEEP_FDS: u32 = 1;
 /// Flag: the program leads a new session. asyncio: start_new_session.
 pub const LOOP_SUBPROCESS_NEW_SESSION: u32 = 2;
@@ -75,7 +84,9 @@ pub struct loop_subprocess_options_t {
     /// The arguments, beginning with the program's name, ended by NULL.
     pub argv: *const *const c_char,
     /// The program, if it is not argv[0]: a path if it contains a slash, else a
-    /// name that is looked for along the PATH of the program's environment.
+    /// name that is looked for along the PATH of the program's environment. On
+    /// Windows ".exe" may be left out, and the system's directories come after
+    /// PATH; batch files are for loop_subprocess_shell (LOOP_ENOTSUP).
     pub file: *const c_char,
     /// The environment, "NAME=value" each, ended by NULL; NULL: the parent's.
     pub env: *const *const c_char,
@@ -351,7 +362,8 @@ pub unsafe extern "C" fn loop_subprocess_exec(
 
 /// loop_subprocess_exec for "/bin/sh -c command". `options` may be NULL; its argv
 /// must be NULL. A command that cannot be found is the shell's to report: it
-/// ends with 127. asyncio: create_subprocess_shell(), loop.subprocess_shell().
+/// ends with 127. Windows: %COMSPEC% /c "command".
+/// asyncio: create_subprocess_shell(), loop.subprocess_shell().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_subprocess_shell(
     r#loop: *mut loop_t,
@@ -442,9 +454,9 @@ pub unsafe extern "C" fn loop_process_pid(process: *mut loop_process_t) -> c_int
 
 /// 0 and how the process ended in *ret_returncode: its exit status, or the
 /// negative number of the signal that ended it, or 255 if somebody else took the
-/// status. LOOP_EINVALID_STATE while it runs, as far as the loop has looked;
-/// LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread], also after
-/// close. asyncio: transport.get_returncode().
+/// status; on Windows its exit code, all 32 bits. LOOP_EINVALID_STATE while it
+/// runs, as far as the loop has looked; LOOP_EINVAL, LOOP_EWRONG_THREAD,
+/// LOOP_EFORKED. [loop thread], also after close. asyncio: transport.get_returncode().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_process_returncode(
     process: *mut loop_process_t,
@@ -473,7 +485,9 @@ pub unsafe extern "C" fn loop_process_wait(
 /// Sends a signal to the process, never to another one that got its number.
 /// 0 also for a process that has ended and that the loop has not looked at yet;
 /// then -ESRCH (asyncio's ProcessLookupError). -EINVAL (no signal), -EPERM,
-/// LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. [loop thread], also after
+/// LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. Windows: 9 and SIGTERM end it by
+/// force, with exit code 1; SIGBREAK (21) is Ctrl-Break for a process that leads
+/// a group; other signals are LOOP_ENOTSUP. [loop thread], also after
 /// close. asyncio: transport.send_signal().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_process_send_signal(

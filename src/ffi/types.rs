@@ -56,7 +56,8 @@ pub struct loop_options_t {
     /// share wake-ups. 0: as precise as the system can, except that deadlines
     /// less than 100 µs apart may share one. Never early.
     pub timer_slack_ns: u64,
-    /// Where the loop reads the time; NULL is CLOCK_MONOTONIC.
+    /// Where the loop reads the time; NULL is CLOCK_MONOTONIC (Windows: the
+    /// performance counter).
     pub clock: loop_clock_t,
     /// Passed to `clock`; must outlive the loop.
     pub clock_data: *mut c_void,

@@ -7,7 +7,7 @@
 //! | `sys`: types, constants and calls in POSIX's names | libc | Winsock in POSIX's shape; errno is the C runtime's |
 //! | `self_pipe`: two ends, neither of which blocks or outlives exec | a pipe | a connection to itself |
 //! | `is_open`, `is_non_blocking`, `set_non_blocking`, `file_type`: what can be asked of a number | fcntl, fstat | only sockets have numbers; none is asked whether it blocks, but told not to |
-//! | `file`: files to be sent, by their number | sendfile, pread | none: their numbers are the C runtime's, which a library does not share |
+//! | `file`: files to be sent, by their number | sendfile, pread | ReadFile; the numbers are those of handles, as the C runtime's own mean nothing to a library |
 //! | `path`, `HAS_UNIX_SOCKETS`: sockets in the file system | stat, unlink | none |
 //! | `REUSE_ADDRESS`, `REUSE_PORT`: options for a server's address | those of that name | the first is not needed, the second not there |
 //! | `afd`: readiness of sockets, where polling is not used for it | | polls of the sockets' driver, and a completion port |

@@ -4,9 +4,6 @@ use super::errno;
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// Why there is no file where there is none.
-pub const NO_FILES: &str = "files cannot be sent on this system";
-
 /// The number of a file that somebody else owns.
 #[derive(Clone, Copy)]
 pub struct File(RawFd);
@@ -22,9 +19,9 @@ impl OwnedFile {
 }
 
 impl File {
-    /// The file behind a number of the host's, if numbers mean files here.
-    pub fn of(fd: RawFd) -> Option<File> {
-        Some(File(fd))
+    /// The file behind a number of the host's.
+    pub fn of(fd: RawFd) -> File {
+        File(fd)
     }
 
     /// A number of our own for the same file; or an errno.

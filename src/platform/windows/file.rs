@@ -1,50 +1,98 @@
-//! Files of the host's. Their numbers belong to the host's C runtime, of which
-//! each module may have its own, so a number says nothing to a library: there
-//! are none.
+//! Files of the host's that are to be sent. Their numbers are those of handles,
+//! as sockets' are: the C runtime's own numbers mean nothing to a library, which
+//! may be linked with another one.
 
-use super::fd::RawFd;
+use super::errno::errno_of;
+use super::fd::{RawFd, socket_of};
+use super::set_errno;
 use std::ffi::c_int;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::ptr::{null, null_mut};
+use windows_sys::Win32::Foundation::{
+    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_HANDLE_EOF, ERROR_IO_PENDING, GetLastError,
+    HANDLE,
+};
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_DISK, GetFileType, ReadFile};
+use windows_sys::Win32::System::IO::{GetOverlappedResult, OVERLAPPED};
+use windows_sys::Win32::System::Threading::{CreateEventW, GetCurrentProcess};
 
-/// Why there is no file.
-pub const NO_FILES: &str =
-    "files cannot be sent: their numbers mean nothing outside of the caller's C runtime";
-
-/// There is none.
+/// A file that somebody else owns.
 #[derive(Clone, Copy)]
-pub struct File(Nothing);
+pub struct File(HANDLE);
 
-#[derive(Clone, Copy)]
-enum Nothing {}
+/// A file that is closed when this is dropped.
+pub struct OwnedFile(OwnedHandle);
 
-/// There is none.
-pub type OwnedFile = File;
+impl OwnedFile {
+    /// The file.
+    pub fn get(&self) -> File {
+        File(self.0.as_raw_handle())
+    }
+}
 
 impl File {
-    /// None.
-    pub fn of(_fd: RawFd) -> Option<File> {
-        None
+    /// The file behind a number of the host's.
+    pub fn of(fd: RawFd) -> File {
+        File(socket_of(fd) as HANDLE)
     }
 
-    /// Itself.
-    pub fn get(&self) -> File {
-        *self
-    }
-
-    /// A number of our own.
+    /// A handle of our own for the same file; or an errno.
     pub fn duplicate(self) -> Result<OwnedFile, c_int> {
-        match self.0 {}
+        let mut copy = null_mut();
+        // SAFETY: any number may be asked about; the copy is ours.
+        unsafe {
+            let own = GetCurrentProcess();
+            if DuplicateHandle(own, self.0, own, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS) == 0 {
+                return Err(errno_of(GetLastError() as i32));
+            }
+            let copy = OwnedFile(OwnedHandle::from_raw_handle(copy));
+            // Something else than a file may have this number.
+            if GetFileType(self.0) == FILE_TYPE_DISK { Ok(copy) } else { Err(libc::EBADF) }
+        }
     }
 
-    /// Sends a part of it.
+    /// Not by the kernel alone: that would need a thread, or requests that end
+    /// some time.
     pub fn send(self, _socket: RawFd, _offset: i64, _count: usize) -> isize {
-        match self.0 {}
+        set_errno(libc::ENOSYS);
+        -1
     }
 
-    /// Reads a part of it.
+    /// Reads a part of it: how many bytes, or -1 with errno. Windows moves the
+    /// position of the host's handle, if that has one.
     ///
     /// # Safety
-    /// Nobody can call it.
-    pub unsafe fn read_at(self, _place: *mut u8, _length: usize, _offset: i64) -> isize {
-        match self.0 {}
+    /// There are `length` bytes at `place`.
+    pub unsafe fn read_at(self, place: *mut u8, length: usize, offset: i64) -> isize {
+        // SAFETY: as promised; all else lives until the read has ended.
+        unsafe {
+            // A handle of the kind that does not wait tells by this event.
+            let event = CreateEventW(null(), 1, 0, null());
+            if event.is_null() {
+                return failed(GetLastError());
+            }
+            let event = OwnedHandle::from_raw_handle(event);
+            let mut request: OVERLAPPED = std::mem::zeroed();
+            request.Anonymous.Anonymous.Offset = offset as u32;
+            request.Anonymous.Anonymous.OffsetHigh = (offset >> 32) as u32;
+            // With this bit nothing is told to a port that the host has given it.
+            request.hEvent = event.as_raw_handle().map_addr(|address| address | 1);
+            let length = length.min(i32::MAX as usize) as u32;
+            let mut count = 0;
+            let mut done = ReadFile(self.0, place, length, &mut count, &mut request);
+            if done == 0 && GetLastError() == ERROR_IO_PENDING {
+                done = GetOverlappedResult(self.0, &request, &mut count, 1);
+            }
+            match done {
+                0 if GetLastError() == ERROR_HANDLE_EOF => 0,
+                0 => failed(GetLastError()),
+                _ => count as isize,
+            }
+        }
     }
+}
+
+fn failed(error: u32) -> isize {
+    set_errno(errno_of(error as i32));
+    -1
 }

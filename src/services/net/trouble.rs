@@ -153,10 +153,7 @@ mod tests {
             libc::ECONNREFUSED,
             libc::ENETUNREACH
         );
-        assert_eq!(
-            Trouble::combined(both.clone(), false),
-            Trouble::new(-libc::ECONNREFUSED, text)
-        );
+        assert_eq!(Trouble::combined(both.clone(), false), Trouble::new(-libc::ECONNREFUSED, text));
         assert!(
             Trouble::combined(both, true).to_string().starts_with("create_connection failed: ")
         );

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::event_loop::EventLoop;
 use crate::fd_table::Direction;
 use crate::platform::fd::RawFd;
-use crate::platform::file::{File, NO_FILES};
+use crate::platform::file::File;
 use crate::services::future::{Future, Outcome};
 use std::sync::Arc;
 
@@ -91,11 +91,11 @@ pub fn send_file(
     if file < 0 {
         return Err(Error::BadDescriptor(file));
     }
-    let file = File::of(file).ok_or(Error::Unsupported(NO_FILES))?;
     event_loop.check_open()?;
     if !system::is_stream(fd)? {
         return Err(Error::Invalid("only SOCK_STREAM type sockets are supported"));
     }
-    let mut sending = Sending { fd, file, offset, left: count, sent: 0, buffer: None };
+    let mut sending =
+        Sending { fd, file: File::of(file), offset, left: count, sent: 0, buffer: None };
     run(event_loop, fd, Direction::Write, Blocks::IfSocketDoes, move || sending.attempt())
 }

@@ -7,7 +7,7 @@ use super::Stream;
 use crate::error::{Error, Result};
 use crate::memory::try_box;
 use crate::platform::fd::RawFd;
-use crate::platform::file::{File, NO_FILES, OwnedFile};
+use crate::platform::file::{File, OwnedFile};
 use crate::platform::{errno, sys};
 use crate::services::future::{Future, Operation, Outcome};
 use crate::sigpipe::without_sigpipe;
@@ -60,8 +60,7 @@ impl Stream {
         }
         let future = Future::new(&transport.event_loop)?;
         let operation = try_box(Sending(transport.clone()))?;
-        let file = File::of(file).ok_or(Error::Unsupported(NO_FILES))?;
-        let file = file.duplicate().map_err(Error::Sys)?;
+        let file = File::of(file).duplicate().map_err(Error::Sys)?;
         let hold = transport.event_loop.hold()?;
         self.with(&hold, |state| {
             if state.closing {
