@@ -82,7 +82,7 @@ void *run_loop(void *loop) {
 void wait_once(loop_t *loop) {
     int ran = 0;
     int fd = loop_backend_fd(loop);
-    CHECK(fd >= 0 || (ON_WINDOWS && fd == LOOP_EUNSUPPORTED));
+    CHECK(fd >= 0 || (ON_WINDOWS && fd == LOOP_ENOTSUP));
     CHECK_INT(loop_call_later(loop, 30 * MS, count, &ran, NULL, NULL), 0);
     while (ran == 0)
         CHECK(loop_run_once(loop, -1) >= 0);

@@ -21,8 +21,6 @@ int absent(const char *what, ...);
 
 /* Files */
 #define dup3(from, to, flags) absent("dup3", from, to)
-#define pread(fd, bytes, length, offset) ((ssize_t)absent("pread", fd, bytes))
-#define pwrite(fd, bytes, length, offset) ((ssize_t)absent("pwrite", fd, bytes))
 #define readlink(path, bytes, length) ((ssize_t)absent("readlink", path, bytes))
 #define fchmod(fd, mode) absent("fchmod", fd)
 

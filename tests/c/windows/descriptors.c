@@ -1,6 +1,7 @@
 #define POSIX_SOCKETS_THEMSELVES
 #define POSIX_DESCRIPTORS_THEMSELVES
 #include "errors.h"
+#include "files.h"
 #include "sockets.h"
 #include <fcntl.h>
 #include <stdint.h>
@@ -8,22 +9,24 @@
 
 ssize_t posix_read(int fd, void *bytes, size_t length) {
     return is_socket(fd) ? posix_recvfrom(fd, bytes, length, 0, NULL, NULL)
+           : is_file(fd) ? read_file(fd, bytes, length)
                          : read(fd, bytes, (unsigned)length);
 }
 
 ssize_t posix_write(int fd, const void *bytes, size_t length) {
     return is_socket(fd) ? posix_sendto(fd, bytes, length, 0, NULL, 0)
+           : is_file(fd) ? write_file(fd, bytes, length)
                          : write(fd, bytes, (unsigned)length);
 }
 
 int posix_close(int fd) {
     if (!is_socket(fd))
-        return close(fd);
+        return is_file(fd) ? close_file(fd) : close(fd);
     return closesocket(socket_of(fd)) == SOCKET_ERROR ? winsock_failed() : 0;
 }
 
 int posix_dup(int fd) {
-    if (!is_socket(fd))
+    if (!is_socket(fd) && !is_file(fd))
         return dup(fd);
     HANDLE copy, self = GetCurrentProcess();
     if (!DuplicateHandle(self, (HANDLE)socket_of(fd), self, &copy, 0, TRUE, DUPLICATE_SAME_ACCESS)) {
@@ -46,9 +49,9 @@ static int take_number(int from, int number) {
 }
 
 int posix_dup2(int from, int to) {
-    if (!is_socket(from))
+    if (!is_socket(from) && !is_file(from))
         return dup2(from, to) < 0 ? -1 : to; /* the C runtime answers 0 */
-    if (is_socket(to))
+    if (is_socket(to) || is_file(to))
         posix_close(to);
     return take_number(from, to);
 }

@@ -13,6 +13,11 @@
 #define F_SETPIPE_SZ 1031
 #define FD_CLOEXEC 1
 
+int posix_open(const char *path, int flags);
+#ifndef POSIX_DESCRIPTORS_THEMSELVES
+#define open(path, flags) posix_open(path, flags)
+#endif
+
 int posix_fcntl(int fd, int command, int argument);
 #define FCNTL_WITH(fd, command, argument, ...) posix_fcntl(fd, command, argument)
 #define fcntl(...) FCNTL_WITH(__VA_ARGS__, 0, 0)

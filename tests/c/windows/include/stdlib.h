@@ -7,6 +7,8 @@
 int setenv(const char *name, const char *value, int replace);
 int unsetenv(const char *name);
 char *mkdtemp(char *name);
-#define mkostemp(name, flags) mkstemp(name)
+int posix_mkstemp(char *name);
+#define mkstemp(name) posix_mkstemp(name)
+#define mkostemp(name, flags) posix_mkstemp(name)
 
 #endif
