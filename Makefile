@@ -74,7 +74,7 @@ BUILD  := $(CARGO) --config 'build.rustflags=["--remap-path-prefix=$(CRATES)=cra
 
 # rustc brings a linker of its own for this processor alone; GNU's needs help.
 ifneq ($(filter-out x86_64,$(shell uname -sm | sed -n 's/^Linux //p')),)
-BUILD := CARGO_TARGET_$(shell $(CARGO) -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_LINKER=$(abspath packaging/link.sh) $(BUILD)
+BUILD := CARGO_TARGET_$(shell $(CARGO) -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_LINKER=$(abspath packaging/versioned-gcc.sh) $(BUILD)
 endif
 
 # The Linux library has versioned symbols, which only the shared library may

@@ -11,6 +11,8 @@ import c_tests
 from rust import OUTPUT, ROOT, Rust, run
 
 TARGET = "x86_64-unknown-linux-musl"
+# musl-gcc does not look there, and the kernel's headers are the same for both.
+KERNEL = "-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu".split()
 TOOLS = OUTPUT / "tools"
 
 
@@ -33,6 +35,6 @@ def step(name):
     }
     rust = Rust(TARGET, cargo=[TOOLS / "bin/cargo-zigbuild"], env=env)
     libraries = rust.library("--features", "symbol-versions")
-    program = c_tests.build(TARGET, ["musl-gcc"], libraries, [name])
+    program = c_tests.build(TARGET, ["musl-gcc", *KERNEL], libraries, [name])
     c_tests.test(program, [name])
     rust.test()

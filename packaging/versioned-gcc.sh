@@ -1,7 +1,8 @@
 #!/bin/sh
 # A linker for rustc where that would be GNU ld, which takes no second version script
 # beside an anonymous one such as rustc's: gives that the name of the library's node
-# instead, and leaves out the library's own. LINKER, or cc, is what links.
+# instead, and leaves out the library's own. LINKER, or gcc, is what links. rustc knows by
+# the name of this file how to speak with it.
 set -eu
 
 for argument; do
@@ -18,4 +19,4 @@ for argument; do
     esac
     set -- "$@" "$argument"
 done
-exec "${LINKER:-cc}" "$@"
+exec "${LINKER:-gcc}" "$@"
