@@ -11,6 +11,7 @@
 # make docs     the documentation as a site, into target/docs/site
 # make abi      records the ABI anew, after functions were added: see docs/abi.md
 # make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
+# make test-portable   on other processors and systems, as far as this machine can: docs/platforms.md; also one step of it
 # make model    the loom models alone
 
 CARGO  ?= cargo
@@ -59,15 +60,22 @@ TESTS := \
     test-adapters \
     test-languages \
     test-install
+# On other systems; too long for `make test`. See scripts/portable/run.py.
+PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl kqueue)
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak $(TESTS)
+.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak test-portable $(PORTABLE) $(TESTS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
 # The libraries name no directory of the machine that they were built on.
 CRATES := $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
 BUILD  := $(CARGO) --config 'build.rustflags=["--remap-path-prefix=$(CRATES)=crates"]' rustc --locked --release --lib
+
+# rustc brings a linker of its own for this processor alone; GNU's needs help.
+ifneq ($(filter-out x86_64,$(shell uname -sm | sed -n 's/^Linux //p')),)
+BUILD := CARGO_TARGET_$(shell $(CARGO) -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_LINKER=$(abspath packaging/versioned-gcc.sh) $(BUILD)
+endif
 
 # The Linux library has versioned symbols, which only the shared library may
 # link; so each kind is built by itself.
@@ -251,6 +259,12 @@ $(POLL)/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(POLL)/li
 test-poll: $(POLL)/tests/c
 	$(CARGO) --config 'build.rustflags=["--cfg=polling_test_poll_backend"]' test --locked --lib --target-dir $(POLL)
 	$(PYTHON) tests/c/run.py --platform poll $(POLL)/tests/c
+
+test-portable: $(PORTABLE)
+
+$(PORTABLE): test-portable-%:
+	scripts/setup.sh portable-$*
+	CARGO="$(CARGO)" $(PYTHON) scripts/portable/run.py $*
 
 test-contract: target/tests/c
 	$(PYTHON) tests/contract.py docs/contract.md target/tests/c

@@ -106,6 +106,27 @@ bench-python)
     need wrk test -x /usr/bin/wrk
     need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
     ;;
+portable | portable-*) # a step of scripts/portable, or all of them
+    need rustc-web dpkg -s rustc-web
+    need rust-web-src test -e /usr/lib/rustlib/src/rust/library/Cargo.lock
+    need python3-venv "${PYTHON:-python3}" -c "import ensurepip, venv"
+    case $1 in
+    portable | portable-musl)
+        need gcc gcc --version
+        need musl-tools musl-gcc --version
+        ;;
+    esac
+    for processor in aarch64:arm64 s390x:s390x i686:i386 riscv64:riscv64; do
+        name=${processor%:*}
+        case $1 in
+        portable | "portable-$name")
+            need "gcc-$name-linux-gnu" "$name-linux-gnu-gcc" --version
+            need "libc6-dev-${processor#*:}-cross" test -e "/usr/$name-linux-gnu/include/errno.h"
+            need qemu-user qemu-s390x --version
+            ;;
+        esac
+    done
+    ;;
 *)
     echo "usage: $0 GROUP; see $0" >&2
     exit 2

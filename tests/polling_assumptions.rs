@@ -38,7 +38,7 @@ fn the_poller_is_an_epoll_descriptor_closed_on_exec() {
 fn the_events_data_is_the_key() {
     let poller = Poller::new().unwrap();
     let (mut near, far) = UnixStream::pair().unwrap();
-    let key = 7 << 40 | 3;
+    let key = 7 << (usize::BITS - 24) | 3;
     watch(&poller, far.as_raw_fd(), Event::readable(key), PollMode::Level);
     near.write_all(b"x").unwrap();
     let events = wait(&poller, 1000);

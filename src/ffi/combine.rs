@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::services::combine::{self, Gathered, ReturnWhen, Waited};
 use crate::services::future::Future;
 use std::ffi::{c_int, c_void};
+use std::mem::offset_of;
 use std::sync::Arc;
 
 /// The result of loop_gather's future; belongs to that future.
@@ -36,10 +37,8 @@ pub struct loop_waited_t {
 }
 
 // Both are read through these types, so the beginnings must agree.
-const _: () = assert!(std::mem::offset_of!(Gathered, futures) == 24);
-const _: () = assert!(std::mem::offset_of!(loop_gathered_t, futures) == 24);
-const _: () = assert!(std::mem::offset_of!(Waited, pending) == 24);
-const _: () = assert!(std::mem::offset_of!(loop_waited_t, pending) == 24);
+const _: () = assert!(offset_of!(Gathered, futures) == offset_of!(loop_gathered_t, futures));
+const _: () = assert!(offset_of!(Waited, pending) == offset_of!(loop_waited_t, pending));
 
 /// loop_gather: failures are results like others, and end nothing.
 pub const LOOP_RETURN_EXCEPTIONS: u32 = 1;

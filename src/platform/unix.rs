@@ -3,6 +3,7 @@
 pub mod clock;
 mod error_text;
 pub mod file;
+mod large_files;
 pub mod path;
 pub mod process;
 pub mod thread;
@@ -102,8 +103,8 @@ pub fn set_non_blocking(fd: fd::RawFd, shall: bool) -> Result<bool, c_int> {
 pub fn file_type(fd: fd::RawFd) -> Result<libc::mode_t, c_int> {
     // SAFETY: a plain struct, filled by the call.
     unsafe {
-        let mut stat: libc::stat = std::mem::zeroed();
-        match libc::fstat(fd, &mut stat) {
+        let mut stat: large_files::stat = std::mem::zeroed();
+        match large_files::fstat(fd, &mut stat) {
             0 => Ok(stat.st_mode & libc::S_IFMT),
             _ => Err(errno()),
         }

@@ -48,6 +48,13 @@ pub fn wait(
     Ok(())
 }
 
+/// The kernel's own, which has these sizes in 32-bit programs, too.
+#[repr(C)]
+struct Timespec {
+    _sec: i64,
+    _nsec: i64,
+}
+
 fn epoll(
     epoll_fd: RawFd,
     events: &mut [MaybeUninit<libc::epoll_event>],
@@ -57,10 +64,8 @@ fn epoll(
     let buffer = events.as_mut_ptr().cast::<libc::epoll_event>();
     let capacity = events.len() as libc::c_int;
     if timeout_ns > 0 && HAS_PWAIT2.load(Relaxed) {
-        let timeout = libc::timespec {
-            tv_sec: (timeout_ns / 1_000_000_000) as libc::time_t,
-            tv_nsec: (timeout_ns % 1_000_000_000) as libc::c_long,
-        };
+        let timeout =
+            Timespec { _sec: timeout_ns / 1_000_000_000, _nsec: timeout_ns % 1_000_000_000 };
         // SAFETY: the buffer holds `capacity` events; no signal mask is given.
         let count = unsafe {
             libc::syscall(

@@ -181,6 +181,33 @@ TEST(a_protocol_is_told_everything_and_connection_lost_comes_last) {
     settle();
 }
 
+static void *capture_slowly(void *unused) {
+    (void)unused;
+    sleep_ns(50 * MS);
+    return NULL;
+}
+
+static void change_nothing(void *context, void *unused) {
+    (void)context, (void)unused;
+}
+
+/* The thread that waits for the program has told the loop of its end before the
+ * start is through. */
+TEST(connection_made_comes_first_though_a_thread_has_seen_the_end) {
+    static const loop_context_hooks_t hooks = {sizeof hooks, capture_slowly, change_nothing,
+                                               change_nothing, change_nothing};
+    CHECK_INT(policy_set_child_watcher(loop_child_watcher_get(LOOP_CHILD_WATCHER_THREADED)), 0);
+    struct talk self = {.loop = loop_new()};
+    CHECK_INT(loop_set_context_hooks(self.loop, &hooks, NULL, NULL), 0);
+    loop_subprocess_options_t options = no_options();
+    start_talk(&self, "exit 3", &options);
+    CHECK_INT(loop_run_forever(self.loop), 0);
+    CHECK_STR(self.log.text, "mxl~");
+    CHECK_INT(self.returncode, 3);
+    loop_process_unref(self.process);
+    loop_unref(self.loop);
+}
+
 TEST(a_megabyte_goes_through_cat_with_flow_control) {
     struct talk self = {.loop = loop_new(), .when_made = write_on, .to_send = 1 << 20};
     loop_subprocess_options_t options = three_pipes();

@@ -1,6 +1,6 @@
 //! Files of the host's that are to be sent.
 
-use super::errno;
+use super::{errno, large_files};
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
@@ -38,9 +38,9 @@ impl File {
     /// Sends a part of it by the kernel alone: how many bytes, or -1 with errno.
     /// SIGPIPE may be raised.
     pub fn send(self, socket: RawFd, offset: i64, count: usize) -> isize {
-        let mut offset = offset as libc::off_t;
+        let mut offset = offset as large_files::off_t;
         // SAFETY: the offset lives for the call.
-        unsafe { libc::sendfile(socket, self.0, &mut offset, count) }
+        unsafe { large_files::sendfile(socket, self.0, &mut offset, count) }
     }
 
     /// Reads a part of it without moving its position: how many bytes, or -1 with
@@ -50,6 +50,6 @@ impl File {
     /// There are `length` bytes at `place`.
     pub unsafe fn read_at(self, place: *mut u8, length: usize, offset: i64) -> isize {
         // SAFETY: as promised.
-        unsafe { libc::pread(self.0, place.cast(), length, offset as libc::off_t) }
+        unsafe { large_files::pread(self.0, place.cast(), length, offset as large_files::off_t) }
     }
 }

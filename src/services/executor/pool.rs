@@ -452,7 +452,7 @@ fn processors() -> usize {
     let count = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         match libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) {
-            0 => i64::from(libc::CPU_COUNT(&set)),
+            0 => libc::c_long::from(libc::CPU_COUNT(&set)),
             _ => libc::sysconf(libc::_SC_NPROCESSORS_ONLN), // more than fit into it
         }
     };

@@ -7,6 +7,14 @@
 //! system call is made directly. It changes nothing that others see but
 //! `outcome`.
 
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+use libc::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
+// Those with the plain names are for ids of 16 bits there.
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+use libc::{
+    SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid,
+    SYS_setresuid32 as SYS_setresuid,
+};
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
@@ -123,13 +131,13 @@ unsafe fn prepare(plan: &Plan) -> Done {
         }
         // The C library would change all threads of the parent.
         if let Some((count, groups)) = plan.groups {
-            check(libc::syscall(libc::SYS_setgroups, count, groups))?;
+            check(libc::syscall(SYS_setgroups, count, groups))?;
         }
         if let Some(gid) = plan.gid {
-            check(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
+            check(libc::syscall(SYS_setresgid, gid, gid, gid))?;
         }
         if let Some(uid) = plan.uid {
-            check(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
+            check(libc::syscall(SYS_setresuid, uid, uid, uid))?;
         }
         if plan.close_fds {
             close_others(plan);

@@ -56,6 +56,8 @@ struct State {
     protocol: Option<Arc<Protocol>>,
     /// How many transports have not lost their connection.
     open_pipes: u32,
+    /// connection_made was called.
+    is_made: bool,
     has_exited: bool,
 }
 
@@ -135,6 +137,7 @@ fn make(
             transports: [None, None, None],
             protocol,
             open_pipes: 0,
+            is_made: false,
             has_exited: false,
         }),
     })?;

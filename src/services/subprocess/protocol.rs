@@ -99,13 +99,7 @@ impl Process {
                 self.connect_pipe(stream, fd)?;
             }
         }
-        let made = Callback::on(self.clone(), |process: &Arc<Process>| {
-            process.tell(
-                |functions| functions.connection_made,
-                // SAFETY: the host's function with the host's data.
-                |function, process, data| unsafe { function(process, data) },
-            )
-        });
+        let made = Callback::on(self.clone(), Process::made);
         let made = self.event_loop.in_present_context(made)?;
         self.event_loop.call_soon(made, false).map(drop)
     }
@@ -141,8 +135,24 @@ impl Process {
         drop(protocol);
     }
 
-    /// The loop knows how the process ended.
+    /// Tells of the connection, once.
+    fn made(self: &Arc<Self>) {
+        let Ok(hold) = self.event_loop.hold() else { return };
+        let told = self.with(&hold, |state| std::mem::replace(&mut state.is_made, true));
+        drop(hold);
+        if !told {
+            self.tell(
+                |functions| functions.connection_made,
+                // SAFETY: the host's function with the host's data.
+                |function, process, data| unsafe { function(process, data) },
+            );
+        }
+    }
+
+    /// The loop knows how the process ended. A thread that waits for it may have
+    /// said so before connection_made was scheduled.
     pub(super) fn exited(self: &Arc<Self>) {
+        self.made();
         self.tell(
             |functions| functions.process_exited,
             // SAFETY: the host's function with the host's data.

@@ -149,11 +149,16 @@ fn start(plan: &Plan, shares_memory: bool) -> Result<(i32, Option<OwnedFd>)> {
     let mask = SignalMask::block_all_but(&[])?;
     // SAFETY: the stack is as large as that and its top is aligned; entry and
     // plan keep the rules of `image`; the kernel writes one descriptor.
-    let pid = unsafe {
+    let mut clone = |flags| unsafe {
         let top = stack.as_mut_ptr().add(STACK / 16).cast::<c_void>();
-        libc::clone(image::enter, top, flags, argument, &raw mut pidfd)
+        let pid = libc::clone(image::enter, top, flags, argument, &raw mut pidfd);
+        (pid, io::Error::last_os_error())
     };
-    let error = io::Error::last_os_error();
+    let (mut pid, mut error) = clone(flags);
+    // Emulators and sandboxes may refuse what old kernels only overlook.
+    if pid < 0 && error.raw_os_error() == Some(libc::EINVAL) && flags & libc::CLONE_PIDFD != 0 {
+        (pid, error) = clone(flags & !libc::CLONE_PIDFD);
+    }
     drop(mask);
     if pid < 0 {
         return Err(Error::from(error));

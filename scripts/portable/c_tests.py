@@ -1,0 +1,45 @@
+"""tests/c for another system: the program, and run.py with what runs it."""
+
+import concurrent.futures
+import os
+import shlex
+import subprocess
+import sys
+
+from rust import OUTPUT, ROOT, run
+
+FLAGS = "-O1 -g -std=c11 -Wall -Wextra -pedantic -Werror -D_GNU_SOURCE -Iinclude -pthread".split()
+RUN = [sys.executable, "tests/c/run.py"]
+
+
+def platforms(names):
+    """run.py's options for them."""
+    return [word for name in names for word in ("--platform", name)]
+
+
+def build(name, compiler, libraries, names, link=()):
+    """The program of a step, made by a C compiler and linked to the libcoloop in a directory."""
+    command = [*RUN, *platforms(names), "--sources"]
+    sources = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    program = OUTPUT / name / "c"
+    objects = [program.parent / "objects" / (os.path.basename(source) + ".o") for source in sources]
+    objects[0].parent.mkdir(parents=True, exist_ok=True)
+    print("+", shlex.join([*compiler, *FLAGS]), f"-c tests/c/*.c ({len(sources)})", flush=True)
+
+    def compile_one(source, result):
+        return subprocess.run([*compiler, *FLAGS, "-c", source, "-o", result], cwd=ROOT).returncode
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        if any(pool.map(compile_one, sources, objects)):
+            sys.exit(f"tests/c cannot be compiled for {name}")
+    run([
+        *compiler, *objects, "-o", program, "-pthread",
+        f"-L{libraries}", "-lcoloop", f"-Wl,-rpath,{libraries}", *link,
+    ])
+    return program
+
+
+def test(program, names, runner=(), *options):
+    """All tests but those that the platforms leave out."""
+    runner = ["--runner", shlex.join(runner)] if runner else []
+    run([*RUN, *platforms(names), *runner, *options, program])
