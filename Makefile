@@ -61,7 +61,7 @@ TESTS := \
     test-languages \
     test-install
 # On other systems; too long for `make test`. See scripts/portable/run.py.
-PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl kqueue)
+PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl windows kqueue)
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak test-portable $(PORTABLE) $(TESTS)

@@ -9,6 +9,7 @@ import sys
 from rust import OUTPUT, ROOT, run
 
 FLAGS = "-O1 -g -std=c11 -Wall -Wextra -pedantic -Werror -D_GNU_SOURCE -Iinclude -pthread".split()
+TESTS = ROOT / "tests/c"
 RUN = [sys.executable, "tests/c/run.py"]
 
 
@@ -17,12 +18,18 @@ def platforms(names):
     return [word for name in names for word in ("--platform", name)]
 
 
-def build(name, compiler, libraries, names, link=()):
-    """The program of a step, made by a C compiler and linked to the libcoloop in a directory."""
+def linked(libraries):
+    """How to link to the libcoloop in a directory."""
+    return [f"-L{libraries}", "-lcoloop", f"-Wl,-rpath,{libraries}"]
+
+
+def build(name, compiler, names, link, more=()):
+    """The program of a step, made by a C compiler of the platforms' sources and of more."""
     command = [*RUN, *platforms(names), "--sources"]
-    sources = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    sources = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout.split() + [*map(str, more)]
     program = OUTPUT / name / "c"
-    objects = [program.parent / "objects" / (os.path.basename(source) + ".o") for source in sources]
+    objects = [program.parent / "objects" / (os.path.relpath(source, TESTS).replace(os.sep, "_") + ".o")
+               for source in sources]
     objects[0].parent.mkdir(parents=True, exist_ok=True)
     print("+", shlex.join([*compiler, *FLAGS]), f"-c tests/c/*.c ({len(sources)})", flush=True)
 
@@ -32,10 +39,7 @@ def build(name, compiler, libraries, names, link=()):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         if any(pool.map(compile_one, sources, objects)):
             sys.exit(f"tests/c cannot be compiled for {name}")
-    run([
-        *compiler, *objects, "-o", program, "-pthread",
-        f"-L{libraries}", "-lcoloop", f"-Wl,-rpath,{libraries}", *link,
-    ])
+    run([*compiler, *objects, "-o", program, "-pthread", *link])
     return program
 
 

@@ -35,6 +35,6 @@ def step(name):
         runner, platforms = [f"qemu-{qemu}", "-L", f"/usr/{tools}"], ["qemu", name]
     rust = Rust(target, ROOT / "packaging/versioned-gcc.sh", runner, env={"LINKER": f"{tools}-gcc", **env})
     libraries = rust.library("--features", "symbol-versions")
-    program = c_tests.build(target, [f"{tools}-gcc"], libraries, platforms, link)
+    program = c_tests.build(target, [f"{tools}-gcc"], platforms, [*c_tests.linked(libraries), *link])
     c_tests.test(program, platforms, runner)
     rust.test()

@@ -242,7 +242,7 @@ static void take_the_number(loop_t *loop, int number) {
 }
 
 static int lowest_free(void) {
-    int lowest = dup(0);
+    int lowest = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     close(lowest);
     return lowest;
 }

@@ -95,6 +95,7 @@ TEST(descriptors_that_cannot_be_watched_are_refused) {
     loop_t *loop = loop_new();
     int destroyed = 0, ends[2];
     int file = open("/proc/self/exe", O_RDONLY);
+    int plain = ON_WINDOWS ? -EBADF : -EPERM; /* there only sockets are descriptors */
     CHECK(file >= 0);
     open_pipe(ends);
     int closed = 700; /* a number that nothing takes by itself */
@@ -105,8 +106,8 @@ TEST(descriptors_that_cannot_be_watched_are_refused) {
         CHECK_INT(loop_add_writer(loop, -7, count, &destroyed, count), LOOP_EINVAL);
         CHECK_INT(loop_add_reader(loop, closed, count, &destroyed, count), -EBADF);
         CHECK_INT(loop_add_writer(loop, 1000000, count, &destroyed, count), -EBADF);
-        CHECK_INT(loop_add_reader(loop, file, count, &destroyed, count), -EPERM);
-        CHECK_INT(loop_add_writer(loop, file, count, &destroyed, count), -EPERM);
+        CHECK_INT(loop_add_reader(loop, file, count, &destroyed, count), plain);
+        CHECK_INT(loop_add_writer(loop, file, count, &destroyed, count), plain);
     }
     CHECK_INT(destroyed, 12);
     CHECK_INT(loop_remove_reader(loop, -1), 0);

@@ -25,35 +25,58 @@ int posix_close(int fd) {
     return closesocket(socket_of(fd)) == SOCKET_ERROR ? winsock_failed() : 0;
 }
 
-int posix_dup(int fd) {
-    if (!is_socket(fd) && !is_file(fd))
-        return dup(fd);
-    HANDLE copy, self = GetCurrentProcess();
-    if (!DuplicateHandle(self, (HANDLE)socket_of(fd), self, &copy, 0, TRUE, DUPLICATE_SAME_ACCESS)) {
-        errno = EMFILE;
-        return -1;
-    }
-    return (int)(intptr_t)copy;
+/* A handle of nothing, which takes the smallest free number. */
+static int place_taken(void) {
+    return (int)(intptr_t)CreateEventW(NULL, TRUE, FALSE, NULL);
 }
 
-/* Numbers cannot be chosen, but taken until the right one comes. */
-static int take_number(int from, int number) {
-    enum { MOST = 1 << 12 };
-    static int others[MOST];
-    int got, count = 0;
-    while ((got = posix_dup(from)) != number && got >= 0 && count < MOST)
-        others[count++] = got;
+static void give_back(int place) {
+    CloseHandle((HANDLE)(intptr_t)place);
+}
+
+/* Wine takes a number for a moment before that of the copy. It shall be this one, so
+ * that the copy has the smallest of all others. */
+static int passing;
+
+__attribute__((constructor)) static void keep_a_number(void) {
+    passing = place_taken();
+}
+
+int posix_dup(int fd) {
+    if (!is_socket(fd))
+        return dup(fd);
+    WSAPROTOCOL_INFOW info;
+    give_back(passing);
+    int code = WSADuplicateSocketW(socket_of(fd), GetCurrentProcessId(), &info);
+    passing = place_taken();
+    if (code == SOCKET_ERROR)
+        return winsock_failed();
+    SOCKET copy = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info, 0,
+                             WSA_FLAG_OVERLAPPED);
+    return copy == INVALID_SOCKET ? winsock_failed() : (int)copy;
+}
+
+/* Numbers cannot be chosen, but the smaller ones be taken until the right one comes. */
+static int copy_to(int from, int number) {
+    enum { MOST = 1 << 10 };
+    int places[MOST], count = 0, copy = -1;
+    if (is_socket(number))
+        posix_close(number);
+    while (count < MOST && (places[count] = place_taken()) != number)
+        count++;
+    if (count < MOST) {
+        give_back(number);
+        copy = posix_dup(from);
+    }
     while (count > 0)
-        posix_close(others[--count]);
-    return got == number ? number : -1;
+        give_back(places[--count]);
+    return copy;
 }
 
 int posix_dup2(int from, int to) {
-    if (!is_socket(from) && !is_file(from))
+    if (!is_socket(from))
         return dup2(from, to) < 0 ? -1 : to; /* the C runtime answers 0 */
-    if (is_socket(to) || is_file(to))
-        posix_close(to);
-    return take_number(from, to);
+    return copy_to(from, to);
 }
 
 int posix_pipe2(int ends[2], int flags) {

@@ -63,12 +63,14 @@ static ssize_t answer(BOOL worked, DWORD count) {
 
 ssize_t read_file(int fd, void *bytes, size_t length) {
     DWORD got = 0;
-    return answer(ReadFile(handle_of(fd), bytes, (DWORD)length, &got, NULL), got);
+    BOOL worked = ReadFile(handle_of(fd), bytes, (DWORD)length, &got, NULL);
+    return answer(worked, got);
 }
 
 ssize_t write_file(int fd, const void *bytes, size_t length) {
     DWORD done = 0;
-    return answer(WriteFile(handle_of(fd), bytes, (DWORD)length, &done, NULL), done);
+    BOOL worked = WriteFile(handle_of(fd), bytes, (DWORD)length, &done, NULL);
+    return answer(worked, done);
 }
 
 /* Windows moves the position in any case, so it is put back. */
