@@ -8,6 +8,7 @@
 # make bench    coloop beside its peers, table in docs/performance.md
 # make bench-python   beside asyncio, uvloop and rloop, for the selected Python
 # make wheels   source distribution and wheels, into target/wheels; PYTHONS="python3.11 ..." are the versions
+# make test-portable-windows-python   the wheel for Windows, into target/windows/wheels, tested under wine
 # make docs     the documentation as a site, into target/docs/site
 # make abi      records the ABI anew, after functions were added: see docs/abi.md
 # make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
@@ -51,6 +52,7 @@ TESTS := \
     test-wheels \
     test-peers \
     test-types \
+    test-fallback \
     test-software \
     test-contract \
     test-samples \
@@ -64,7 +66,7 @@ TESTS := \
 PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl windows kqueue)
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak test-portable $(PORTABLE) $(TESTS)
+.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak test-portable $(PORTABLE) test-portable-windows-python $(TESTS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -254,7 +256,7 @@ $(POLL)/lib/libcoloop.so: $(SOURCES)
 
 $(POLL)/tests/c: $(wildcard tests/c/*.c tests/c/*.h) include/coloop.h $(POLL)/lib/libcoloop.so
 	@mkdir -p $(@D)
-	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE $(wildcard tests/c/*.c) -o $@ $(subst $(LIB),$(POLL)/lib,$(LINK))
+	$(CC) -O1 -g $(WARN) -D_GNU_SOURCE -DTEST_POLL $(wildcard tests/c/*.c) -o $@ $(subst $(LIB),$(POLL)/lib,$(LINK))
 
 test-poll: $(POLL)/tests/c
 	$(CARGO) --config 'build.rustflags=["--cfg=polling_test_poll_backend"]' test --locked --lib --target-dir $(POLL)
@@ -335,6 +337,10 @@ $(VENV)/.installed-$(TAG): scripts/setup.sh scripts/requirements.txt
 test-types: $(VENV)/.coloop-$(TAG)
 	$(VENV)/bin/python -m unittest discover -s tests/types -v
 
+# The package where it has no native loop.
+test-fallback: $(VENV)/.coloop-$(TAG)
+	$(VENV)/bin/python -m unittest discover -s tests/fallback
+
 test-software: $(VENV)/.coloop-$(TAG) $(VENV)/.software-$(TAG)
 	$(VENV)/bin/python -m unittest discover -s tests/software -v
 
@@ -367,6 +373,22 @@ wheels: $(TOOLS)/.installed all
 test-wheels: $(TOOLS)/.installed all
 	$(TOOLS)/bin/python scripts/wheels.py target/tests/wheels $(PYTHON)
 	COLOOP_WHEELS=target/tests/wheels $(PYTHON) -m unittest discover -s tests/wheels -v
+
+# The library for Windows, its wheel, and CPython for Windows under wine: see docs/python.md.
+WINDOWS := target/windows
+WINDOWS_PYTHON := target/portable/python
+
+$(WINDOWS)/lib/coloop.dll: $(SOURCES) scripts/windows_library.sh
+	scripts/setup.sh portable-windows-python
+	CARGO="$(CARGO)" scripts/windows_library.sh $(@D)
+
+$(WINDOWS_PYTHON)/.complete: scripts/portable/windows_python.sh
+	PYTHON="$(PYTHON)" scripts/portable/windows_python.sh $(@D)
+
+test-portable-windows-python: $(TOOLS)/.installed $(WINDOWS)/lib/coloop.dll $(WINDOWS_PYTHON)/.complete
+	$(TOOLS)/bin/python scripts/windows_wheel.py $(WINDOWS)/wheels $(WINDOWS)/lib/coloop.dll
+	COLOOP_WHEELS=$(WINDOWS)/wheels COLOOP_WINDOWS_PYTHON=$(WINDOWS_PYTHON) \
+	    $(PYTHON) -m unittest discover -s tests/windows -v
 
 bench: all
 	scripts/setup.sh bench

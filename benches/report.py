@@ -6,7 +6,7 @@ import re
 import statistics
 import subprocess
 
-from rows import LIBRARIES, ROWS, TABLES
+from rows import LIBRARIES, PARTS, ROWS
 from tables import aligned, markdown_table, number
 
 
@@ -61,9 +61,9 @@ def bound(row):
     return tuple("-" if limit is None else f"<= {limit:g}" for limit in (row.must, row.aim))
 
 
-def tables(results, every_row):
+def tables(results, every_row, parts=tuple(PARTS)):
     """(title, rows, libraries): what there is to show. every_row: also those without values."""
-    for title, rows in TABLES.items():
+    for title, rows in ((title, rows) for part in parts for title, rows in PARTS[part].items()):
         measured = [row for row in rows if any(results.values(row, lib) for lib in LIBRARIES)]
         libraries = [lib for lib in LIBRARIES if any(results.values(row, lib) for row in rows)]
         if measured:
@@ -93,9 +93,9 @@ def text_tables(results):
         for _, rows, libraries in tables(results, every_row=False))
 
 
-def side_notes(results):
+def side_notes(results, rows=tuple(ROWS)):
     """Figures beside the compared one: CPU of the posts, early timers, descriptors."""
-    for row in ROWS:
+    for row in rows:
         for library in LIBRARIES:
             if not results.values(row, library):
                 continue
@@ -179,29 +179,43 @@ def spread(results, row, libraries):
     return [row.name, *(f"{number(min(v))}-{number(max(v))}" if v else "-" for v in values)]
 
 
-def markdown(results, rounds, quick):
-    lines = ["## From C", "",
+HEADINGS = {"c": "From C", "coroutines": "From C++: coroutines"}
+REMARKS = {
+    "c": ["The ratio is coloop's median by the best peer's. raw is epoll by hand, a bound and",
+          "no peer; nor is mio where it has no such feature (timers: a BTreeMap of the benchmark",
+          "beside its poller). Of the services' last three rows, only libuv is a peer. The bounds of",
+          "timer_accuracy, mem_timer and mem_loop are bounds of the value itself, all others of",
+          "the ratio. `ok` and `missed` say whether it holds."],
+    "coroutines": ["The ratio is coloop's median by Boost.Asio's. `ok` and `missed` say whether the",
+                   "bound holds."],
+}
+
+
+def is_complete(results, part):
+    return all(results.values(row, "coloop") for rows in PARTS[part].values() for row in rows)
+
+
+def markdown(results, part, rounds, quick):
+    lines = [f"## {HEADINGS[part]}", "",
              "By `make bench`. How to repeat it, and what each row means, is in `benches/README.md`.", "",
              f"- cpu: {cpu_model()}, {os.cpu_count()} visible",
              f"- kernel: {platform.system()} {platform.release()}"]
     lines += [f"- {name}: {version}" for name, version in versions() if version]
     lines += [f"- medians of {rounds} interleaved rounds"
               + (" (shortened runs: indicative only)" if quick else ""), "",
-              "The ratio is coloop's median by the best peer's. raw is epoll by hand, a bound and",
-              "no peer; nor is mio where it has no such feature (timers: a BTreeMap of the benchmark",
-              "beside its poller). Of the services' last three rows, only libuv is a peer. The bounds of",
-              "timer_accuracy, mem_timer and mem_loop are bounds of the value itself, all others of",
-              "the ratio. `ok` and `missed` say whether it holds.", ""]
-    for title, rows, libraries in tables(results, every_row=True):
+              *REMARKS[part], ""]
+    for title, rows, libraries in tables(results, True, [part]):
         lines += [f"### {title}", "",
                   *markdown_table(headings(libraries),
                                   (cells(results, row, libraries) for row in rows)), ""]
     lines += ["### Spread", "", "Minimum and maximum over the rounds.", ""]
-    for _, rows, libraries in tables(results, every_row=True):
+    for _, rows, libraries in tables(results, True, [part]):
         lines += [*markdown_table(["row", *libraries],
                                   (spread(results, row, libraries) for row in rows)), ""]
-    lines += ["### Beside the rows", ""]
-    lines += [f"- {note}" for note in side_notes(results)]
-    lines += ["", "### The rows", ""]
-    lines += [f"- `{row.name}`: {row.what}" for row in ROWS]
+    own_rows = [row for rows in PARTS[part].values() for row in rows]
+    notes = list(side_notes(results, own_rows))
+    if notes:
+        lines += ["### Beside the rows", "", *(f"- {note}" for note in notes), ""]
+    lines += ["### The rows", ""]
+    lines += [f"- `{row.name}`: {row.what}" for row in own_rows]
     return "\n".join(lines) + "\n"

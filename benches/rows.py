@@ -125,6 +125,7 @@ COROUTINE_ROWS = [
     Row("co_echo_c1000", "TCP echo, 1000 connections", 1.0),
 ]
 
-#: The tables, each with the libraries that have one of its rows.
-TABLES = {"The loop": LOOP_ROWS, "Services": SERVICE_ROWS, "C++ coroutines": COROUTINE_ROWS}
+#: The parts of docs/performance.md: their tables, each with the libraries that have one of its rows.
+PARTS = {"c": {"The loop": LOOP_ROWS, "Services": SERVICE_ROWS},
+         "coroutines": {"C++ coroutines": COROUTINE_ROWS}}
 ROWS = LOOP_ROWS + SERVICE_ROWS + COROUTINE_ROWS

@@ -13,7 +13,7 @@ import sys
 
 import document
 import report
-from rows import LIBRARIES, ROWS
+from rows import LIBRARIES, PARTS, ROWS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TIMEOUT = 120  # seconds; a scenario takes about one
@@ -27,7 +27,7 @@ def parse_arguments():
     parser.add_argument("--libraries", default=",".join(LIBRARIES), help="only these: a,b,c")
     parser.add_argument("--bin", default=os.path.join(ROOT, "target", "bench"),
                         help="where build.sh put the executables")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="write the parts of docs/performance.md that were measured in full")
     parser.add_argument("--json", metavar="FILE", help="append every result line to FILE")
     return parser.parse_args()
 
@@ -103,8 +103,9 @@ def main():
     print()
     print("\n".join(report.side_notes(results)))
     if arguments.write:
-        document.replace(os.path.join(ROOT, "docs", "performance.md"), "c",
-                         report.markdown(results, arguments.rounds, arguments.quick))
+        for part in filter(lambda part: report.is_complete(results, part), PARTS):
+            document.replace(os.path.join(ROOT, "docs", "performance.md"), part,
+                             report.markdown(results, part, arguments.rounds, arguments.quick))
 
 
 if __name__ == "__main__":

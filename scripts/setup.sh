@@ -136,6 +136,14 @@ portable | portable-*) # a step of scripts/portable, or all of them
         esac
     done
     ;;
+portable-windows-python)
+    need rustc-web dpkg -s rustc-web
+    need rust-web-src test -e /usr/lib/rustlib/src/rust/library/Cargo.lock
+    need gcc-mingw-w64-x86-64-posix x86_64-w64-mingw32-gcc-posix --version
+    need wine wine --version
+    need wine64 dpkg -s wine64
+    need cmake cmake --version
+    ;;
 *)
     echo "usage: $0 GROUP; see $0" >&2
     exit 2

@@ -87,6 +87,14 @@ def link(library, scratch, env):
     )
 
 
+def set_date():
+    """SOURCE_DATE_EPOCH, by default the date of the last commit."""
+    if not os.environ.get("SOURCE_DATE_EPOCH"):
+        os.environ["SOURCE_DATE_EPOCH"] = subprocess.run(
+            ["git", "log", "-1", "--format=%ct"], cwd=ROOT, check=True, capture_output=True, text=True,
+        ).stdout.strip()
+
+
 def build(output, versions):
     output.mkdir(parents=True, exist_ok=True)
     for old in output.glob("coloop-*"):
@@ -133,10 +141,7 @@ def main():
         sys.exit("no CPython 3.11 or later is on PATH: name one")
     # The steps have this environment's programs on their PATH.
     versions = [shutil.which(name) or sys.exit(f"{name} was not found") for name in versions]
-    if not os.environ.get("SOURCE_DATE_EPOCH"):
-        os.environ["SOURCE_DATE_EPOCH"] = subprocess.run(
-            ["git", "log", "-1", "--format=%ct"], cwd=ROOT, check=True, capture_output=True, text=True,
-        ).stdout.strip()
+    set_date()
     build(output, versions)
     if options.verify:
         verify(output, versions)

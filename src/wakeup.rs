@@ -1,5 +1,5 @@
 //! The descriptor that wakes a sleeping loop: an eventfd watched edge-triggered
-//! (each write is a new edge, so nothing ever reads it), or a self-pipe.
+//! (each write is a new edge, so nothing ever reads it), or a pair of sockets.
 //!
 //! Who may touch what: `write` may be called by any thread and inside signal
 //! handlers. `close` waits until no `write` is under way, so a descriptor is
@@ -43,6 +43,11 @@ impl Wakeup {
         Ok(read_fd)
     }
 
+    /// The descriptor to watch and the one to write to; makes them on first use.
+    pub fn ends(&self) -> Result<[RawFd; 2]> {
+        Ok([self.ensure()?, self.write_fd.load(SeqCst)])
+    }
+
     /// Takes the descriptors of another one, having none of its own.
     pub fn adopt(&self, other: Wakeup) {
         self.read_fd.store(other.read_fd.swap(NONE, SeqCst), SeqCst);
@@ -56,11 +61,15 @@ impl Wakeup {
         if fd != NONE {
             let one = 1u64.to_ne_bytes();
             // SAFETY: `close` waits for `writers`, so the descriptor is ours. A
-            // full pipe means that a wake-up waits already; errno is restored
+            // full socket means that a wake-up waits already; errno is restored
             // because the caller may be a signal handler.
             unsafe {
                 let saved = errno();
+                #[cfg(not(any(backend = "poll", backend = "kqueue")))]
                 sys::write(fd, one.as_ptr().cast(), one.len());
+                // Here it is a socket's.
+                #[cfg(any(backend = "poll", backend = "kqueue"))]
+                sys::send(fd, one.as_ptr().cast(), one.len(), sys::MSG_NOSIGNAL);
                 set_errno(saved);
             }
         }
@@ -79,7 +88,7 @@ impl Wakeup {
         self.requests.load(SeqCst) != 0 && self.requests.swap(0, SeqCst) != 0
     }
 
-    /// Empties a self-pipe; an eventfd needs nothing.
+    /// Empties a socket; an eventfd needs nothing.
     pub fn drain(&self) {
         if cfg!(not(backend = "epoll")) {
             let mut buffer = [0u8; 64];

@@ -1,7 +1,8 @@
 """Builds libcoloop with cargo and the extension that links to it.
 
 Both go into the package, with the headers, so that Python and C code in one
-process share one instance: coloop/lib/libcoloop.so.0 keeps its SONAME.
+process share one instance: coloop/lib/libcoloop.so.0 keeps its SONAME. Windows and
+macOS have the library and the headers, but no extension: see coloop/_fallback.py.
 
 A source distribution carries the library's sources in rust/; in a clone of the
 repository they are two directories up.
@@ -14,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 
 import setuptools
@@ -23,7 +25,17 @@ from setuptools.command.sdist import sdist
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE / "rust" if (HERE / "rust").exists() else HERE.parent.parent
-LIBRARY = "libcoloop.so.0"
+# COLOOP_TARGET names another platform than this one; it needs COLOOP_LIBRARY.
+TARGET = os.environ.get("COLOOP_TARGET", sysconfig.get_platform())
+SYSTEM = re.match("[a-z]+", TARGET)[0]
+HAS_NATIVE_LOOP = SYSTEM not in ("win", "macosx")
+# The library's name, and what cargo calls it.
+LIBRARY, BUILT = {
+    "win": ("coloop.dll", "coloop.dll"),
+    "macosx": ("libcoloop.dylib", "libcoloop.dylib"),
+}.get(SYSTEM, ("libcoloop.so.0", "libcoloop.so"))
+# What -lcoloop looks for on Windows: mingw's and Microsoft's, under cargo's name and their own.
+IMPORT_LIBRARIES = {"libcoloop.dll.a": "libcoloop.dll.a", "coloop.dll.lib": "coloop.lib"}
 LICENSES = ["LICENSE-APACHE", "LICENSE-MIT", "LICENSE-THIRD-PARTY"]
 # What building the library and this package needs of the repository.
 SOURCES = [
@@ -78,6 +90,7 @@ class SourceDistribution(sdist):
 class Build(build_ext):
     def run(self):
         self.library = self.build_library()
+        self.put_files(pathlib.Path(self.build_lib, "coloop"))
         super().run()
 
     def build_library(self):
@@ -95,14 +108,13 @@ class Build(build_ext):
         except FileNotFoundError:
             sys.exit(
                 f"coloop: {command[0]} was not found. Building needs Rust 1.85 or later "
-                "(https://rustup.rs), or COLOOP_LIBRARY, the path of a libcoloop.so that is built."
+                f"(https://rustup.rs), or COLOOP_LIBRARY, the path of a {BUILT} that is built."
             )
         target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-        return target / "release" / "libcoloop.so"
+        return target / "release" / BUILT
 
     def build_extension(self, ext):
         package = pathlib.Path(self.get_ext_fullpath(ext.name)).parent
-        self.put_files(package)
         ext.extra_objects = [str(package / "lib" / LIBRARY)]
         super().build_extension(ext)
 
@@ -116,8 +128,12 @@ class Build(build_ext):
             shutil.rmtree(package / folder, ignore_errors=True)
             (package / folder).mkdir(parents=True)
         shutil.copy(self.library, package / "lib" / LIBRARY)
-        # What -lcoloop looks for: not a link, which wheels cannot have, nor a copy.
-        (package / "lib" / "libcoloop.so").write_text(f"INPUT({LIBRARY})\n")
+        if LIBRARY.endswith(".so.0"):
+            # What -lcoloop looks for: not a link, which wheels cannot have, nor a copy.
+            (package / "lib" / "libcoloop.so").write_text(f"INPUT({LIBRARY})\n")
+        for built, name in IMPORT_LIBRARIES.items():
+            if SYSTEM == "win" and (self.library.parent / built).exists():
+                shutil.copy(self.library.parent / built, package / "lib" / name)
         shutil.copytree(ROOT / "include", package / "include", dirs_exist_ok=True)
         shutil.copy(HERE / "csrc" / "coloop_capi.h", package / "include")
         values = {"@VERSION@": ABOUT[1], "@INCLUDES@": "../include", "@LIBRARIES@": "../lib", "@PRIVATE@": ""}
@@ -128,12 +144,32 @@ class Build(build_ext):
             (package / "cmake" / name).write_text(text)
 
 
+COMMANDS = {"build_ext": Build, "sdist": SourceDistribution}
+if not HAS_NATIVE_LOOP:
+    from setuptools.command.bdist_wheel import bdist_wheel
+
+    class Wheel(bdist_wheel):
+        """For every Python, but for one platform."""
+
+        def get_tag(self):
+            return "py3", "none", re.sub("[-.]", "_", TARGET)
+
+    COMMANDS["bdist_wheel"] = Wheel
+
+
+class Distribution(setuptools.Distribution):
+    def has_ext_modules(self):
+        """There is a library to build, in any case."""
+        return True
+
+
 setup(
     version=ABOUT[1],
     **{LICENSE_FIELD: "Apache-2.0 OR MIT"},
     packages=["coloop"],
     package_data={"coloop": ["py.typed", "*.pyi"]},
-    ext_modules=[
+    distclass=Distribution,
+    ext_modules=HAS_NATIVE_LOOP * [
         Extension(
             "coloop._coloop",
             sorted(str(path.relative_to(HERE)) for path in (HERE / "csrc").glob("*.c")),
@@ -144,8 +180,10 @@ setup(
                 "-Wno-cast-function-type", "-fvisibility=hidden", "-fexceptions",
             ],
             extra_link_args=["-Wl,-rpath,$ORIGIN/lib"],
+            # Nobody has tried the others: the package can do without.
+            optional=SYSTEM != "linux",
         )
     ],
-    cmdclass={"build_ext": Build, "sdist": SourceDistribution},
+    cmdclass=COMMANDS,
     zip_safe=False,
 )

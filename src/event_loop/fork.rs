@@ -46,7 +46,7 @@ impl EventLoop {
         let keeps_io = flags & KEEP_IO != 0 && core.fds.len() != 0;
         let fresh = if keeps_io {
             let wakeup = Wakeup::new();
-            let reactor = Reactor::new(wakeup.ensure()?)?;
+            let reactor = Reactor::new(wakeup.ends()?)?;
             Some((wakeup, reactor))
         } else {
             None

@@ -121,7 +121,7 @@ impl EventLoop {
         // SAFETY: the caller holds the loop; no foreign code runs here.
         let core = unsafe { &mut *self.core.get() };
         if core.reactor.is_none() {
-            core.reactor = Some(Reactor::new(self.wakeup.ensure()?)?);
+            core.reactor = Some(Reactor::new(self.wakeup.ends()?)?);
         }
         Ok(())
     }
@@ -173,7 +173,7 @@ impl EventLoop {
     /// epoll set.
     #[cold]
     fn rebuild_reactor(&self) -> Result<()> {
-        let mut reactor = Reactor::new(self.wakeup.ensure()?)?;
+        let mut reactor = Reactor::new(self.wakeup.ends()?)?;
         let core = self.core_of_run();
         let mut old = core.reactor.take();
         core.watch_all(&mut reactor, old.as_mut());
@@ -190,7 +190,7 @@ impl EventLoop {
         let core = self.core_of_run();
         if core.reactor.is_none() || !core.fds.has_room_for(fd) {
             if !platform::is_open(fd) {
-                return Err(Error::Sys(libc::EBADF));
+                return Err(Error::Sys(platform::errno()));
             }
         }
         if core.reactor.as_ref().is_some_and(|reactor| reactor.owns(fd)) {

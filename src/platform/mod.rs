@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `fd`: numbers of open files, owned and borrowed | the standard library's | numbers of sockets, which have 32 significant bits there |
 //! | `sys`: types, constants and calls in POSIX's names | libc | Winsock in POSIX's shape; errno is the C runtime's |
-//! | `self_pipe`: two ends, neither of which blocks or outlives exec | a pipe | a connection to itself |
+//! | `self_pipe`: two ends, neither of which blocks or outlives exec; what is sent into the second makes the first readable | a pair of sockets; Linux needs none | a connection to itself |
 //! | `is_open`, `is_non_blocking`, `set_non_blocking`, `file_type`: what can be asked of a number | fcntl, fstat | only sockets have numbers; none is asked whether it blocks, but told not to |
 //! | `file`: files to be sent, by their number | sendfile, pread | ReadFile; the numbers are those of handles, as the C runtime's own mean nothing to a library |
 //! | `path`, `HAS_UNIX_SOCKETS`: sockets in the file system | stat, unlink | none |
@@ -16,7 +16,7 @@
 //! | `strerror`, `strerror_into`: what an errno means | the C library's texts | our own |
 //! | `clock`: monotonic nanoseconds | `CLOCK_MONOTONIC` | the performance counter |
 //! | `thread`: identity, name, is it the first; threads of our own | pthreads; no signal comes to ours | the thread block; the oldest thread is the first |
-//! | `process`: its number, handlers of fork, standard error | libc | there is no fork |
+//! | `process`: its number, handlers of fork, standard error, the signals that end one | libc | there is no fork |
 
 #[cfg(unix)]
 mod unix;

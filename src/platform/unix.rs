@@ -6,17 +6,18 @@ pub mod file;
 mod large_files;
 pub mod path;
 pub mod process;
+mod sendfile;
+pub mod sys;
 pub mod thread;
 
 pub use error_text::{errno_of, strerror, strerror_into};
-pub use libc as sys;
 pub use std::os::fd;
 
 use std::ffi::c_int;
 #[cfg(not(backend = "epoll"))]
 use std::{
     io,
-    os::fd::{FromRawFd, OwnedFd},
+    os::{fd::OwnedFd, unix::net::UnixStream},
 };
 
 /// Are there sockets with paths?
@@ -41,31 +42,25 @@ pub fn set_errno(value: c_int) {
     unsafe { *location() = value };
 }
 
-/// A pipe to wake oneself with: what is written to the second end makes the first
-/// one readable. Neither blocks, and both are closed by exec.
+/// Two ends of a way to wake oneself: what is sent into the second makes the first
+/// one readable. Neither blocks, and both are closed by exec. A socket, because a
+/// pipe may raise SIGPIPE.
 #[cfg(not(backend = "epoll"))]
 pub fn self_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut ends = [-1; 2];
-    // macOS has no pipe2. A program started in between inherits the ends, and
-    // does nothing with them.
-    // SAFETY: `ends` has room for two descriptors, which are ours once they are open.
-    unsafe {
-        if libc::pipe(ends.as_mut_ptr()) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        for end in ends {
-            libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC);
-            libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK);
-        }
-        Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+    let (read_end, write_end) = UnixStream::pair()?;
+    for end in [&read_end, &write_end] {
+        end.set_nonblocking(true)?;
     }
+    Ok((read_end.into(), write_end.into()))
 }
 
 unsafe fn location() -> *mut c_int {
-    #[cfg(any(target_os = "linux", target_os = "emscripten"))]
+    #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "dragonfly"))]
     return unsafe { libc::__errno_location() };
     #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
     return unsafe { libc::__error() };
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    return unsafe { libc::__errno() };
 }
 
 /// Does the number mean an open file?

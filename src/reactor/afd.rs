@@ -6,7 +6,9 @@
 //! is forgotten, as epoll does.
 //!
 //! A poll cannot be changed, only cancelled and begun again; so changes are kept
-//! until the next wait, and one that asks for less changes nothing.
+//! until the next wait, and one that asks for less changes nothing. Between an
+//! event and the next wait nothing is under way that a close could end: a socket
+//! that is closed then hands its watch on to the next one of its number.
 
 use super::{FIRST_OWN_KEY, WAKE_KEY};
 use crate::error::{Error, Result};
@@ -14,6 +16,7 @@ use crate::fd_table::Interest;
 use crate::memory::try_box;
 use crate::platform::afd::{BaseSocket, Completion, Driver, End, Port, Request, event, request_of};
 use crate::platform::fd::RawFd;
+use crate::platform::is_open;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
@@ -32,7 +35,7 @@ const BOTH: u32 = event::ABORT | event::CONNECT_FAIL;
 /// A completion port with the loop's wake-up socket in it.
 pub struct Reactor {
     port: Port,
-    wake_fd: RawFd,
+    wake_fds: [RawFd; 2],
     doors: Vec<Door>,
     /// By number.
     watched: Vec<Option<Watch>>,
@@ -94,11 +97,11 @@ fn mask(interest: Interest) -> u32 {
 }
 
 impl Reactor {
-    /// A new port at which `wake_fd` is watched.
-    pub fn new(wake_fd: RawFd) -> Result<Self> {
+    /// A new port at which the first of these is watched; both are the loop's own.
+    pub fn new(wake_fds: [RawFd; 2]) -> Result<Self> {
         let mut reactor = Reactor {
             port: Port::new().map_err(Error::Sys)?,
-            wake_fd,
+            wake_fds,
             doors: Vec::new(),
             watched: Vec::new(),
             due: Vec::new(),
@@ -106,7 +109,7 @@ impl Reactor {
             count: 0,
             under_way: 0,
         };
-        reactor.add(wake_fd, WAKE_KEY, Interest { readable: true, writable: false })?;
+        reactor.add(wake_fds[0], WAKE_KEY, Interest { readable: true, writable: false })?;
         Ok(reactor)
     }
 
@@ -117,7 +120,7 @@ impl Reactor {
 
     /// Is it one of the loop's descriptors?
     pub fn owns(&self, fd: RawFd) -> bool {
-        fd == self.wake_fd
+        self.wake_fds.contains(&fd)
     }
 
     /// Starts watching a socket.
@@ -145,15 +148,22 @@ impl Reactor {
             key,
             interest,
             poll: Poll::None,
-            is_due: true,
+            is_due: false,
             forgotten: false,
             ready: Interest::default(),
         })?;
         let watch = NonNull::from(Box::leak(watch));
         self.doors[door].users += 1;
         self.count += 1;
+        // At once, so that from now on there is something that a close ends.
+        // SAFETY: just made, and nobody else refers to it.
+        let watched = unsafe { &mut *watch.as_ptr() };
+        if let Err(error) = self.begin(watched, mask(interest)) {
+            watched.forgotten = true;
+            self.free(watch);
+            return Err(error);
+        }
         self.watched[index] = Some(watch);
-        self.due.push(watch);
         Ok(())
     }
 
@@ -204,6 +214,9 @@ impl Reactor {
         // SAFETY: it was in the table, so it is alive, and nobody else refers to it.
         let watched = unsafe { &mut *watch.as_ptr() };
         watched.forgotten = true;
+        if !watched.ready.is_none() {
+            self.arrived.retain(|arrived| *arrived != fd);
+        }
         if let Poll::Begun(_) = watched.poll {
             self.cancel(watched);
         }
@@ -381,8 +394,15 @@ impl Reactor {
             let watched = unsafe { &mut *watch.as_ptr() };
             // The interest may have become less since it arrived.
             let interest = std::mem::take(&mut watched.ready);
-            if !interest.is_none() && watched.key < FIRST_OWN_KEY {
-                ready(watched.key, interest);
+            if interest.is_none() || watched.key >= FIRST_OWN_KEY {
+                continue;
+            }
+            let key = watched.key;
+            // It may have been closed since, and says nothing then. This question
+            // does not go to the kernel.
+            match is_open(fd) {
+                true => ready(key, interest),
+                false => self.delete(fd),
             }
         }
         self.arrived = arrived;
@@ -417,5 +437,115 @@ impl Drop for Reactor {
                 _ => break,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::windows::io::AsRawSocket;
+
+    const READ: Interest = Interest { readable: true, writable: false };
+    const WRITE: Interest = Interest { readable: false, writable: true };
+    const BOTH: Interest = Interest { readable: true, writable: true };
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (one, listener.accept().unwrap().0)
+    }
+
+    fn number(stream: &TcpStream) -> RawFd {
+        stream.as_raw_socket() as RawFd
+    }
+
+    fn events(reactor: &mut Reactor, timeout_ms: i64) -> Vec<(usize, Interest)> {
+        let mut seen = Vec::new();
+        reactor.wait(timeout_ms * 1_000_000, None, |key, event| seen.push((key, event))).unwrap();
+        seen
+    }
+
+    #[test]
+    fn what_is_ready_is_told_again_until_it_is_not() {
+        let (wake, _waker) = pair();
+        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let (mut one, mut other) = pair();
+        reactor.add(number(&one), 7, READ).unwrap();
+        assert_eq!(events(&mut reactor, 0), []);
+        other.write_all(b"x").unwrap();
+        assert_eq!(events(&mut reactor, 1000), [(7, READ)]);
+        assert_eq!(events(&mut reactor, 1000), [(7, READ)]);
+        one.read_exact(&mut [0]).unwrap();
+        assert_eq!(events(&mut reactor, 20), []);
+        // While a poll is under way, it is changed to more, and to less.
+        reactor.modify(number(&one), 8, BOTH).unwrap();
+        assert_eq!(events(&mut reactor, 1000), [(8, WRITE)]);
+        reactor.modify(number(&one), 9, READ).unwrap();
+        assert_eq!(events(&mut reactor, 20), []);
+        drop(other);
+        assert_eq!(events(&mut reactor, 1000), [(9, READ)]);
+        reactor.delete(number(&one));
+        assert_eq!(events(&mut reactor, 20), []);
+    }
+
+    #[test]
+    fn a_socket_that_is_closed_ends_its_watch() {
+        let (wake, _waker) = pair();
+        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let (one, _other) = pair();
+        let fd = number(&one);
+        reactor.add(fd, 7, READ).unwrap();
+        assert_eq!(events(&mut reactor, 0), []);
+        drop(one);
+        assert_eq!(reactor.modify(fd, 8, READ), Err(Error::Sys(libc::ENOENT)));
+        assert_eq!(events(&mut reactor, 20), []);
+        assert_eq!(reactor.count, 1);
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_socket() {
+        let (wake, _waker) = pair();
+        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let (one, _other) = pair();
+        let fd = number(&one);
+        reactor.add(fd, 7, READ).unwrap();
+        assert_eq!(events(&mut reactor, 0), []);
+        drop(one);
+        // Windows gives numbers anew soon, but not always at once.
+        let mut kept = Vec::new();
+        while kept.iter().all(|(one, other)| number(one) != fd && number(other) != fd) {
+            assert!(kept.len() < 1000);
+            kept.push(pair());
+        }
+        reactor.add(fd, 8, WRITE).unwrap();
+        assert_eq!(events(&mut reactor, 1000), [(8, WRITE)]);
+        assert_eq!(reactor.count, 2);
+    }
+
+    #[test]
+    fn many_sockets_have_many_doors_and_leave_none() {
+        let (wake, mut waker) = pair();
+        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
+        for (index, (one, _)) in pairs.iter().enumerate() {
+            reactor.add(number(one), index, WRITE).unwrap();
+        }
+        let mut seen = Vec::new();
+        while seen.len() < 100 {
+            seen.extend(events(&mut reactor, 1000).into_iter().map(|(key, _)| key));
+            seen.sort_unstable();
+            seen.dedup();
+        }
+        for (one, _) in &pairs {
+            reactor.delete(number(one));
+        }
+        assert_eq!(events(&mut reactor, 20), []);
+        assert_eq!(reactor.count, 1);
+        assert_eq!(reactor.doors.iter().filter(|door| door.driver.is_some()).count(), 1);
+        // The loop's own socket ends a wait, and nobody is told.
+        waker.write_all(b"x").unwrap();
+        assert_eq!(events(&mut reactor, 10_000), []);
     }
 }

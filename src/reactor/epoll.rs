@@ -15,8 +15,8 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// A new poller that watches `wake_fd`.
-    pub fn new(wake_fd: RawFd) -> Result<Self> {
+    /// A new poller that watches the first of these; both are the loop's own.
+    pub fn new([wake_fd, _]: [RawFd; 2]) -> Result<Self> {
         let poller = Poller::new()?;
         // SAFETY: the loop deletes the reactor before it closes its wake-up descriptor.
         unsafe { poller.add_with_mode(wake_fd, Event::readable(WAKE_KEY), PollMode::Edge)? };

@@ -26,7 +26,7 @@ type Largest = [u64; 8];
 /// A poller with the loop's wake-up descriptor in it.
 pub struct Reactor {
     poller: Poller,
-    wake_fd: RawFd,
+    wake_fds: [RawFd; 2],
     known: Known,
     /// How many descriptors polling has in its lists, about.
     count: usize,
@@ -36,8 +36,8 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// A new poller that watches `wake_fd`.
-    pub fn new(wake_fd: RawFd) -> Result<Self> {
+    /// A new poller that watches the first of these; both are the loop's own.
+    pub fn new(wake_fds: [RawFd; 2]) -> Result<Self> {
         let ready = try_list(ROOM)?;
         let events = events(ROOM)?;
         probe_array::<Largest>(1)?;
@@ -45,8 +45,8 @@ impl Reactor {
         let wake = Event::readable(WAKE_KEY);
         probe_growth(1)?;
         // SAFETY: the loop deletes the reactor before it closes its wake-up descriptor.
-        unsafe { poller.add_with_mode(&borrow(wake_fd), wake, PollMode::Level)? };
-        Ok(Reactor { poller, wake_fd, known: Known::new(), count: 1, events, ready })
+        unsafe { poller.add_with_mode(&borrow(wake_fds[0]), wake, PollMode::Level)? };
+        Ok(Reactor { poller, wake_fds, known: Known::new(), count: 1, events, ready })
     }
 
     /// The descriptor an outer loop may wait on, where the backend has one.
@@ -56,14 +56,21 @@ impl Reactor {
 
     /// Is it one of the loop's descriptors?
     pub fn owns(&self, fd: RawFd) -> bool {
-        fd == self.wake_fd || self.backend_fd() == Ok(fd)
+        self.wake_fds.contains(&fd) || self.backend_fd() == Ok(fd)
     }
 
     /// Starts watching a descriptor. `EPERM` for a plain file, which is always
     /// ready, as epoll says.
     pub fn add(&mut self, fd: RawFd, key: usize, interest: Interest) -> Result<()> {
-        self.make_room()?;
+        if self.owns(fd) {
+            // Its number has come to be one of ours.
+            return Err(Error::Sys(libc::EEXIST));
+        }
         let event = event(self.known.admit(fd, key)?, interest);
+        if let Err(error) = self.make_room() {
+            self.known.forget(fd);
+            return Err(error);
+        }
         // SAFETY: as on epoll: hosts may close what is watched. What is then left
         // in polling's list is recognised by `known`.
         let added = unsafe { self.poller.add_with_mode(&borrow(fd), event, PollMode::Level) };
@@ -164,14 +171,13 @@ impl Reactor {
 
     /// Memory for one more descriptor.
     fn make_room(&mut self) -> Result<()> {
-        probe_growth(self.count + 1)?;
         // poll brings everything that is ready, whatever the room.
         if cfg!(backend = "poll") && self.ready.capacity() <= self.count {
             let room = (self.count + 1).next_power_of_two();
             let (ready, events) = (try_list(room)?, events(room)?);
             (self.ready, self.events) = (ready, events);
         }
-        Ok(())
+        probe_growth(self.count + 1)
     }
 }
 

@@ -23,7 +23,8 @@ void hear(int fd);
 void empty(int fd);
 void fill(int fd);
 
-/* What the kernel says of an epoll descriptor, its registrations ("tfd:") included. */
+/* What the kernel says of an epoll descriptor, its registrations ("tfd:") included.
+ * Empty where the kernel has none to share with a child: they are the process's own. */
 struct epoll_text {
     char text[4096];
 };

@@ -371,7 +371,7 @@ static void step_inside(void *user_data) {
     CHECK_INT(loop_run_once(misuse->other, 0), LOOP_EOTHER_RUNNING);
     CHECK_STR(loop_last_error(), "Cannot run the event loop while another loop is running");
     CHECK_INT(loop_dispatch(misuse->other), LOOP_EOTHER_RUNNING);
-    CHECK(loop_backend_fd(loop) >= 0);
+    CHECK_INT(open_backend(loop), 0);
     CHECK_INT(loop_next_deadline(loop, &when), 0);
     misuse->tried++;
 }

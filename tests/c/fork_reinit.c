@@ -136,7 +136,7 @@ static void reinit_and_check(void *user_data) {
     struct epoll_text old = witness->registered;
     CHECK_INT(loop_reinit_after_fork(witness->loop, LOOP_REINIT_KEEP_IO), 0);
     witness->registered = epoll_text(getpid(), loop_backend_fd(witness->loop));
-    CHECK(strcmp(old.text, witness->registered.text) != 0);
+    CHECK(!BACKEND_HAS_FD || strcmp(old.text, witness->registered.text) != 0);
     witness_check(witness);
     witness_close(witness);
 }
@@ -230,7 +230,7 @@ static void *post_race(void *user_data) {
 TEST(F9_after_reinit_both_processes_run_at_the_same_time) {
     struct race race = {.loop = loop_new(), .posts = in_valgrind() ? 50 : 2000};
     pthread_t poster;
-    CHECK(loop_backend_fd(race.loop) >= 0);
+    CHECK_INT(open_backend(race.loop), 0);
     pid_t child = start_child();
     if (child == 0)
         CHECK_INT(loop_reinit_after_fork(race.loop, 0), 0);

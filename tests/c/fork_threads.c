@@ -188,7 +188,7 @@ static void run_reinited(loop_t *loop, struct posters *posters) {
 static void reinit_in_the_middle_of_posts(struct posters *posters) {
     loop_t *loop = posters->loop;
     int torn = 0;
-    CHECK(loop_backend_fd(loop) >= 0);
+    CHECK_INT(open_backend(loop), 0);
     posters_start(posters);
     for (int round = 0; round < 2 * rounds(); round++) {
         uint32_t flags = round % 4;

@@ -50,10 +50,10 @@ TEST(E25_describe_tells_the_state_by_the_rules_of_snprintf) {
 }
 
 TEST(E26_P34_an_explicit_backend_can_be_set_and_is_got_back) {
-    loop_options_t options = {.size = sizeof options, .backend = OWN_BACKEND};
+    loop_options_t options = {.size = sizeof options, .backend = BACKEND};
     loop_t *loop = NULL, *got = NULL;
     CHECK_INT(loop_create(&options, &loop), 0);
-    CHECK_STR(loop_backend_name(loop), OWN_BACKEND_NAME);
+    CHECK_STR(loop_backend_name(loop), BACKEND_NAME);
     CHECK_INT(policy_set_event_loop(loop), 0);
     CHECK_INT(policy_get_event_loop(&got), 0);
     CHECK(got == loop);
@@ -65,7 +65,7 @@ TEST(E26_P34_an_explicit_backend_can_be_set_and_is_got_back) {
         LOOP_BACKEND_POLL, LOOP_BACKEND_IO_URING, 1000,
     };
     for (size_t i = 0; i < sizeof lacking / sizeof *lacking; i++) {
-        if (lacking[i] == OWN_BACKEND)
+        if (lacking[i] == BACKEND)
             continue;
         options.backend = lacking[i];
         loop = (loop_t *)&options;

@@ -55,6 +55,13 @@ int in_valgrind(void) {
     return value != NULL && *value != '\0';
 }
 
+int open_backend(loop_t *loop) {
+    int fd = loop_backend_fd(loop);
+    CHECK(BACKEND_HAS_FD || fd < 0);
+    int has_none = !BACKEND_HAS_FD && fd == LOOP_ENOTSUP;
+    return fd >= 0 || has_none ? 0 : fd;
+}
+
 #ifndef _WIN32
 long resident_kib(void) {
     long size = 0, resident = 0;

@@ -209,7 +209,7 @@ static void no_reader(void *user_data) {
     loop_t *loop = loop_new();
     take_all_memory();
     results[0] = loop_add_reader(loop, ends[0], run_one, NULL, destroy_one);
-    results[1] = loop_backend_fd(loop);
+    results[1] = open_backend(loop);
     give_memory_back();
     CHECK_INT(results[0], -ENOMEM);
     CHECK(results[1] >= 0 || results[1] == -ENOMEM);

@@ -234,9 +234,10 @@ TEST(wrong_sizes_of_structs_are_refused) {
     REFUSED(loop_create(&options, &other));
     options.flags = 0;
     for (uint32_t backend = LOOP_BACKEND_EPOLL; backend < 99; backend++) {
+        if (backend == BACKEND)
+            continue;
         options.backend = backend;
-        if (backend != OWN_BACKEND)
-            REFUSED(loop_create(&options, &other));
+        REFUSED(loop_create(&options, &other));
     }
     CHECK(other == NULL);
     CHECK(loop_strerror(12345) != NULL && loop_strerror(0) != NULL);

@@ -156,7 +156,7 @@ TEST(the_wake_hook_may_give_the_last_reference_back) {
 TEST(a_late_removal_does_not_touch_the_loops_own_descriptors) {
     loop_t *loop = loop_new();
     int ends[2];
-    CHECK(loop_backend_fd(loop) >= 0);
+    CHECK_INT(open_backend(loop), 0);
     CHECK_INT(pipe(ends), 0);
     CHECK_INT(loop_add_reader(loop, ends[0], never, NULL, NULL), 0);
     close(ends[0]); /* the lowest free number, which the first precise wait takes */

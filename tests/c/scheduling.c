@@ -179,7 +179,7 @@ TEST(P19_a_closed_loop_schedules_nothing_and_still_answers_questions) {
     CHECK_INT(loop_is_closed(loop), 1);
     CHECK_INT(loop_is_running(loop), 0);
     CHECK_INT(loop_get_debug(loop), 1);
-    CHECK_STR(loop_backend_name(loop), OWN_BACKEND_NAME);
+    CHECK_STR(loop_backend_name(loop), BACKEND_NAME);
     uint64_t before = loop_time(loop);
     CHECK(before > 0 && loop_time(loop) >= before);
     loop_unref(loop);

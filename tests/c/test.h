@@ -60,14 +60,30 @@ extern struct test *test_list;
     } while (0)
 
 #ifdef _WIN32
-enum { ON_WINDOWS = 1, OWN_BACKEND = LOOP_BACKEND_IOCP };
-#define OWN_BACKEND_NAME "iocp"
+enum { ON_WINDOWS = 1 };
 #else
-enum { ON_WINDOWS = 0, OWN_BACKEND = LOOP_BACKEND_EPOLL };
-#define OWN_BACKEND_NAME "epoll"
+enum { ON_WINDOWS = 0 };
 #endif
 
 #define MS 1000000LL
+
+/* The back end that the library must have. */
+#ifdef _WIN32
+#define BACKEND LOOP_BACKEND_IOCP
+#define BACKEND_NAME "iocp"
+#define BACKEND_HAS_FD 0
+#elif defined(TEST_POLL)
+#define BACKEND LOOP_BACKEND_POLL
+#define BACKEND_NAME "poll"
+#define BACKEND_HAS_FD 0
+#else
+#define BACKEND LOOP_BACKEND_EPOLL
+#define BACKEND_NAME "epoll"
+#define BACKEND_HAS_FD 1
+#endif
+
+/* The loop opens what it needs to wait. -errno if it cannot. */
+int open_backend(loop_t *loop);
 
 /* A record of what ran, in order: record(&log, 'a') and then CHECK_STR(log.text, "a"). */
 struct log {

@@ -22,8 +22,8 @@ class Crate(Case):
 
     def test_the_licences_of_others(self):
         lines = run("cargo", "tree", "--locked", "--edges", "normal", "--target", "x86_64-unknown-linux-gnu",
-                    "--prefix", "none", "--format", "{p} {l}").splitlines()
-        crates = dict(re.match(r"(\S+) \S+ (?:\([^)]*\) )?(.*?)(?: \(\*\))?$", line).groups() for line in lines)
+                    "--target", "x86_64-pc-windows-gnu", "--prefix", "none", "--format", "{p} {l}").splitlines()
+        crates = dict(re.match(r"(\S+) \S+ (?:\([^)]*\) )?(.*?)(?: \(\*\))?$", line).groups() for line in lines if line)
         del crates["coloop"]
         text = (ROOT / "LICENSE-THIRD-PARTY").read_text()
         listed = re.findall(r"^  (\S+)  .*(?:MIT|Apache)", text, re.M)

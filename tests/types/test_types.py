@@ -11,17 +11,19 @@ import coloop
 HERE = pathlib.Path(__file__).parent
 
 
-def check(program):
+def check(program, platform=sys.platform):
     return subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir=/dev/null", str(program)],
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir=/dev/null", "--platform", platform, str(program)],
         capture_output=True, text=True, check=False,
     )
 
 
 class Types(unittest.TestCase):
     def test_a_program_is_accepted(self):
-        checked = check(HERE / "program.py")
-        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        for platform in "linux", "darwin", "win32":
+            with self.subTest(platform):
+                checked = check(HERE / "program.py", platform)
+                self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
 
     def test_a_wrong_program_is_refused(self):
         checked = check(HERE / "wrong.py")

@@ -1,17 +1,23 @@
 """coloop: an asyncio event loop that C, C++ and Python share."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, TypeVar, overload
 
 from . import _coloop
+
+if sys.platform == "win32":  # whose fallback it is
+    from asyncio import ProactorEventLoop as _AsyncioLoop
+else:
+    from asyncio import SelectorEventLoop as _AsyncioLoop
 
 __version__: str
 
 _T = TypeVar("_T")
 _Fork = Literal["error", "asyncio", "reinit"]
 
-class EventLoop(_coloop.Loop, asyncio.SelectorEventLoop):
+class EventLoop(_coloop.Loop, _AsyncioLoop):
     def __init__(self, *, fork: _Fork = "error") -> None: ...
 
 class EventLoopPolicy(asyncio.DefaultEventLoopPolicy): ...

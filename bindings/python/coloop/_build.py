@@ -1,6 +1,7 @@
 """Where C and C++ code that shares the loop finds the library and its headers."""
 
 import os
+import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -32,10 +33,20 @@ def get_cmake_dir():
 def get_library_path():
     """The file of the library that this process uses, for ctypes, cffi or dlopen.
 
-    It is the package's own, unless another one of its SONAME was there first.
-    OSError if the library is not loaded.
+    It is the package's own, unless another one of its SONAME (on Windows, of its
+    name) was there first. OSError if it cannot be loaded.
     """
     import ctypes
+
+    from . import ctypes_abi
+
+    library = ctypes_abi._open(None)
+    if sys.platform == "win32":
+        file = ctypes.create_unicode_buffer(2**15)  # the longest path that Windows has
+        ctypes.windll.kernel32.GetModuleFileNameW(
+            ctypes.c_void_p(library._handle), file, len(file)
+        )
+        return os.path.abspath(file.value)
 
     class Found(ctypes.Structure):
         """Dl_info."""
@@ -45,7 +56,6 @@ def get_library_path():
             ("symbol", ctypes.c_char_p), ("address", ctypes.c_void_p),
         ]
 
-    library = ctypes.CDLL("libcoloop.so.0", mode=os.RTLD_NOLOAD | os.RTLD_NOW)
     found = Found()
     if not ctypes.CDLL(None).dladdr(library.coloop_instance_id, ctypes.byref(found)):
         raise OSError("the library cannot be found in this process")

@@ -6,24 +6,11 @@ import socket
 import sys
 
 from . import _coloop
+from ._error import Error
 
 _EINVAL, _EINVALID_STATE, _ECANCELLED, _EEXCEPTION = -1010, -1013, -1014, -1017
 # The resolver's codes: the system's EAI_..., 2000 lower.
 _EAI = range(-2999, -2000)
-
-
-class Error(RuntimeError):
-    """A failure of C code's that none of Python's own exceptions stands for.
-
-    code: the negative number that C code gave.
-    """
-
-    def __init__(self, code, message):
-        super().__init__(code, message)
-        self.code = code
-
-    def __str__(self):
-        return self.args[1]
 
 
 def _exception_of(code, text):

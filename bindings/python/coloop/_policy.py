@@ -1,13 +1,20 @@
 """Event loop policies, for Pythons and programs that still choose a loop by them."""
 
 import asyncio
-from asyncio import unix_events
+import sys
 
-from . import _coloop
-from ._loop import EventLoop
+from . import EventLoop, _set_current  # those that the package has chosen
+
+if sys.platform == "win32":
+    from asyncio import windows_events as _system
+else:
+    from asyncio import unix_events as _system
+
+# The first of these names from 3.14 on, the second before.
+_Policy = getattr(_system, "_DefaultEventLoopPolicy", None) or _system.DefaultEventLoopPolicy
 
 
-class EventLoopPolicy(unix_events._UnixDefaultEventLoopPolicy):
+class EventLoopPolicy(_Policy):
     """asyncio's policy with coloop's loops. asyncio: DefaultEventLoopPolicy.
 
     A thread's loop is C code's, too: policy_get_event_loop finds it.
@@ -17,7 +24,7 @@ class EventLoopPolicy(unix_events._UnixDefaultEventLoopPolicy):
 
     def set_event_loop(self, loop):
         super().set_event_loop(loop)
-        _coloop._set_current(loop)
+        _set_current(loop)
 
 
 def install():

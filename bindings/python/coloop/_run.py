@@ -3,7 +3,7 @@
 import asyncio
 from asyncio import events
 
-from ._loop import new_event_loop
+from . import new_event_loop  # the one that the package has chosen
 
 
 def run(main, *, debug=None, loop_factory=new_event_loop):

@@ -29,13 +29,14 @@ This file needs nothing of the rest of the package but the library.
 
 import ctypes
 import os
+import sys
 from ctypes import (
     CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint16, c_uint32,
     c_uint64, c_void_p,
 )
 
 
-_LIBRARY = "libcoloop.so.0"
+_LIBRARY = {"win32": "coloop.dll", "darwin": "libcoloop.dylib"}.get(sys.platform, "libcoloop.so.0")
 
 
 def _function(result, *arguments):
@@ -569,9 +570,17 @@ def load(path=None):
 def _open(path):
     if path:
         return ctypes.CDLL(path)
-    try:
-        # By its SONAME: a second copy would have loops and policies of its own.
-        return ctypes.CDLL(_LIBRARY, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
-    except OSError:
-        here = os.path.dirname(os.path.abspath(__file__))
-        return ctypes.CDLL(os.path.join(here, "lib", _LIBRARY))
+    # By its name alone: a second copy would have loops and policies of its own.
+    if sys.platform == "win32":
+        find = ctypes.WinDLL("kernel32").GetModuleHandleW
+        find.restype, find.argtypes = c_void_p, [ctypes.c_wchar_p]
+        loaded = find(_LIBRARY)
+        if loaded:
+            return ctypes.CDLL(_LIBRARY, handle=loaded)
+    else:
+        try:
+            return ctypes.CDLL(_LIBRARY, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
+        except OSError:
+            pass
+    here = os.path.dirname(os.path.abspath(__file__))
+    return ctypes.CDLL(os.path.join(here, "lib", _LIBRARY))

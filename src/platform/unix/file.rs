@@ -1,5 +1,6 @@
 //! Files of the host's that are to be sent.
 
+use super::sendfile::sendfile;
 use super::{errno, large_files};
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -38,9 +39,7 @@ impl File {
     /// Sends a part of it by the kernel alone: how many bytes, or -1 with errno.
     /// SIGPIPE may be raised.
     pub fn send(self, socket: RawFd, offset: i64, count: usize) -> isize {
-        let mut offset = offset as large_files::off_t;
-        // SAFETY: the offset lives for the call.
-        unsafe { large_files::sendfile(socket, self.0, &mut offset, count) }
+        sendfile(socket, self.0, offset, count)
     }
 
     /// Reads a part of it without moving its position: how many bytes, or -1 with

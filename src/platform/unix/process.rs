@@ -1,6 +1,6 @@
 //! The process, its forks and its standard error.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 pub use libc::{SIGKILL, SIGTERM};
 
@@ -8,6 +8,21 @@ pub use libc::{SIGKILL, SIGTERM};
 pub fn id() -> c_int {
     // SAFETY: no preconditions. Async-signal-safe.
     unsafe { libc::getpid() }
+}
+
+/// The environment of the programs that this one starts.
+pub fn environment() -> *const *const c_char {
+    #[cfg(target_vendor = "apple")]
+    // SAFETY: the C library's own; no host may change it while others read it.
+    return unsafe { (*libc::_NSGetEnviron()).cast_const().cast() };
+    #[cfg(not(target_vendor = "apple"))]
+    {
+        unsafe extern "C" {
+            static environ: *const *const c_char;
+        }
+        // SAFETY: as above.
+        unsafe { environ }
+    }
 }
 
 /// Before a fork, after it in the parent, and after it in the child.

@@ -41,12 +41,17 @@ pub fn id() -> usize {
 
 /// Is this the thread the process started with (or forked with)?
 pub fn is_main() -> bool {
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: both calls only read the caller's ids.
     unsafe {
         libc::syscall(libc::SYS_gettid) == libc::getpid() as libc::c_long
     }
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(target_os = "netbsd")]
+    // SAFETY: reads the caller's identity only. A process's first thread has this number.
+    unsafe {
+        libc::_lwp_self() == 1
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "netbsd")))]
     // SAFETY: reads the caller's identity only.
     unsafe {
         libc::pthread_main_np() != 0
@@ -55,6 +60,13 @@ pub fn is_main() -> bool {
 
 /// The system's name of this thread, as a C string; false if it has none.
 pub fn name(buffer: &mut [c_char]) -> bool {
+    #[cfg(target_os = "openbsd")]
+    // SAFETY: the buffer's length is passed, and the result is NUL-terminated.
+    unsafe {
+        libc::pthread_get_name_np(libc::pthread_self(), buffer.as_mut_ptr(), buffer.len());
+        true
+    }
+    #[cfg(not(target_os = "openbsd"))]
     // SAFETY: the buffer's length is passed, and the result is NUL-terminated on success.
     unsafe {
         libc::pthread_getname_np(libc::pthread_self(), buffer.as_mut_ptr(), buffer.len()) == 0

@@ -12,7 +12,7 @@ pub fn errno_of(error: i32) -> c_int {
     match error {
         0 => 0,
         OUT_OF_MEMORY => libc::ENOMEM,
-        // What a number means that is no socket, `of_socket` finds out.
+        // What the number means instead, `keep_socket_error` finds out.
         INVALID_HANDLE | WSAEBADF | WSAENOTSOCK => libc::EBADF,
         WSAEINTR => libc::EINTR,
         WSAEACCES => libc::EACCES,

@@ -159,3 +159,59 @@ pub unsafe fn writev(fd: c_int, pieces: *const iovec, count: c_int) -> ssize_t {
     // SAFETY: as the caller promises.
     unsafe { sendmsg(fd, &message, 0) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::errno;
+    use std::os::windows::io::AsRawSocket;
+
+    #[test]
+    fn a_datagram_that_does_not_fit_is_cut_off() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let fd = socket.as_raw_socket() as c_int;
+        socket.send_to(b"hello", socket.local_addr().unwrap()).unwrap();
+        let mut bytes = [0u8; 2];
+        // SAFETY: an address of our own, and so much room.
+        let (count, length) = unsafe {
+            let mut from: super::super::address::sockaddr_storage = std::mem::zeroed();
+            let mut length = size_of_val(&from) as socklen_t;
+            let address = (&raw mut from).cast();
+            let count = recvfrom(fd, bytes.as_mut_ptr().cast(), 2, 0, address, &mut length);
+            (count, length)
+        };
+        assert_eq!((count, &bytes, length), (2, b"he", 16));
+    }
+
+    #[test]
+    fn pieces_are_sent_in_order_and_closed_numbers_are_told_from_others() {
+        use crate::platform::fd::AsRawFd;
+        let (read_end, write_end) = crate::platform::self_pipe().unwrap();
+        let mut text = *b"abcdef";
+        let place = text.as_mut_ptr().cast::<c_void>();
+        let pieces: Vec<_> = [(0, 1), (1, 0), (1, 2), (3, 3)]
+            .map(|(from, length)| iovec {
+                iov_base: place.wrapping_byte_add(from),
+                iov_len: length,
+            })
+            .into();
+        let mut bytes = [0u8; 8];
+        // SAFETY: the pieces are of `text`; there is room for eight bytes.
+        unsafe {
+            assert_eq!(writev(write_end.as_raw_fd(), pieces.as_ptr(), pieces.len() as c_int), 6);
+            let fd = read_end.as_raw_fd();
+            let count = std::iter::repeat_with(|| read(fd, bytes.as_mut_ptr().cast(), 8))
+                .find(|count| *count >= 0);
+            assert_eq!((count, &bytes[..6]), (Some(6), &b"abcdef"[..]));
+            assert_eq!((read(fd, place, 1), errno()), (-1, libc::EAGAIN));
+            // No handle has so high a number.
+            assert_eq!((read(c_int::MAX - 3, place, 1), errno()), (-1, libc::EBADF));
+        }
+        // A thread is open, and no socket.
+        let thread = std::thread::spawn(|| {});
+        let other = std::os::windows::io::AsRawHandle::as_raw_handle(&thread) as usize as c_int;
+        // SAFETY: any number may be asked about.
+        assert_eq!((unsafe { read(other, place, 1) }, errno()), (-1, libc::ENOTSOCK));
+        thread.join().unwrap();
+    }
+}

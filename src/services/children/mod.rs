@@ -9,6 +9,8 @@
 #[cfg(windows)]
 mod handle;
 #[cfg(unix)]
+#[cfg_attr(backend = "kqueue", path = "kqueue.rs")]
+#[cfg_attr(backend = "poll", path = "by_number.rs")]
 mod pidfd;
 #[cfg(unix)]
 mod sight;
@@ -21,8 +23,10 @@ use handle::{self as pidfd, self as status};
 
 #[cfg(windows)]
 pub use handle::Process;
-pub use pidfd::send_signal;
-pub use status::{Pidfd, RUNNING, take_status};
+#[cfg(unix)]
+pub use pidfd::ProcessFd;
+pub use pidfd::{Pidfd, send_signal};
+pub use status::{RUNNING, take_status};
 pub use watcher::{Watcher, get as watcher, set as set_watcher};
 
 use crate::callback::Callback;
@@ -104,7 +108,8 @@ fn children_of(event_loop: &EventLoop) -> Result<Arc<Children>> {
     })
 }
 
-fn open(pid: i32) -> Result<Option<Pidfd>> {
+/// A child's descriptor, where this process hears of ends that way.
+pub fn open(pid: i32) -> Result<Option<Pidfd>> {
     match watcher::get() {
         // Windows has handles, and its own threads wait.
         Watcher::Threaded if cfg!(unix) => Ok(None),

@@ -1,10 +1,21 @@
 //! Descriptors of processes.
 
-use super::status::Pidfd;
 use crate::error::{Error, Result};
 use crate::memory::try_arc;
 use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::io;
+use std::sync::Arc;
+
+/// Refers to a process and never to another one that gets its number; readable
+/// once it has ended.
+pub type ProcessFd = OwnedFd;
+/// The same, shared.
+pub type Pidfd = Arc<ProcessFd>;
+
+/// What waitid calls it.
+pub fn wait_id(pidfd: &ProcessFd) -> Option<(libc::idtype_t, libc::id_t)> {
+    Some((libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t))
+}
 
 /// One for a process, or none where the system has no such thing.
 pub fn open(pid: i32) -> Result<Option<Pidfd>> {

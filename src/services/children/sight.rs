@@ -2,7 +2,8 @@
 //! readable then, or by a thread.
 
 use super::Children;
-use super::status::{self, Pidfd};
+use super::pidfd::Pidfd;
+use super::status;
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::fd_table::Direction;

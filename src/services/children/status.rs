@@ -1,16 +1,18 @@
 //! How a child ended, asked of the system without waiting.
 
-use crate::platform::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
-
-/// Refers to a process and never to another one that gets its number.
-pub type Pidfd = Arc<OwnedFd>;
+use super::pidfd::{ProcessFd, wait_id};
 
 /// asyncio's return code for a child whose status somebody else took.
 const UNKNOWN: i32 = 255;
 
 /// No return code: the child lives.
 pub const RUNNING: i32 = i32::MIN;
+
+/// Linux: also children that do not send SIGCHLD.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ALL_KINDS: libc::c_int = libc::__WALL;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const ALL_KINDS: libc::c_int = 0;
 
 /// What there is to know of a child.
 pub enum Status {
@@ -21,8 +23,8 @@ pub enum Status {
 }
 
 /// Asks, and takes the status if there is one.
-pub fn reap(pid: i32, pidfd: Option<&OwnedFd>) -> Status {
-    let by_pidfd = pidfd.map(|fd| wait(libc::P_PIDFD, fd.as_raw_fd() as libc::id_t, libc::WNOHANG));
+pub fn reap(pid: i32, pidfd: Option<&ProcessFd>) -> Status {
+    let by_pidfd = pidfd.and_then(wait_id).map(|(kind, id)| wait(kind, id, libc::WNOHANG));
     match by_pidfd {
         // Linux 5.3 has pidfds and cannot wait for them.
         None | Some(Err(libc::EINVAL)) => {
@@ -39,9 +41,15 @@ pub fn wait_until_ended(pid: i32) {
 }
 
 /// Waits for the end of a child that nobody watches, and takes its status.
-pub fn take_status(pid: i32, pidfd: Option<&OwnedFd>) {
+pub fn take_status(pid: i32, pidfd: Option<&ProcessFd>) {
     wait_until_ended(pid);
     reap(pid, pidfd);
+}
+
+/// Has this child ended, and nobody taken its status yet?
+#[cfg(backend = "kqueue")]
+pub fn has_ended(pid: i32) -> bool {
+    matches!(wait(libc::P_PID, pid as libc::id_t, libc::WNOHANG | libc::WNOWAIT), Ok(Some(_)))
 }
 
 fn answer(result: Result<Option<i32>, i32>) -> Status {
@@ -59,7 +67,7 @@ fn wait(kind: libc::idtype_t, id: libc::id_t, flags: libc::c_int) -> Result<Opti
         // SAFETY: plain data, filled in by the call.
         let (result, info) = unsafe {
             let mut info: libc::siginfo_t = std::mem::zeroed();
-            (libc::waitid(kind, id, &mut info, libc::WEXITED | libc::__WALL | flags), info)
+            (libc::waitid(kind, id, &mut info, libc::WEXITED | ALL_KINDS | flags), info)
         };
         if result == 0 {
             // SAFETY: waitid fills in these fields, or leaves zeroes.

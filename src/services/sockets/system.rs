@@ -135,7 +135,7 @@ pub(super) fn connect(fd: RawFd, address: &Address) -> Result<bool> {
 
 /// Sends a part of a file.
 pub(super) fn send_file(fd: RawFd, file: File, offset: i64, count: usize) -> Result<Option<usize>> {
-    counted(without_sigpipe(|| file.send(fd, offset, count.min(LARGEST))))
+    counted(without_sigpipe(fd, || file.send(fd, offset, count.min(LARGEST))))
 }
 
 /// Reads a part of a file without moving its position.

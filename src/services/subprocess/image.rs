@@ -1,20 +1,13 @@
 //! What happens in the new process until its program runs.
 //!
-//! The process was made by a bare `clone`, mostly on its parent's memory while
-//! the parent's thread stands still. So this is code for a signal handler: no
-//! allocation, no lock, no panic, nothing that keeps state in the C library;
-//! where the library does more than its system call (threads, caches), the
-//! system call is made directly. It changes nothing that others see but
-//! `outcome`.
+//! The process was made from one with many threads, on Linux mostly on its
+//! parent's memory while the parent's thread stands still. So this is code for a
+//! signal handler: no allocation, no lock, no panic, nothing that keeps state in
+//! the C library; `making` has the calls where the library does more than that.
+//! It changes nothing that others see but `outcome`.
 
-#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
-use libc::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
-// Those with the plain names are for ids of 16 bits there.
-#[cfg(any(target_arch = "x86", target_arch = "arm"))]
-use libc::{
-    SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid,
-    SYS_setresuid32 as SYS_setresuid,
-};
+use super::making;
+use crate::platform::errno;
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
@@ -98,18 +91,13 @@ pub extern "C" fn enter(plan: *mut c_void) -> c_int {
     }
 }
 
-fn errno() -> i32 {
-    // SAFETY: the address of the thread's own errno.
-    unsafe { *libc::__errno_location() }
-}
-
 fn check(result: c_long) -> Result<c_long, Failed> {
     if result < 0 { Err(Failed(errno())) } else { Ok(result) }
 }
 
 unsafe fn prepare(plan: &Plan) -> Done {
     unsafe {
-        forget_handlers();
+        making::forget_handlers();
         place_stdio(plan.stdio)?;
         for &fd in std::slice::from_raw_parts(plan.keep, plan.keep_count) {
             if fd != plan.error_fd {
@@ -129,15 +117,14 @@ unsafe fn prepare(plan: &Plan) -> Done {
         if let Some(group) = plan.process_group {
             check(libc::setpgid(0, group).into())?;
         }
-        // The C library would change all threads of the parent.
         if let Some((count, groups)) = plan.groups {
-            check(libc::syscall(SYS_setgroups, count, groups))?;
+            check(making::set_groups(count, groups))?;
         }
         if let Some(gid) = plan.gid {
-            check(libc::syscall(SYS_setresgid, gid, gid, gid))?;
+            check(making::set_gid(gid))?;
         }
         if let Some(uid) = plan.uid {
-            check(libc::syscall(SYS_setresuid, uid, uid, uid))?;
+            check(making::set_uid(uid))?;
         }
         if plan.close_fds {
             close_others(plan);
@@ -145,21 +132,6 @@ unsafe fn prepare(plan: &Plan) -> Done {
         Ok(())
     }
 }
-
-/// Default dispositions, also of what the parent ignores: its handlers would run
-/// on its memory.
-unsafe fn forget_handlers() {
-    // The kernel's own struct in any architecture; zeroes are the default.
-    let default = [0u64; 16];
-    for signum in 1..=64 {
-        unsafe {
-            let none = std::ptr::null_mut::<c_void>();
-            libc::syscall(libc::SYS_rt_sigaction, signum, default.as_ptr(), none, SIGSET_SIZE);
-        }
-    }
-}
-
-const SIGSET_SIZE: usize = 8;
 
 unsafe fn place_stdio(mut sources: [i32; 3]) -> Done {
     unsafe {
@@ -216,7 +188,7 @@ unsafe fn close_others(plan: &Plan) {
 
 unsafe fn close_range(first: i32, last: i32, end: i32) {
     unsafe {
-        if libc::syscall(libc::SYS_close_range, first as u32, last as u32, 0u32) == 0 {
+        if making::close_range(first, last) {
             return;
         }
         let mut fd = first;
@@ -232,10 +204,7 @@ unsafe fn close_range(first: i32, last: i32, end: i32) {
 unsafe fn execute(plan: &Plan) -> Done {
     let mut telling = 0;
     unsafe {
-        let none = 0u64;
-        let before = std::ptr::null_mut::<c_void>();
-        let how = libc::SIG_SETMASK;
-        libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const none, before, SIGSET_SIZE);
+        making::unblock_signals();
         let mut candidate = plan.candidates;
         while !(*candidate).is_null() {
             libc::execve(*candidate, plan.argv, plan.envp);

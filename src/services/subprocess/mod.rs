@@ -12,6 +12,10 @@ mod command_line;
 mod find_program;
 #[cfg(unix)]
 mod image;
+#[cfg(unix)]
+#[cfg_attr(backend = "epoll", path = "making_linux.rs")]
+#[cfg_attr(not(backend = "epoll"), path = "making_posix.rs")]
+mod making;
 mod protocol;
 #[cfg_attr(windows, path = "create_process.rs")]
 mod spawn;

@@ -1,27 +1,24 @@
 //! Starts a program in a new process.
 //!
-//! Not by `fork`: that copies the parent's page tables, runs every library's
-//! fork handlers and would look like a fork to the loops of this process. The
-//! new process begins on the parent's memory instead, as with `vfork`, while the
-//! calling thread waits until the program runs or could not be started. Only
-//! one that changes its rights gets a copy of the memory: others with those
-//! rights could look into it.
+//! `making` says how the process is made; what it does then is `image`'s. If its
+//! program cannot run, it tells so through memory that it shares with us, or else
+//! through a pipe that is closed by a program that runs.
 
 use super::command::{Command, Stdio};
 use super::image::{self, Plan};
+use super::making;
 use super::spawned::{Refused, Spawned};
 use crate::error::{Error, Result};
-use crate::memory::{probe, try_arc};
-use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use crate::platform::thread::SignalMask;
-use crate::services::children::{self, Watcher};
-use std::alloc::Layout;
-use std::ffi::{c_char, c_void};
+use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd};
+use crate::platform::process::environment;
+use crate::platform::sys;
+use crate::services::children::{self, ProcessFd};
+use std::ffi::c_char;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
-/// Enough for `image` in any build, and for the kernel's signal frames.
-const STACK: usize = 64 << 10;
+/// Where descriptors have to be closed one by one, no more are looked for.
+const MOST_FDS: i32 = 1 << 20;
 
 /// Does the child's memory turn out to be a copy (valgrind, emulators)? Then it
 /// needs a pipe to report a failure. True until one start showed otherwise.
@@ -84,7 +81,7 @@ pub fn spawn(command: &Command<'_>) -> std::result::Result<Spawned, Refused> {
         error_fd,
         candidates: candidate_pointers.as_ptr(),
         argv: command.argv.as_ptr(),
-        envp: command.env.map_or_else(present_environment, |env| env.as_ptr()),
+        envp: command.env.map_or_else(environment, |env| env.as_ptr()),
         cwd: command.cwd.map_or(std::ptr::null(), |cwd| cwd.as_ptr()),
         stdio,
         keep: keep.as_ptr(),
@@ -98,7 +95,7 @@ pub fn spawn(command: &Command<'_>) -> std::result::Result<Spawned, Refused> {
         groups: command.identity.groups.map(|groups| (groups.len(), groups.as_ptr())),
         umask: command.umask,
     };
-    let (pid, pidfd) = start(&plan, shares_memory)?;
+    let (pid, pidfd) = making::start(&plan, shares_memory)?;
     drop(childs_ends);
     let outcome = plan.outcome.load(Relaxed);
     let failure = if outcome != image::UNSEEN {
@@ -110,7 +107,6 @@ pub fn spawn(command: &Command<'_>) -> std::result::Result<Spawned, Refused> {
             read_report(&read_end)
         })
     };
-    let pidfd = pidfd.map(try_arc).transpose();
     match (failure, pidfd) {
         (0, Ok(pidfd)) => Ok(Spawned { pid, pidfd, pipes }),
         (0, Err(error)) => {
@@ -125,46 +121,10 @@ pub fn spawn(command: &Command<'_>) -> std::result::Result<Spawned, Refused> {
 }
 
 /// Ends a program that was started in vain.
-pub fn end(pid: i32, pidfd: Option<&OwnedFd>) {
+pub fn end(pid: i32, pidfd: Option<&ProcessFd>) {
     // SAFETY: our own child, whose status nobody took.
     unsafe { libc::kill(pid, libc::SIGKILL) };
     children::take_status(pid, pidfd);
-}
-
-/// Makes the process.
-fn start(plan: &Plan, shares_memory: bool) -> Result<(i32, Option<OwnedFd>)> {
-    let mut flags = libc::CLONE_VFORK | libc::SIGCHLD;
-    if shares_memory {
-        flags |= libc::CLONE_VM;
-    }
-    if children::watcher() == Watcher::Pidfd {
-        flags |= libc::CLONE_PIDFD;
-    }
-    let layout = Layout::new::<[u128; STACK / 16]>();
-    probe(layout)?;
-    let mut stack: Vec<u128> = Vec::with_capacity(STACK / 16);
-    let mut pidfd: RawFd = -1;
-    let argument = std::ptr::from_ref(plan).cast_mut().cast::<c_void>();
-    // No handler of the parent may run on its memory in the child.
-    let mask = SignalMask::block_all_but(&[])?;
-    // SAFETY: the stack is as large as that and its top is aligned; entry and
-    // plan keep the rules of `image`; the kernel writes one descriptor.
-    let mut clone = |flags| unsafe {
-        let top = stack.as_mut_ptr().add(STACK / 16).cast::<c_void>();
-        let pid = libc::clone(image::enter, top, flags, argument, &raw mut pidfd);
-        (pid, io::Error::last_os_error())
-    };
-    let (mut pid, mut error) = clone(flags);
-    // Emulators and sandboxes may refuse what old kernels only overlook.
-    if pid < 0 && error.raw_os_error() == Some(libc::EINVAL) && flags & libc::CLONE_PIDFD != 0 {
-        (pid, error) = clone(flags & !libc::CLONE_PIDFD);
-    }
-    drop(mask);
-    if pid < 0 {
-        return Err(Error::from(error));
-    }
-    // SAFETY: just made by the kernel, and nobody else's.
-    Ok((pid, (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) })))
 }
 
 /// Our end, which does not block, and the child's end.
@@ -183,7 +143,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     // SAFETY: room for two descriptors, which are then ours.
     unsafe {
-        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) != 0 {
+        if sys::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) != 0 {
             return Err(Error::from(io::Error::last_os_error()));
         }
         let [read_end, write_end] = ends;
@@ -221,19 +181,12 @@ fn read_report(read_end: &OwnedFd) -> i32 {
     }
 }
 
-fn present_environment() -> *const *const c_char {
-    unsafe extern "C" {
-        static environ: *const *const c_char;
-    }
-    // SAFETY: the C library's own; no host may change it while others read it.
-    unsafe { environ }
-}
-
 fn end_of_fds() -> i32 {
     // SAFETY: plain data, filled in by the call.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
-        i32::try_from(limit.rlim_cur).unwrap_or(i32::MAX)
+        // A system without a limit has one of its own, and this is beyond it.
+        i32::try_from(limit.rlim_cur).unwrap_or(i32::MAX).min(MOST_FDS)
     }
 }

@@ -84,7 +84,7 @@ pub unsafe fn send(fd: RawFd, medium: Medium, parts: &[sys::iovec]) -> Counted {
             }
             (_, parts) => {
                 let parts = &parts[..parts.len().min(MOST_PARTS)];
-                without_sigpipe(|| sys::writev(fd, parts.as_ptr(), parts.len() as c_int))
+                without_sigpipe(fd, || sys::writev(fd, parts.as_ptr(), parts.len() as c_int))
             }
         }
     })

@@ -183,7 +183,7 @@ impl Sendfile {
 
     fn by_kernel(&mut self, fd: RawFd, count: u64) -> descriptor::Counted {
         let result =
-            without_sigpipe(|| self.file.get().send(fd, self.offset as i64, count as usize));
+            without_sigpipe(fd, || self.file.get().send(fd, self.offset as i64, count as usize));
         match usize::try_from(result) {
             Ok(count) => Ok(Some(count)),
             Err(_) => match errno() {
