@@ -4,9 +4,13 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 
 import c_tests
 from rust import OUTPUT, ROOT, Rust, run
+
+sys.path.insert(0, str(ROOT / "tests"))
+from examples import expected_output
 
 TARGET = "x86_64-pc-windows-gnu"
 COMPILER = "x86_64-w64-mingw32-gcc-posix"
@@ -59,6 +63,20 @@ def wine():
         keeper.wait()
 
 
+def test_examples(link, place):
+    """The examples that need nothing but coloop and threads."""
+    for name in ["run_then_get", "shared_pool", "three_loops"]:
+        source = ROOT / f"examples/c/{name}.c"
+        program = place / f"{name}.exe"
+        run([COMPILER, *c_tests.FLAGS, source, "-o", program, *link])
+        printed = subprocess.run(["wine", program], check=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 text=True, timeout=60).stdout
+        expected = expected_output(source.read_text())
+        if expected is not None and printed != expected:
+            sys.exit(f"{name} printed {printed!r}, not {expected!r}")
+        print(f"{name} works", flush=True)
+
+
 def step(_):
     os.environ.update(WINE)
     rust = Rust(TARGET, COMPILER, ["wine"], env=WINE)
@@ -70,4 +88,5 @@ def step(_):
     shutil.copy(libraries / "coloop.dll", program.parent)
     with wine():
         rust.test()
+        test_examples(link, program.parent)
         c_tests.test(program.with_suffix(".exe"), PLATFORMS, ["wine"], "--limit", str(SECONDS))

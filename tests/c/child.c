@@ -58,7 +58,7 @@ void fill(int fd) {
         }
         /* What a TCP connection has sent makes room for more a moment later. */
         if (ON_WINDOWS)
-            sleep_ns(5 * MS);
+            sleep_ns(30 * MS);
     } while (ON_WINDOWS && written);
 }
 

@@ -281,7 +281,8 @@ TEST(cancelling_while_it_connects_frees_the_number_at_once) {
             name_addresses("127.0.0.2", "127.0.0.1");
             options.host = TEST_NAME;
         }
-        int number = lowest_free(), before = open_fds();
+        /* On Windows threads have numbers, too. */
+        int number = ON_WINDOWS ? -1 : lowest_free(), before = open_fds();
         CHECK_INT(begin(loop, &options, &books, &future), 0);
         RUN_UNTIL(loop, open_fds() > before);
         CHECK_INT(loop_future_done(future), 0);

@@ -48,7 +48,7 @@ TEST(addresses_as_text_are_answered_at_once_and_without_threads) {
     CHECK_INT(count, 1);
     CHECK_INT(found[0].family, AF_INET);
     CHECK_INT(found[0].socktype, SOCK_STREAM);
-    CHECK_INT(found[0].protocol, IPPROTO_TCP);
+    CHECK(found[0].protocol == IPPROTO_TCP || ON_WINDOWS); /* which may leave it open */
     CHECK_INT(found[0].address_length, sizeof(struct sockaddr_in));
     const struct sockaddr_in *v4 = found[0].address;
     CHECK_INT(v4->sin_family, AF_INET);

@@ -66,6 +66,11 @@ impl File {
     pub unsafe fn read_at(self, place: *mut u8, length: usize, offset: i64) -> isize {
         // SAFETY: as promised; all else lives until the read has ended.
         unsafe {
+            // A read of anything else may wait for ever.
+            if GetFileType(self.0) != FILE_TYPE_DISK {
+                set_errno(libc::ESPIPE);
+                return -1;
+            }
             // A handle of the kind that does not wait tells by this event.
             let event = CreateEventW(null(), 1, 0, null());
             if event.is_null() {

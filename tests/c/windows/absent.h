@@ -20,7 +20,6 @@ int absent(const char *what, ...);
 #define alarm(seconds) absent("alarm", seconds)
 
 /* Files */
-#define dup3(from, to, flags) absent("dup3", from, to)
 #define readlink(path, bytes, length) ((ssize_t)absent("readlink", path, bytes))
 #define fchmod(fd, mode) absent("fchmod", fd)
 

@@ -96,6 +96,13 @@ int getrusage(int who, struct rusage *usage) {
     return 0;
 }
 
+/* The C runtime's own gives the same names to several processes. */
+FILE *posix_tmpfile(void) {
+    char name[64];
+    snprintf(name, sizeof name, "/tmp/coloop-tests-%lu", GetCurrentProcessId());
+    return fopen(name, "w+bTD"); /* removed when it is closed */
+}
+
 char *mkdtemp(char *name) {
     return _mktemp(name) != NULL && CreateDirectoryA(name, NULL) ? name : NULL;
 }

@@ -27,6 +27,7 @@ int posix_pipe2(int ends[2], int flags);
 #define close(fd) posix_close(fd)
 #define dup(fd) posix_dup(fd)
 #define dup2(from, to) posix_dup2(from, to)
+#define dup3(from, to, flags) posix_dup2(from, to)
 #define pipe(ends) posix_pipe2(ends, 0)
 #define pipe2(ends, flags) posix_pipe2(ends, flags)
 #endif
