@@ -46,9 +46,7 @@ TESTS := \
     test-poll \
     test-cpp \
     test-python \
-    test-cpython \
-    test-asyncio test-asyncio-debug \
-    test-sharing \
+    test-loop-in-python \
     test-wheels \
     test-peers \
     test-types \
@@ -62,11 +60,14 @@ TESTS := \
     test-adapters \
     test-languages \
     test-install
+# Each of these keeps one processor busy, so two run at a time.
+LOOP_IN_PYTHON := test-cpython test-asyncio test-asyncio-debug test-sharing
 # On other systems; too long for `make test`. See scripts/portable/run.py.
 PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl windows kqueue)
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak test-portable $(PORTABLE) test-portable-windows-python $(TESTS)
+.PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak \
+    test-portable $(PORTABLE) test-portable-windows-python $(TESTS) $(LOOP_IN_PYTHON)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -74,15 +75,18 @@ all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 CRATES := $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
 BUILD  := $(CARGO) --config 'build.rustflags=["--remap-path-prefix=$(CRATES)=crates"]' rustc --locked --release --lib
 
-# rustc brings a linker of its own for this processor alone; GNU's needs help.
+# The symbols get their versions from the feature, or, as rustc brings a linker that can
+# take them so for x86-64 alone, from what links.
+VERSIONS := --features symbol-versions
 ifneq ($(filter-out x86_64,$(shell uname -sm | sed -n 's/^Linux //p')),)
 BUILD := CARGO_TARGET_$(shell $(CARGO) -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_LINKER=$(abspath packaging/versioned-gcc.sh) $(BUILD)
+VERSIONS :=
 endif
 
 # The Linux library has versioned symbols, which only the shared library may
 # link; so each kind is built by itself.
 $(LIB)/libcoloop.so: $(SOURCES)
-	$(BUILD) --crate-type cdylib --features symbol-versions
+	$(BUILD) --crate-type cdylib $(VERSIONS)
 	mkdir -p $(LIB)
 	install target/release/libcoloop.so $(LIB)/libcoloop.so.0
 	ln -sf libcoloop.so.0 $@
@@ -131,7 +135,7 @@ test-rust:
 	$(CARGO) test --locked
 
 model:
-	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom model
+	RUSTFLAGS="--cfg loom" $(CARGO) --config profile.release.lto=false test --locked --release --lib --target-dir target/loom model
 
 test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
@@ -192,13 +196,16 @@ test-cpp: $(LIB)/libcoloop.so
 test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 	$(VENV)/bin/python -m unittest discover -s tests/python -v
 
+test-loop-in-python: $(VENV)/.coloop-$(TAG)
+	$(MAKE) --no-print-directory -j 2 --output-sync=target $(LOOP_IN_PYTHON)
+
 # CPython's own tests, on asyncio and on coloop: see tests/cpython/run.py.
 test-cpython: $(VENV)/.coloop-$(TAG)
 	$(VENV)/bin/python tests/cpython/run.py
 
 # The same programs on asyncio and on coloop; the second time in debug mode, with
 # Python's own checks of memory.
-test-asyncio: $(VENV)/.coloop-$(TAG) test-asyncio-debug
+test-asyncio: $(VENV)/.coloop-$(TAG)
 	$(VENV)/bin/python -m unittest discover -s tests/asyncio
 	$(VENV)/bin/python tests/asyncio/soak.py --seconds 15
 
@@ -249,7 +256,7 @@ POLL := target/poll
 
 $(POLL)/lib/libcoloop.so: $(SOURCES)
 	$(BUILD) --config 'build.rustflags=["--cfg=polling_test_poll_backend"]' --target-dir $(POLL) \
-	    --crate-type cdylib --features symbol-versions
+	    --config profile.release.lto=false --crate-type cdylib $(VERSIONS)
 	mkdir -p $(@D)
 	install $(POLL)/release/libcoloop.so $(@D)/libcoloop.so.0
 	ln -sf libcoloop.so.0 $@

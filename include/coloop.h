@@ -3191,7 +3191,7 @@ int loop_sock_connect(struct loop_t *loop,
  * to its end; by sendfile where the system can, else by reading and sending.
  * The result is the number of bytes sent, less than `count` if the file ends
  * before. `file_fd` must stay open until the future is done; its position is
- * not used, and moved on Windows only. A portion is read in each turn, on the loop's
+ * neither used nor moved. A portion is read in each turn, on the loop's
  * thread. LOOP_EINVAL also for negative numbers, for a socket that is no
  * stream, and for one that blocks, in debug mode or not; -ENOTSOCK, -EBADF. See
  * loop_sock_recv. asyncio: loop.sock_sendfile().
@@ -3403,7 +3403,7 @@ int loop_transport_get_extra_info(struct loop_transport_t *transport,
  * What waits is sent before. Until the future is done other writes are refused
  * and reading is paused. The future's result is the number of bytes, less than
  * `count` if the file ends before. `file_fd` is duplicated: it may be closed; its
- * position is not used, and moved on Windows only. Cancelling stops after what was sent. If
+ * position is neither used nor moved. Cancelling stops after what was sent. If
  * the connection breaks, the future fails with the reason, -ECONNABORTED when it
  * was aborted. LOOP_EINVAL also for other negative numbers; LOOP_EINVALID_STATE
  * if the transport is closing, after write_eof, and while another sendfile is in

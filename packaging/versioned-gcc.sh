@@ -1,16 +1,13 @@
 #!/bin/sh
-# A linker for rustc where that would be GNU ld, which takes no second version script
-# beside an anonymous one such as rustc's: gives that the name of the library's node
-# instead, and leaves out the library's own. LINKER, or gcc, is what links. rustc knows by
-# the name of this file how to speak with it.
+# A linker for rustc where that would be GNU ld, which takes no version script beside
+# rustc's own, as the feature `symbol-versions` needs it: gives rustc's the name of the
+# library's node instead. LINKER, or gcc, is what links. rustc knows by the name of this
+# file how to speak with it.
 set -eu
 
 for argument; do
     shift
     case $argument in
-    -Wl,--version-script=*/coloop.map)
-        continue
-        ;;
     -Wl,--version-script=*)
         script=${argument#*=}
         sed '1s/^{/COLOOP_0 {/' "$script" >"$script.named"

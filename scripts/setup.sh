@@ -116,15 +116,6 @@ portable | portable-*) # a step of scripts/portable, or all of them
         need musl-tools musl-gcc --version
         ;;
     esac
-    case $1 in
-    portable | portable-windows)
-        need gcc-mingw-w64-x86-64-posix x86_64-w64-mingw32-gcc-posix --version
-        need g++-mingw-w64-x86-64-posix x86_64-w64-mingw32-g++-posix --version
-        need doctest-dev test -e /usr/include/doctest/doctest.h
-        need wine wine --version
-        need wine64 test -e /usr/lib/wine/wine64
-        ;;
-    esac
     for processor in aarch64:arm64 s390x:s390x i686:i386 riscv64:riscv64; do
         name=${processor%:*}
         case $1 in
@@ -135,14 +126,21 @@ portable | portable-*) # a step of scripts/portable, or all of them
             ;;
         esac
     done
-    ;;
-portable-windows-python)
-    need rustc-web dpkg -s rustc-web
-    need rust-web-src test -e /usr/lib/rustlib/src/rust/library/Cargo.lock
-    need gcc-mingw-w64-x86-64-posix x86_64-w64-mingw32-gcc-posix --version
-    need wine wine --version
-    need wine64 dpkg -s wine64
-    need cmake cmake --version
+    case $1 in
+    portable | portable-windows)
+        need gcc-mingw-w64-x86-64-posix x86_64-w64-mingw32-gcc-posix --version
+        need wine wine --version
+        need wine64 dpkg -s wine64
+        ;;
+    esac
+    case $1 in
+    portable | portable-windows-python)
+        need gcc-mingw-w64-x86-64-posix x86_64-w64-mingw32-gcc-posix --version
+        need wine wine --version
+        need wine64 dpkg -s wine64
+        need cmake cmake --version
+        ;;
+    esac
     ;;
 *)
     echo "usage: $0 GROUP; see $0" >&2

@@ -2,7 +2,7 @@
 //! for granted there is not documented by polling, so an upgrade that changes it
 //! must fail here.
 
-#![cfg(target_os = "linux")]
+#![cfg(backend = "epoll")]
 
 use polling::{Event, PollMode, Poller};
 use std::fs;

@@ -34,7 +34,7 @@ def step(name):
         link, env = [], {}
         runner, platforms = [f"qemu-{qemu}", "-L", f"/usr/{tools}"], ["qemu", name]
     rust = Rust(target, ROOT / "packaging/versioned-gcc.sh", runner, env={"LINKER": f"{tools}-gcc", **env})
-    libraries = rust.library("--features", "symbol-versions")
-    program = c_tests.build(target, [f"{tools}-gcc"], platforms, [*c_tests.linked(libraries), *link])
+    libraries = rust.library()
+    program = c_tests.build(target, [f"{tools}-gcc"], libraries, platforms, link)
     c_tests.test(program, platforms, runner)
     rust.test()

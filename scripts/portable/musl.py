@@ -35,6 +35,6 @@ def step(name):
     }
     rust = Rust(TARGET, cargo=[TOOLS / "bin/cargo-zigbuild"], env=env)
     libraries = rust.library("--features", "symbol-versions")
-    program = c_tests.build(TARGET, ["musl-gcc", *KERNEL], [name], c_tests.linked(libraries))
+    program = c_tests.build(TARGET, ["musl-gcc", *KERNEL], libraries, [name])
     c_tests.test(program, [name])
     rust.test()

@@ -84,7 +84,7 @@ def step(_):
     libraries = OUTPUT / TARGET / "debug"
     link = ["-static", libraries / "libcoloop.dll.a", "-lws2_32"]
     layer = sorted((ROOT / "tests/c/windows").glob("*.c"))
-    program = c_tests.build(TARGET, [COMPILER, *LAYER], PLATFORMS, link, layer)
+    program = c_tests.build(TARGET, [COMPILER, *LAYER], None, PLATFORMS, link, layer)
     shutil.copy(libraries / "coloop.dll", program.parent)
     with wine():
         rust.test()

@@ -7,21 +7,21 @@ set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 prefix=$root/target/portable/wine
+missing=drive_c/windows/system32/bcryptprimitives.dll
 export WINEDEBUG=-all DISPLAY=
 
-if [ ! -e "$prefix/.made" ]; then
+# What wine lacks comes last: it says that all is there.
+if [ ! -e "$prefix/$missing" ]; then
     mkdir -p "$root/target/portable"
     # Made elsewhere and then put there: two that begin at once do no harm.
     scratch=$(mktemp -d "$prefix.XXXXXX")
     trap 'rm -rf "$scratch"' EXIT
     WINEPREFIX=$scratch wineboot --init >/dev/null 2>&1
     WINEPREFIX=$scratch wineserver --wait
-    library=$scratch/drive_c/windows/system32/bcryptprimitives.dll
-    if [ ! -e "$library" ]; then
-        x86_64-w64-mingw32-gcc-posix -shared -O1 -o "$library" "$root/scripts/portable/bcryptprimitives.c" -ladvapi32
+    if [ ! -e "$scratch/$missing" ]; then
+        x86_64-w64-mingw32-gcc-posix -shared -O1 -o "$scratch/$missing" "$root/scripts/portable/bcryptprimitives.c" -ladvapi32
     fi
-    touch "$scratch/.made"
-    mv -T "$scratch" "$prefix" 2>/dev/null || [ -e "$prefix/.made" ]
+    mv -T "$scratch" "$prefix" 2>/dev/null || [ -e "$prefix/$missing" ]
 fi
 export WINEPREFIX="$prefix"
 exec wine "$@"

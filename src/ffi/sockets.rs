@@ -264,7 +264,7 @@ pub unsafe extern "C" fn loop_sock_connect(
 /// to its end; by sendfile where the system can, else by reading and sending.
 /// The result is the number of bytes sent, less than `count` if the file ends
 /// before. `file_fd` must stay open until the future is done; its position is
-/// not used, and moved on Windows only. A portion is read in each turn, on the loop's
+/// neither used nor moved. A portion is read in each turn, on the loop's
 /// thread. LOOP_EINVAL also for negative numbers, for a socket that is no
 /// stream, and for one that blocks, in debug mode or not; -ENOTSOCK, -EBADF. See
 /// loop_sock_recv. asyncio: loop.sock_sendfile().

@@ -445,7 +445,7 @@ pub unsafe extern "C" fn loop_transport_get_extra_info(
 /// What waits is sent before. Until the future is done other writes are refused
 /// and reading is paused. The future's result is the number of bytes, less than
 /// `count` if the file ends before. `file_fd` is duplicated: it may be closed; its
-/// position is not used, and moved on Windows only. Cancelling stops after what was sent. If
+/// position is neither used nor moved. Cancelling stops after what was sent. If
 /// the connection breaks, the future fails with the reason, -ECONNABORTED when it
 /// was aborted. LOOP_EINVAL also for other negative numbers; LOOP_EINVALID_STATE
 /// if the transport is closing, after write_eof, and while another sendfile is in

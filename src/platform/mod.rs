@@ -4,10 +4,10 @@
 //! | what each platform supplies | Unix | Windows |
 //! |---|---|---|
 //! | `fd`: numbers of open files, owned and borrowed | the standard library's | numbers of sockets, which have 32 significant bits there |
-//! | `sys`: types, constants and calls in POSIX's names | libc | Winsock in POSIX's shape; errno is the C runtime's |
+//! | `sys`: types, constants and calls in POSIX's names | libc; on macOS our own `accept4` and its kin | Winsock in POSIX's shape; errno is the C runtime's |
 //! | `self_pipe`: two ends, neither of which blocks or outlives exec; what is sent into the second makes the first readable | a pair of sockets; Linux needs none | a connection to itself |
 //! | `is_open`, `is_non_blocking`, `set_non_blocking`, `file_type`: what can be asked of a number | fcntl, fstat | only sockets have numbers; none is asked whether it blocks, but told not to |
-//! | `file`: files to be sent, by their number | sendfile, pread | ReadFile; the numbers are those of handles, as the C runtime's own mean nothing to a library |
+//! | `file`: files to be sent, by their number | sendfile where there is one, pread | ReadFile; the numbers are those of handles, as the C runtime's own mean nothing to a library |
 //! | `path`, `HAS_UNIX_SOCKETS`: sockets in the file system | stat, unlink | none |
 //! | `REUSE_ADDRESS`, `REUSE_PORT`: options for a server's address | those of that name | the first is not needed, the second not there |
 //! | `afd`: readiness of sockets, where polling is not used for it | | polls of the sockets' driver, and a completion port |
@@ -16,7 +16,14 @@
 //! | `strerror`, `strerror_into`: what an errno means | the C library's texts | our own |
 //! | `clock`: monotonic nanoseconds | `CLOCK_MONOTONIC` | the performance counter |
 //! | `thread`: identity, name, is it the first; threads of our own | pthreads; no signal comes to ours | the thread block; the oldest thread is the first |
-//! | `process`: its number, handlers of fork, standard error, the signals that end one | libc | there is no fork |
+//! | `process`: its number, environment, handlers of fork, standard error, the signals that end one | libc | there is no fork, and the system knows the environment |
+//!
+//! Beside this table four rooms have files named after what a system has:
+//! `reactor` (epoll, kqueue, poll, Windows' AFD), `services::signals`
+//! (disposition, console), `services::children` (pidfd, kqueue, by_number, handle)
+//! and `services::subprocess` (making_linux, making_posix, create_process). Which backend it is says `cfg(backend)`, from
+//! build.rs. `poll` is a Unix that has nothing but POSIX: what other Unixes need
+//! in place of Linux's calls runs in that build, too, which Linux can make.
 
 #[cfg(unix)]
 mod unix;

@@ -76,6 +76,8 @@ struct Watched {
     forgotten: bool,
     /// What has arrived.
     ready: Interest,
+    /// It was changed since its poll was begun.
+    renewed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -151,6 +153,7 @@ impl Reactor {
             is_due: false,
             forgotten: false,
             ready: Interest::default(),
+            renewed: false,
         })?;
         let watch = NonNull::from(Box::leak(watch));
         self.doors[door].users += 1;
@@ -187,24 +190,50 @@ impl Reactor {
     /// whatever its number means now.
     pub fn modify(&mut self, fd: RawFd, key: usize, interest: Interest) -> Result<()> {
         // A socket that is closed ends its poll; only the port tells.
-        if self.find(fd).is_some_and(|watched| watched.poll != Poll::None) {
-            while self.take_ends(0)? == ROOM {}
+        if let Some(watched) = self.find(fd) {
+            watched.renewed = false;
+            if watched.poll != Poll::None {
+                while self.take_ends(0)? == ROOM {}
+            }
         }
-        let watch = self.watch(fd).ok_or(Error::Sys(libc::ENOENT))?;
-        // SAFETY: in the table, so it is alive, and nobody else refers to it.
-        let watched = unsafe { &mut *watch.as_ptr() };
-        // Nothing is under way that would tell, so the number must.
-        if watched.poll == Poll::None && BaseSocket::of(fd).is_err() {
+        let watched = self.find(fd).ok_or(Error::Sys(libc::ENOENT))?;
+        let Ok(socket) = BaseSocket::of(fd) else {
             self.delete(fd);
             return Err(Error::Sys(libc::ENOENT));
-        }
+        };
+        // What has arrived may be of the number's last socket. It arrives again.
+        watched.ready = Interest::default();
         watched.key = key;
         watched.interest = interest;
+        watched.socket = socket;
+        watched.renewed = true;
+        let wanted = mask(interest);
         match watched.poll {
-            Poll::Begun(events) if mask(interest) & !events == 0 => {}
-            _ => self.make_due(watch),
+            // The same, but on what the number means now: a closed socket's poll
+            // goes on if anybody else has that socket, too.
+            Poll::Begun(events) if wanted == events => self.begin_anew(fd),
+            // Less: what is too much is not told.
+            Poll::Begun(events) if wanted & !events == 0 => Ok(()),
+            _ => {
+                self.make_due(NonNull::from(watched));
+                Ok(())
+            }
         }
-        Ok(())
+    }
+
+    /// Ends a poll that is under way, and begins it again.
+    fn begin_anew(&mut self, fd: RawFd) -> Result<()> {
+        if let Some(watched) = self.find(fd) {
+            self.cancel(watched);
+        }
+        while self.take_ends(0)? == ROOM {}
+        // Another thread may have closed it at this moment.
+        let watched = self.find(fd).ok_or(Error::Sys(libc::ENOENT))?;
+        match watched.poll {
+            Poll::None => self.begin(watched, mask(watched.interest)),
+            // It is due when its end comes.
+            _ => Ok(()),
+        }
     }
 
     /// Stops watching. A socket that was closed before is no error.
@@ -227,9 +256,10 @@ impl Reactor {
         *self.watched.get(usize::try_from(fd).ok()?)?
     }
 
-    fn find(&self, fd: RawFd) -> Option<&Watched> {
-        // SAFETY: in the table, so it is alive, and nobody changes it meanwhile.
-        self.watch(fd).map(|watch| unsafe { &*watch.as_ptr() })
+    /// Not to be used any more after something else here was called.
+    fn find<'a>(&self, fd: RawFd) -> Option<&'a mut Watched> {
+        // SAFETY: in the table, so it is alive, and nobody else refers to it.
+        self.watch(fd).map(|watch| unsafe { &mut *watch.as_ptr() })
     }
 
     fn make_due(&mut self, watch: Watch) {
@@ -308,6 +338,7 @@ impl Reactor {
         unsafe { driver.poll(&raw mut watched.request, watched.socket, events) }
             .map_err(Error::Sys)?;
         watched.poll = Poll::Begun(events);
+        watched.renewed = false;
         self.under_way += 1;
         Ok(())
     }
@@ -342,7 +373,12 @@ impl Reactor {
             End::Events(events) => events,
         };
         if events & event::LOCAL_CLOSE != 0 {
-            return self.delete(watched.fd);
+            // The news may be older than the last change, which was for the socket
+            // that has the number since.
+            return match watched.renewed {
+                true => self.make_due(watch),
+                false => self.delete(watched.fd),
+            };
         }
         let ready = Interest {
             readable: events & (READ | BOTH) != 0 && watched.interest.readable,
@@ -389,9 +425,7 @@ impl Reactor {
         }
         let mut arrived = std::mem::take(&mut self.arrived);
         for fd in arrived.drain(..) {
-            let Some(watch) = self.watch(fd) else { continue };
-            // SAFETY: in the table, so it is alive; `ready` knows no reactor.
-            let watched = unsafe { &mut *watch.as_ptr() };
+            let Some(watched) = self.find(fd) else { continue };
             // The interest may have become less since it arrived.
             let interest = std::mem::take(&mut watched.ready);
             if interest.is_none() || watched.key >= FIRST_OWN_KEY {
@@ -470,7 +504,7 @@ mod tests {
     #[test]
     fn what_is_ready_is_told_again_until_it_is_not() {
         let (wake, _waker) = pair();
-        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
         let (mut one, mut other) = pair();
         reactor.add(number(&one), 7, READ).unwrap();
         assert_eq!(events(&mut reactor, 0), []);
@@ -493,7 +527,7 @@ mod tests {
     #[test]
     fn a_socket_that_is_closed_ends_its_watch() {
         let (wake, _waker) = pair();
-        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
         let (one, _other) = pair();
         let fd = number(&one);
         reactor.add(fd, 7, READ).unwrap();
@@ -507,7 +541,7 @@ mod tests {
     #[test]
     fn a_number_that_is_used_again_is_another_socket() {
         let (wake, _waker) = pair();
-        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
         let (one, _other) = pair();
         let fd = number(&one);
         reactor.add(fd, 7, READ).unwrap();
@@ -527,7 +561,7 @@ mod tests {
     #[test]
     fn many_sockets_have_many_doors_and_leave_none() {
         let (wake, mut waker) = pair();
-        let mut reactor = Reactor::new(number(&wake)).unwrap();
+        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
         let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
         for (index, (one, _)) in pairs.iter().enumerate() {
             reactor.add(number(one), index, WRITE).unwrap();

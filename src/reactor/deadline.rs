@@ -37,7 +37,7 @@ impl Deadline {
         let value = libc::itimerspec {
             it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
             it_value: libc::timespec {
-                tv_sec: (when / 1_000_000_000) as libc::time_t,
+                tv_sec: (when / 1_000_000_000) as _,
                 tv_nsec: (when % 1_000_000_000) as libc::c_long,
             },
         };

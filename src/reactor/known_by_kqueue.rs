@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::fd_table::Interest;
 use crate::platform::fd::{AsRawFd, RawFd};
+use crate::platform::file_type;
 use polling::Poller;
 use std::io;
 
@@ -23,17 +24,11 @@ impl Known {
 
     /// A descriptor is about to be added: the key to add it with.
     pub fn admit(&mut self, fd: RawFd, key: usize) -> Result<usize> {
-        // SAFETY: plain data, filled in by the call.
-        let status = unsafe {
-            let mut status: libc::stat = std::mem::zeroed();
-            if libc::fstat(fd, &mut status) != 0 {
-                return Err(Error::from(io::Error::last_os_error()));
-            }
-            status
-        };
-        // Some systems would take plain files, and call them ready at once.
-        match status.st_mode & libc::S_IFMT {
-            libc::S_IFREG | libc::S_IFDIR => Err(Error::Sys(libc::EPERM)),
+        match file_type(fd) {
+            Err(libc::EBADF) => Err(Error::Sys(libc::EBADF)),
+            // Some systems would take plain files, and call them ready at once.
+            Ok(libc::S_IFREG | libc::S_IFDIR) => Err(Error::Sys(libc::EPERM)),
+            // Not every kind of descriptor can say what it is.
             _ => Ok(key),
         }
     }

@@ -64,8 +64,10 @@ struct AddressList {
 }
 
 impl AddressList {
-    fn new(system: *mut sys::addrinfo) -> Result<Box<Self>> {
+    fn new(system: *mut sys::addrinfo, flags: c_int) -> Result<Box<Self>> {
         let mut list = try_box(AddressList { entries: Vec::new(), system })?;
+        // musl puts it into each entry, and unasked.
+        let is_named = |index| index == 0 && flags & sys::AI_CANONNAME != 0;
         let mut next = system;
         // SAFETY: a list of the system's, which ends with a null pointer.
         while let Some(info) = unsafe { next.as_ref() } {
@@ -76,7 +78,10 @@ impl AddressList {
                 protocol: info.ai_protocol,
                 address_length: info.ai_addrlen as usize,
                 address: info.ai_addr.cast(),
-                canonical_name: info.ai_canonname,
+                canonical_name: match is_named(list.entries.len()) {
+                    true => info.ai_canonname,
+                    false => std::ptr::null(),
+                },
             });
             next = info.ai_next;
         }
@@ -241,7 +246,7 @@ fn look_up(host: Option<&CStr>, service: Option<&CStr>, hints: Hints) -> Outcome
     // SAFETY: C strings or null, and a place for the list.
     let code = unsafe { sys::getaddrinfo(pointer(host), pointer(service), &wanted, &mut list) };
     match code {
-        0 => match AddressList::new(list) {
+        0 => match AddressList::new(list, hints.flags) {
             Ok(list) => Outcome::value(list),
             Err(error) => Outcome::error(error),
         },

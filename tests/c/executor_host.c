@@ -312,7 +312,7 @@ TEST(an_executor_is_made_of_a_vtable_with_a_size_and_a_submit) {
     CHECK_INT(loop_executor_create(NULL, &host, host_destroyed, &executor), LOOP_EINVAL);
     vtable.submit = host_submit;
     CHECK_INT(loop_executor_create(&vtable, &host, host_destroyed, NULL), LOOP_EINVAL);
-    vtable.size = 8;
+    vtable.size = sizeof vtable.size;
     CHECK_INT(loop_executor_create(&vtable, &host, host_destroyed, &executor), LOOP_EINVAL);
     CHECK_INT(host.destroyed, 4);
     struct {

@@ -363,9 +363,11 @@ TEST(sock_operations_refuse_bad_arguments_and_wrong_threads) {
     CHECK_INT(loop_sock_recv(loop, -1, 1, &future), LOOP_EINVAL);
     CHECK_STR(loop_last_error(), "Invalid file descriptor: -1");
     CHECK_INT(loop_sock_recv(loop, pair[0], 1, NULL), LOOP_EINVAL);
-    CHECK_INT(loop_sock_recv(loop, pair[0], SIZE_MAX / 4, &future), 0);
-    CHECK_INT(failure_of(loop, future), -ENOMEM);
-    future = NULL;
+    if (sizeof(size_t) > 4) { /* otherwise there may be as much */
+        CHECK_INT(loop_sock_recv(loop, pair[0], SIZE_MAX / 4, &future), 0);
+        CHECK_INT(failure_of(loop, future), -ENOMEM);
+        future = NULL;
+    }
     CHECK_INT(loop_sock_recv_into(loop, pair[0], NULL, 1, &future), LOOP_EINVAL);
     CHECK_INT(loop_sock_recvfrom_into(loop, pair[0], NULL, 1, &future), LOOP_EINVAL);
     CHECK_INT(loop_sock_sendall(loop, pair[0], NULL, 1, &destroyed, count, &future), LOOP_EINVAL);

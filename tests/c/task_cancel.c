@@ -288,7 +288,7 @@ TEST(tasks_answer_NULL_with_EINVAL_and_destroy_what_they_got) {
     CHECK_INT(loop_create_task(NULL, waiter_step, &destroyed, count, &task), LOOP_EINVAL);
     CHECK_INT(loop_create_task(loop, NULL, &destroyed, count, &task), LOOP_EINVAL);
     CHECK_INT(loop_create_task_with(loop, &options, waiter_step, &destroyed, count, &task), LOOP_EINVAL);
-    options = (loop_task_options_t){.size = 4};
+    options = (loop_task_options_t){.size = sizeof options.size - 1};
     CHECK_INT(loop_create_task_with(loop, &options, waiter_step, &destroyed, count, &task), LOOP_EINVAL);
     options = (loop_task_options_t){.size = sizeof options, .has_context = 1};
     CHECK_INT(loop_create_task_with(loop, &options, waiter_step, &destroyed, count, &task), LOOP_EINVAL);

@@ -9,10 +9,13 @@ use std::ffi::c_int;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr::{null, null_mut};
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_HANDLE_EOF, ERROR_IO_PENDING, GetLastError,
-    HANDLE,
+    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_HANDLE_EOF, ERROR_INVALID_HANDLE,
+    ERROR_IO_PENDING, GetLastError, HANDLE,
 };
-use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_DISK, GetFileType, ReadFile};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_BEGIN, FILE_CURRENT, FILE_TYPE_DISK, FILE_TYPE_UNKNOWN, GetFileType, ReadFile,
+    SetFilePointerEx,
+};
 use windows_sys::Win32::System::IO::{GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::Threading::{CreateEventW, GetCurrentProcess};
 
@@ -45,9 +48,7 @@ impl File {
             if DuplicateHandle(own, self.0, own, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS) == 0 {
                 return Err(errno_of(GetLastError() as i32));
             }
-            let copy = OwnedFile(OwnedHandle::from_raw_handle(copy));
-            // Something else than a file may have this number.
-            if GetFileType(self.0) == FILE_TYPE_DISK { Ok(copy) } else { Err(libc::EBADF) }
+            Ok(OwnedFile(OwnedHandle::from_raw_handle(copy)))
         }
     }
 
@@ -58,20 +59,27 @@ impl File {
         -1
     }
 
-    /// Reads a part of it: how many bytes, or -1 with errno. Windows moves the
-    /// position of the host's handle, if that has one.
+    /// Reads a part of it without moving its position: how many bytes, or -1 with
+    /// errno.
     ///
     /// # Safety
     /// There are `length` bytes at `place`.
     pub unsafe fn read_at(self, place: *mut u8, length: usize, offset: i64) -> isize {
         // SAFETY: as promised; all else lives until the read has ended.
         unsafe {
-            // A read of anything else may wait for ever.
-            if GetFileType(self.0) != FILE_TYPE_DISK {
-                set_errno(libc::ESPIPE);
-                return -1;
+            // Reading from a socket or a pipe would wait.
+            match GetFileType(self.0) {
+                FILE_TYPE_DISK => {}
+                FILE_TYPE_UNKNOWN => return failed(ERROR_INVALID_HANDLE),
+                _ => {
+                    set_errno(libc::ESPIPE);
+                    return -1;
+                }
             }
-            // A handle of the kind that does not wait tells by this event.
+            // Windows moves it, if there is one: a handle that does not wait has none.
+            let mut position = 0;
+            let moves = SetFilePointerEx(self.0, 0, &mut position, FILE_CURRENT) != 0;
+            // A handle of that kind tells by this event.
             let event = CreateEventW(null(), 1, 0, null());
             if event.is_null() {
                 return failed(GetLastError());
@@ -88,11 +96,15 @@ impl File {
             if done == 0 && GetLastError() == ERROR_IO_PENDING {
                 done = GetOverlappedResult(self.0, &request, &mut count, 1);
             }
-            match done {
+            let result = match done {
                 0 if GetLastError() == ERROR_HANDLE_EOF => 0,
                 0 => failed(GetLastError()),
                 _ => count as isize,
+            };
+            if moves {
+                SetFilePointerEx(self.0, position, null_mut(), FILE_BEGIN);
             }
+            result
         }
     }
 }

@@ -36,6 +36,7 @@ pub const MSG_DONTWAIT: c_int = 0;
 pub const MSG_NOSIGNAL: c_int = 0;
 pub const SHUT_WR: c_int = c::SD_SEND;
 
+pub const AI_CANONNAME: c_int = c::AI_CANONNAME as c_int;
 pub const AI_PASSIVE: c_int = c::AI_PASSIVE as c_int;
 pub const NI_NUMERICHOST: c_int = c::NI_NUMERICHOST as c_int;
 pub const NI_NUMERICSERV: c_int = c::NI_NUMERICSERV as c_int;

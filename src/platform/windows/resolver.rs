@@ -85,7 +85,26 @@ pub unsafe fn getaddrinfo(
 ) -> c_int {
     start();
     // SAFETY: as the caller promises; the struct is C's own.
-    code(unsafe { c::getaddrinfo(host.cast(), service.cast(), hints.cast(), result.cast()) })
+    unsafe {
+        let found = c::getaddrinfo(host.cast(), service.cast(), hints.cast(), result.cast());
+        if found == 0 {
+            name_protocols(*result);
+        }
+        code(found)
+    }
+}
+
+/// Elsewhere the protocol is named also where nobody asked for one.
+unsafe fn name_protocols(mut list: *mut addrinfo) {
+    // SAFETY: the system's list, which is ours until it is freed.
+    while let Some(info) = unsafe { list.as_mut() } {
+        match (info.ai_socktype, info.ai_protocol) {
+            (c::SOCK_STREAM, 0) => info.ai_protocol = c::IPPROTO_TCP,
+            (c::SOCK_DGRAM, 0) => info.ai_protocol = c::IPPROTO_UDP,
+            _ => {}
+        }
+        list = info.ai_next;
+    }
 }
 
 pub unsafe fn freeaddrinfo(list: *mut addrinfo) {

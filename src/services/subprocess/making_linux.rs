@@ -16,6 +16,14 @@ use crate::memory::{probe, try_arc};
 use crate::platform::fd::{FromRawFd, OwnedFd, RawFd};
 use crate::platform::thread::SignalMask;
 use crate::services::children::{self, Pidfd, Watcher};
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+use libc::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
+// Those with the plain names are for ids of 16 bits there.
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+use libc::{
+    SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid,
+    SYS_setresuid32 as SYS_setresuid,
+};
 use std::alloc::Layout;
 use std::ffi::{c_long, c_void};
 use std::io;
