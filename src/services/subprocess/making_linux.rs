@@ -28,15 +28,6 @@ use std::alloc::Layout;
 use std::ffi::{c_long, c_void};
 use std::io;
 
-#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
-use libc::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
-// Those with the plain names are for ids of 16 bits there.
-#[cfg(any(target_arch = "x86", target_arch = "arm"))]
-use libc::{
-    SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid,
-    SYS_setresuid32 as SYS_setresuid,
-};
-
 /// Enough for `image` in any build, and for the kernel's signal frames.
 const STACK: usize = 64 << 10;
 
