@@ -63,7 +63,7 @@ TESTS := \
 # Each of these keeps one processor busy, so two run at a time.
 LOOP_IN_PYTHON := test-cpython test-asyncio test-asyncio-debug test-sharing
 # On other systems; too long for `make test`. See scripts/portable/run.py.
-PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl kqueue)
+PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl windows kqueue)
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak \
@@ -230,7 +230,7 @@ test-peers: $(VENV)/.installed-$(TAG) target/tests/peer
 ADAPTERS := hiredis curl libpq cares
 ADAPTER_HEADERS := $(addprefix include/coloop/adapters/,operation.h watch.h hiredis.h curl.h libpq.h \
                      libpq_command.h libpq_connection.h cares.h) include/coloop.h
-ADAPTER_TOOLS := tests/c/main.c tests/c/failing_memory.c
+ADAPTER_TOOLS := tests/c/main.c tests/c/failing_memory.c tests/c/failing_malloc.c
 ADAPTER_LINK = -I$$(pg_config --includedir) $(LINK) -l$(patsubst lib%,%,$*)
 
 target/tests/adapters/%: tests/adapters/%.c $(wildcard tests/adapters/*.h) $(ADAPTER_TOOLS) tests/c/test.h \

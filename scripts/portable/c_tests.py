@@ -9,6 +9,7 @@ import sys
 from rust import OUTPUT, ROOT, run
 
 FLAGS = "-O1 -g -std=c11 -Wall -Wextra -pedantic -Werror -D_GNU_SOURCE -Iinclude -pthread".split()
+TESTS = ROOT / "tests/c"
 RUN = [sys.executable, "tests/c/run.py"]
 
 
@@ -17,16 +18,19 @@ def platforms(names):
     return [word for name in names for word in ("--platform", name)]
 
 
-def build(name, compiler, libraries, names, link=()):
-    """The program of a step, made by a C compiler and linked to the libcoloop in a directory."""
+def build(name, compiler, libraries, names, link=(), more=()):
+    """The program of a step, made by a C compiler of the platforms' sources and of more, and
+    linked to the libcoloop in a directory, unless that is None."""
     command = [*RUN, *platforms(names), "--sources"]
     sources = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    sources += map(str, more)
     program = OUTPUT / name / "c"
-    objects = [program.parent / "objects" / (os.path.basename(source) + ".o") for source in sources]
+    names_of_objects = [os.path.relpath(source, TESTS).replace(os.sep, "-") + ".o" for source in sources]
+    objects = [program.parent / "objects" / object for object in names_of_objects]
     objects[0].parent.mkdir(parents=True, exist_ok=True)
     print("+", shlex.join([*compiler, *FLAGS]), f"-c tests/c/*.c ({len(sources)})", flush=True)
 
-    common = [*(ROOT / "tests/c").glob("*.h"), ROOT / "include/coloop.h", *ROOT.glob("scripts/portable/*.py")]
+    common = [*TESTS.glob("**/*.h"), ROOT / "include/coloop.h", *ROOT.glob("scripts/portable/*.py")]
     changed = max(path.stat().st_mtime for path in common)
 
     def compile_one(source, result):
@@ -37,8 +41,9 @@ def build(name, compiler, libraries, names, link=()):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         if any(pool.map(compile_one, sources, objects)):
             sys.exit(f"tests/c cannot be compiled for {name}")
-    libraries = [f"-L{libraries}", "-lcoloop", f"-Wl,-rpath,{libraries}"]
-    subprocess.run([*compiler, *objects, "-o", program, "-pthread", *libraries, *link], check=True)
+    if libraries is not None:
+        link = [f"-L{libraries}", "-lcoloop", f"-Wl,-rpath,{libraries}", *link]
+    subprocess.run([*compiler, *objects, "-o", program, "-pthread", *link], check=True)
     return program
 
 

@@ -10,10 +10,12 @@ import time
 import kqueue
 import linux
 import musl
+import windows
 
 STEPS = {
     **dict.fromkeys(linux.PROCESSORS, linux.step),
     "musl": musl.step,
+    "windows": windows.step,
     "kqueue": kqueue.step,
 }
 

@@ -88,7 +88,7 @@ TEST(break_flow_two_thousand_pieces_some_empty_arrive_in_order) {
         for (size_t n = 0; n < pieces[i].length; n++)
             bytes[total++] = (char)(i + (int)n);
     }
-    for (int kind = 0; kind < 2; kind++) {
+    for (int kind = 0; kind < (ON_WINDOWS ? 1 : 2); kind++) { /* it has no such pipes */
         loop_t *loop = loop_new();
         struct peer peer = {.loop = loop};
         int ends[2], other;

@@ -52,8 +52,14 @@ void empty(int fd) {
 
 void fill(int fd) {
     static const char bytes[4096];
-    while (write(fd, bytes, sizeof bytes) > 0) {
-    }
+    int written;
+    do {
+        for (written = 0; write(fd, bytes, sizeof bytes) > 0; written = 1) {
+        }
+        /* What a TCP connection has sent makes room for more a moment later. */
+        if (ON_WINDOWS)
+            sleep_ns(30 * MS);
+    } while (ON_WINDOWS && written);
 }
 
 struct epoll_text epoll_text(pid_t process, int epoll_fd) {

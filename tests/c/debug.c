@@ -147,8 +147,8 @@ TEST(without_a_hook_a_slow_callback_is_a_line_on_stderr) {
     w.takes = 1234567890;
     CHECK_INT(loop_call_soon(w.loop, take_long, &w, NULL, &w.handle), 0);
     snprintf(expected, sizeof expected,
-             "Executing <callback %p user_data=%p handle=%#llx fd=-1> took 1.235 seconds\n",
-             address_of(take_long), (void *)&w, (unsigned long long)w.handle);
+             "Executing <callback " ADDRESS " user_data=" ADDRESS " handle=%#llx fd=-1> took 1.235 seconds\n",
+             address_of(take_long), address_of_data(&w), (unsigned long long)w.handle);
     catch_stderr(&caught);
     turn(&w, 0);
     CHECK_STR(caught_text(&caught), expected);

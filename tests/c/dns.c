@@ -48,7 +48,7 @@ TEST(addresses_as_text_are_answered_at_once_and_without_threads) {
     CHECK_INT(count, 1);
     CHECK_INT(found[0].family, AF_INET);
     CHECK_INT(found[0].socktype, SOCK_STREAM);
-    CHECK_INT(found[0].protocol, IPPROTO_TCP);
+    CHECK(found[0].protocol == IPPROTO_TCP || ON_WINDOWS); /* which may leave it open */
     CHECK_INT(found[0].address_length, sizeof(struct sockaddr_in));
     const struct sockaddr_in *v4 = found[0].address;
     CHECK_INT(v4->sin_family, AF_INET);
@@ -78,7 +78,7 @@ TEST(addresses_as_text_are_answered_at_once_and_without_threads) {
 
     CHECK_INT(loop_getaddrinfo(loop, "127.0.0.1", "80", NULL, -1, &future), 0);
     CHECK_INT(loop_getaddrinfo_result(future, &found, &count), 0);
-    CHECK(count > 1); /* one for each kind of socket */
+    CHECK(count > 1 || ON_WINDOWS); /* elsewhere one for each kind of socket */
     loop_future_unref(future);
 
     CHECK_INT(loop_executor_threads(executor), 0);
@@ -114,9 +114,15 @@ TEST(a_failed_lookup_has_the_resolvers_code_and_text) {
     loop_future_t *future = NULL;
     loop_addrinfo_hints_t hints = stream_hints(AF_INET6);
     CHECK_INT(loop_getaddrinfo(loop, "127.0.0.1", NULL, &hints, -1, &future), 0);
-    CHECK_INT(loop_future_result(future, NULL), LOOP_EAI_ADDRFAMILY);
-    CHECK_STR(loop_last_error(), gai_strerror(-9));
-    CHECK_STR(loop_strerror(LOOP_EAI_ADDRFAMILY), gai_strerror(-9));
+    int code = loop_future_result(future, NULL);
+    if (ON_WINDOWS) { /* it has no code for that */
+        CHECK(code <= LOOP_EAI_BADFLAGS);
+        CHECK_STR(loop_last_error(), loop_strerror(code));
+    } else {
+        CHECK_INT(code, LOOP_EAI_ADDRFAMILY);
+        CHECK_STR(loop_last_error(), gai_strerror(-9));
+        CHECK_STR(loop_strerror(LOOP_EAI_ADDRFAMILY), gai_strerror(-9));
+    }
     loop_future_unref(future);
     CHECK_INT(loop_getaddrinfo(loop, NULL, NULL, NULL, -1, &future), 0);
     const loop_addrinfo_t *found = NULL;
@@ -135,7 +141,8 @@ TEST(a_failed_lookup_has_the_resolvers_code_and_text) {
     loop_future_unref(future);
     hints.flags = 0x40000000;
     CHECK_INT(loop_getaddrinfo(loop, "127.0.0.1", NULL, &hints, -1, &future), 0);
-    CHECK_INT(loop_future_result(future, NULL), LOOP_EAI_BADFLAGS);
+    if (!ON_WINDOWS) /* which knows no wrong flags */
+        CHECK_INT(loop_future_result(future, NULL), LOOP_EAI_BADFLAGS);
     loop_future_unref(future);
     end_with_threads(loop);
 }

@@ -261,9 +261,9 @@ TEST(the_default_handler_writes_the_message_and_sorted_lines) {
     catch_stderr(&caught);
     CHECK_INT(loop_run_once(f.loop, 0), 1);
     snprintf(expected, sizeof expected,
-             "Exception in callback\ncallback: %p\ncode: 42\nexception: boom\n"
-             "handle: %#llx\nuser_data: %p\n",
-             address_of(fail), (unsigned long long)f.handle, (void *)&f);
+             "Exception in callback\ncallback: " ADDRESS "\ncode: 42\nexception: boom\n"
+             "handle: %#llx\nuser_data: " ADDRESS "\n",
+             address_of(fail), (unsigned long long)f.handle, address_of_data(&f));
     CHECK_STR(caught_text(&caught), expected);
     loop_unref(f.loop);
 }

@@ -1,15 +1,8 @@
-/* The program's own malloc and its relatives, which the library uses, too. */
+/* Which allocations fail; failing_malloc.c lets them. */
 #include "failing_memory.h"
-#include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <unistd.h>
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *place, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *place);
 
 static struct {
     long at;      /* which allocation is the first to fail; 0: none */
@@ -41,7 +34,7 @@ enum { ONCE = 0 };
 enum { ONCE = 1 };
 #endif
 
-static int fails(size_t size) {
+int memory_denied(size_t size) {
     if (!here && !atomic_load_explicit(&everywhere, memory_order_relaxed))
         return 0;
     if (probed.free && size <= probed.size) {
@@ -61,7 +54,7 @@ static int fails(size_t size) {
     return 1;
 }
 
-static void *given(void *place, size_t size) {
+void *memory_given(void *place, size_t size) {
     probed.place = place;
     if (probed.free && !ONCE) {
         probed.part = size;
@@ -72,42 +65,13 @@ static void *given(void *place, size_t size) {
     return place;
 }
 
-void *malloc(size_t size) {
-    return fails(size) ? (errno = ENOMEM, NULL) : given(__libc_malloc(size), size);
-}
-
-void *calloc(size_t count, size_t size) {
-    return fails(count * size) ? (errno = ENOMEM, NULL) : __libc_calloc(count, size);
-}
-
-void *realloc(void *place, size_t size) {
-    return fails(size) ? (errno = ENOMEM, NULL) : __libc_realloc(place, size);
-}
-
-void *memalign(size_t alignment, size_t size) {
-    return fails(size) ? (errno = ENOMEM, NULL) : __libc_memalign(alignment, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size) {
-    return memalign(alignment, size);
-}
-
-int posix_memalign(void **result, size_t alignment, size_t size) {
-    void *place = memalign(alignment, size);
-    if (place == NULL)
-        return ENOMEM;
-    *result = given(place, size);
-    return 0;
-}
-
-void free(void *place) {
+void memory_taken_back(void *place) {
     if (place != NULL && place == probed.place && probed.free)
         probed.size += probed.part, probed.place = NULL;
     else if (place != NULL && place == probed.place)
         probed.free = 1;
     else if (ONCE || !probed.free)
         probed.place = NULL, probed.free = 0;
-    __libc_free(place);
 }
 
 void memory_fails(void) {

@@ -18,6 +18,12 @@ int memory_failed(void);
 /* Also checks that no descriptor stays open. */
 void sweep(void (*scenario)(void));
 
+/* For whoever hands out memory (failing_malloc.c): is it refused this time? Then
+ * what was given, which is the answer; and what was taken back. */
+int memory_denied(size_t size);
+void *memory_given(void *place, size_t size);
+void memory_taken_back(void *place);
+
 /* What a call may answer while memory fails. */
 #define CHECK_NO_MEMORY(expression)                                              \
     do {                                                                         \

@@ -184,7 +184,7 @@ static void rarely(struct fuzz *fuzz) {
     case 0:
         /* A descriptor is closed under its watch and its number used again. */
         close(fuzz->sockets[0]);
-        CHECK_INT(dup(fuzz->sockets[1]), fuzz->sockets[0]);
+        CHECK_INT(dup2(fuzz->sockets[1], fuzz->sockets[0]), fuzz->sockets[0]);
         CHECK_INT(fcntl(fuzz->sockets[0], F_SETFL, O_NONBLOCK), 0);
         return;
     case 1:

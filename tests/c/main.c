@@ -28,6 +28,7 @@ void sleep_ns(long long nanoseconds) {
     }
 }
 
+#ifndef _WIN32 /* there in windows/process.c */
 int open_fds(void) {
     int open = -3; /* ".", ".." and the directory itself */
     DIR *directory = opendir("/proc/self/fd");
@@ -37,6 +38,8 @@ int open_fds(void) {
     closedir(directory);
     return open;
 }
+
+#endif
 
 void leave_mark(void *data) {
     struct mark *mark = data;
@@ -59,6 +62,7 @@ int open_backend(loop_t *loop) {
     return fd >= 0 || has_none ? 0 : fd;
 }
 
+#ifndef _WIN32
 long resident_kib(void) {
     long size = 0, resident = 0;
     FILE *file = fopen("/proc/self/statm", "r");
@@ -67,6 +71,7 @@ long resident_kib(void) {
     fclose(file);
     return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
+#endif
 
 int in_child(void (*body)(void *), void *argument) {
     fflush(NULL);

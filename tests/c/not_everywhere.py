@@ -1,5 +1,6 @@
 """The C tests that a platform cannot have: not_everywhere.txt, read."""
 
+import fnmatch
 import pathlib
 import sys
 
@@ -23,8 +24,8 @@ class LeftOut:
                 found = {name for name, file in every.items() if pathlib.Path(file).name == row}
                 # The program may have been made without it.
                 there = (self.path.parent / row).exists()
-            elif row.endswith("*"):
-                found = {name for name in every if name.startswith(row[:-1])}
+            elif "*" in row:
+                found = set(fnmatch.filter(every, row))
                 there = found
             else:
                 found = {row} & every.keys()

@@ -1,5 +1,5 @@
 /* Readers and writers of descriptors. */
-#include "test.h"
+#include "child.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -31,15 +31,12 @@ TEST(a_reader_is_called_in_every_turn_while_there_is_something_to_read) {
 TEST(a_writer_is_called_while_there_is_room) {
     loop_t *loop = loop_new();
     int called = 0, ends[2];
-    char block[4096] = {0};
     open_pipe(ends);
     CHECK_INT(loop_add_writer(loop, ends[1], count, &called, NULL), 0);
     CHECK_INT(loop_run_once(loop, -1), 1);
-    while (write(ends[1], block, sizeof block) > 0) {
-    }
+    fill(ends[1]);
     CHECK_INT(loop_run_once(loop, 0), 0);
-    for (int i = 0; i < 16; i++)
-        CHECK(read(ends[0], block, sizeof block) > 0);
+    empty(ends[0]);
     CHECK_INT(loop_run_once(loop, -1), 1);
     CHECK_INT(called, 2);
     CHECK_INT(loop_remove_writer(loop, ends[1]), 1);
@@ -95,6 +92,7 @@ TEST(descriptors_that_cannot_be_watched_are_refused) {
     loop_t *loop = loop_new();
     int destroyed = 0, ends[2];
     int file = open("/proc/self/exe", O_RDONLY);
+    int plain = ON_WINDOWS ? -ENOTSOCK : -EPERM; /* there only sockets are descriptors */
     CHECK(file >= 0);
     open_pipe(ends);
     int closed = 700; /* a number that nothing takes by itself */
@@ -105,8 +103,8 @@ TEST(descriptors_that_cannot_be_watched_are_refused) {
         CHECK_INT(loop_add_writer(loop, -7, count, &destroyed, count), LOOP_EINVAL);
         CHECK_INT(loop_add_reader(loop, closed, count, &destroyed, count), -EBADF);
         CHECK_INT(loop_add_writer(loop, 1000000, count, &destroyed, count), -EBADF);
-        CHECK_INT(loop_add_reader(loop, file, count, &destroyed, count), -EPERM);
-        CHECK_INT(loop_add_writer(loop, file, count, &destroyed, count), -EPERM);
+        CHECK_INT(loop_add_reader(loop, file, count, &destroyed, count), plain);
+        CHECK_INT(loop_add_writer(loop, file, count, &destroyed, count), plain);
     }
     CHECK_INT(destroyed, 12);
     CHECK_INT(loop_remove_reader(loop, -1), 0);
@@ -123,10 +121,12 @@ TEST(descriptors_that_cannot_be_watched_are_refused) {
 TEST(a_closed_number_is_not_mistaken_for_the_loops_own_descriptor) {
     for (int offset = 0; offset < 3; offset++) {
         loop_t *loop = loop_new();
-        int destroyed = 0, lowest = dup(0);
+        int destroyed = 0, lowest = socket(AF_INET, SOCK_STREAM, 0);
         CHECK(lowest >= 0);
         close(lowest);
-        CHECK_INT(loop_add_reader(loop, lowest + offset, count, &destroyed, count), -EBADF);
+        int code = loop_add_reader(loop, lowest + offset * (ON_WINDOWS ? 4 : 1), count, &destroyed,
+                                   count);
+        CHECK(code == -EBADF || (ON_WINDOWS && code == -ENOTSOCK));
         CHECK_INT(destroyed, 1);
         loop_unref(loop);
     }

@@ -28,7 +28,8 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 def run(command, limit):
     """Returns the exit status and the output; a hanging test is killed with its children."""
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
         env={**os.environ, "COLOOP_VALGRIND": "1" if command[0] == "valgrind" else ""},
     )
     try:

@@ -187,7 +187,7 @@ TEST(sock_sendfile_refuses_what_it_cannot_send) {
     CHECK_INT(loop_sock_sendfile(loop, pair[0], pipe[0], 0, -1, &future), 0);
     CHECK_INT(failure_of(loop, future), -ESPIPE);
     CHECK_INT(loop_sock_sendfile(loop, pair[0], pipe[1], 0, -1, &future), 0);
-    CHECK_INT(failure_of(loop, future), -EBADF);
+    CHECK_INT(failure_of(loop, future), ON_WINDOWS ? -ESPIPE : -EBADF);
     /* Nobody to read: a failure, not a signal. */
     close(pair[1]);
     CHECK_INT(loop_sock_sendfile(loop, pair[0], file, 0, -1, &future), 0);
@@ -196,7 +196,8 @@ TEST(sock_sendfile_refuses_what_it_cannot_send) {
     CHECK(code == -EPIPE || code == -ECONNRESET);
     loop_future_unref(future);
     CHECK_INT(loop_sock_sendfile(loop, pair[0], file, 0, -1, &future), 0);
-    CHECK_INT(failure_of(loop, future), -EPIPE);
+    code = failure_of(loop, future);
+    CHECK(code == -EPIPE || (ON_WINDOWS && code == -ECONNRESET));
     close(pair[0]);
     close(datagrams);
     close(file);

@@ -237,13 +237,14 @@ TEST(sock_connect_tells_of_refusal) {
     CHECK_INT(failure_of(loop, future), -ECONNREFUSED);
     CHECK_INT(loop_remove_writer(loop, client), 0);
     close(client);
-    /* Local sockets answer at once. */
-    struct sockaddr_un nobody = {AF_UNIX, "/nobody/listens/here"};
-    client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    CHECK_INT(loop_sock_connect(loop, client, &nobody, sizeof nobody, &future), 0);
-    CHECK_INT(loop_future_done(future), 1);
-    CHECK_INT(failure_of(loop, future), -ENOENT);
-    close(client);
+    if (!ON_WINDOWS) { /* Local sockets answer at once. */
+        struct sockaddr_un nobody = {AF_UNIX, "/nobody/listens/here"};
+        client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        CHECK_INT(loop_sock_connect(loop, client, &nobody, sizeof nobody, &future), 0);
+        CHECK_INT(loop_future_done(future), 1);
+        CHECK_INT(failure_of(loop, future), -ENOENT);
+        close(client);
+    }
     loop_unref(loop);
 }
 

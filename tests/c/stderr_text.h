@@ -31,11 +31,18 @@ static inline const char *caught_text(struct caught *caught) {
     return caught->text;
 }
 
-/* A function's address as "%p" wants it; C itself has no such cast. */
-static inline void *address_of(void (*function)(void *)) {
+/* Addresses as the library writes them; "%p" looks different in some C libraries. */
+#define ADDRESS "0x%llx"
+
+static inline unsigned long long address_of_data(const void *data) {
+    return (unsigned long long)(uintptr_t)data;
+}
+
+/* C has no cast for functions. */
+static inline unsigned long long address_of(void (*function)(void *)) {
     void *address;
     memcpy(&address, &function, sizeof address);
-    return address;
+    return address_of_data(address);
 }
 
 #endif

@@ -59,10 +59,20 @@ extern struct test *test_list;
         }                                                                     \
     } while (0)
 
+#ifdef _WIN32
+enum { ON_WINDOWS = 1 };
+#else
+enum { ON_WINDOWS = 0 };
+#endif
+
 #define MS 1000000LL
 
 /* The back end that the library must have. */
-#ifdef TEST_POLL
+#ifdef _WIN32
+#define BACKEND LOOP_BACKEND_IOCP
+#define BACKEND_NAME "iocp"
+#define BACKEND_HAS_FD 0
+#elif defined(TEST_POLL)
 #define BACKEND LOOP_BACKEND_POLL
 #define BACKEND_NAME "poll"
 #define BACKEND_HAS_FD 0

@@ -51,7 +51,7 @@ TEST(transport_tells_a_reset_and_reports_it_to_nobody_else) {
     run_until_lost(&peer);
     CHECK_STR(peer.log.text, "mlD");
     CHECK_INT(peer.code, -ECONNRESET);
-    CHECK_STR(peer.message, strerror(ECONNRESET));
+    CHECK_STR(peer.message, loop_strerror(-ECONNRESET));
     CHECK_INT(report_count, 0);
     loop_unref(loop);
 }
@@ -152,7 +152,7 @@ TEST(transport_fails_for_a_reason_of_the_hosts) {
         settle(loop);
         CHECK_STR(peer.log.text, "mlD");
         CHECK_INT(peer.code, -EPROTO);
-        CHECK_STR(peer.message, i == 0 ? "bad words" : strerror(EPROTO));
+        CHECK_STR(peer.message, i == 0 ? "bad words" : loop_strerror(-EPROTO));
         close(other);
     }
     loop_unref(loop);

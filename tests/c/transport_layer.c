@@ -209,7 +209,7 @@ TEST(transport_layer_stands_between_a_protocol_and_a_lower_transport) {
     CHECK_INT(loop_transport_get_fd(upper), LOOP_ENOTSUP);
     char large[100] = {0};
     CHECK_INT(loop_transport_write(upper, large, sizeof large), -EMSGSIZE);
-    CHECK_STR(loop_last_error(), strerror(EMSGSIZE));
+    CHECK_STR(loop_last_error(), loop_strerror(-EMSGSIZE));
     CHECK_INT(loop_transport_can_write_eof(upper), 1);
     CHECK_INT(loop_transport_write_eof(upper), 0);
     CHECK_INT(read(other, turned, sizeof turned), 0);

@@ -146,8 +146,8 @@ TEST(without_a_function_a_watchdog_writes_to_stderr) {
     CHECK_INT(loop_watchdog_stop(loop), 1);
     const char *text = caught_text(&caught);
     snprintf(begin, sizeof begin,
-             "Executing <callback %p user_data=%p handle=0x0 fd=-1> is taking longer than 0.",
-             address_of(hang_until_written), (void *)&caught);
+             "Executing <callback " ADDRESS " user_data=" ADDRESS " handle=0x0 fd=-1> is taking longer than 0.",
+             address_of(hang_until_written), address_of_data(&caught));
     CHECK(strncmp(text, begin, strlen(begin)) == 0 || in_valgrind());
     CHECK(strstr(text, " seconds\n") != NULL);
     loop_unref(loop);
