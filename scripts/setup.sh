@@ -127,19 +127,14 @@ portable | portable-*) # a step of scripts/portable, or all of them
         esac
     done
     case $1 in
-    portable | portable-windows)
+    portable | portable-windows | portable-windows-python)
         need gcc-mingw-w64-x86-64-posix x86_64-w64-mingw32-gcc-posix --version
         need wine wine --version
         need wine64 dpkg -s wine64
         ;;
     esac
     case $1 in
-    portable | portable-windows-python)
-        need gcc-mingw-w64-x86-64-posix x86_64-w64-mingw32-gcc-posix --version
-        need wine wine --version
-        need wine64 dpkg -s wine64
-        need cmake cmake --version
-        ;;
+    portable | portable-windows-python) need cmake cmake --version ;;
     esac
     ;;
 *)

@@ -22,37 +22,13 @@ LAYER = ["-isystem", "tests/c/windows/include", "-D__USE_MINGW_ANSI_STDIO=1"]
 # A test that takes a second takes ten where wine's server works for two at a time.
 SECONDS = 120
 
-# Rust's standard library wants one function of a library that wine 8.0 has not.
-MISSING = """
-#include <windows.h>
-BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
-__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE place, SIZE_T length) {
-    return SystemFunction036(place, (ULONG)length);
-}
-"""
-
-
-def make_prefix():
-    """Wine's own directory, with what it lacks."""
-    library = PREFIX / "drive_c/windows/system32/bcryptprimitives.dll"
-    if library.exists():
-        return
-    shutil.rmtree(PREFIX, ignore_errors=True)
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    run(["wineboot", "-i"], WINE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, timeout=300)
-    made = OUTPUT / library.name
-    run([COMPILER, "-shared", "-O1", "-x", "c", "-", "-o", made, "-ladvapi32"], input=MISSING, text=True)
-    # Last, and at once: it says that all is there.
-    shutil.copy(made, library.with_suffix(".new"))
-    library.with_suffix(".new").rename(library)
-
 
 @contextlib.contextmanager
 def wine():
     """Wine's server and services stay for as long as one program runs: starting them
     takes seconds. What is killed in the end belongs to this prefix alone."""
-    make_prefix()
+    # Makes the prefix where there is none.
+    run([ROOT / "scripts/portable/wine.sh", "--version"])
     keeper = subprocess.Popen(["wine", "cmd"], env={**os.environ, **WINE}, stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -87,6 +63,6 @@ def step(_):
     program = c_tests.build(TARGET, [COMPILER, *LAYER], None, PLATFORMS, link, layer)
     shutil.copy(libraries / "coloop.dll", program.parent)
     with wine():
-        rust.test()
+        rust.test("--test", "polling_on_windows")
         test_examples(link, program.parent)
         c_tests.test(program.with_suffix(".exe"), PLATFORMS, ["wine"], "--limit", str(SECONDS))
