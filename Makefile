@@ -135,7 +135,7 @@ test-rust:
 	$(CARGO) test --locked
 
 model:
-	RUSTFLAGS="--cfg loom" $(CARGO) --config profile.release.lto=false test --locked --release --lib --target-dir target/loom model
+	RUSTFLAGS="--cfg loom" $(CARGO) --config profile.dev.debug=false test --locked --lib --target-dir target/loom model
 
 test-header: $(VENV)/.installed-$(TAG) all
 	tests/header/check.sh $(LIB) $(VENV)/bin/python
