@@ -90,6 +90,28 @@ extern "C" fn ask_to_be_told_of_forks() {
     }
 }
 
+/// The standard library makes a key of pthreads' for the first thread-local with a
+/// destructor. musl does that under a lock which a forked child may find taken
+/// for ever, so it is done before there are threads.
+#[cfg(target_env = "musl")]
+mod key_of_destructors {
+    struct Nothing;
+
+    impl Drop for Nothing {
+        fn drop(&mut self) {}
+    }
+
+    thread_local! {
+        static NOTHING: Nothing = const { Nothing };
+    }
+
+    at_load!(make);
+
+    extern "C" fn make() {
+        let _ = NOTHING.try_with(|_| ());
+    }
+}
+
 // There is no fork elsewhere.
 #[cfg(all(test, unix))]
 mod tests {

@@ -4,6 +4,7 @@ use super::{Core, EventLoop};
 use crate::error::{Error, Result};
 use crate::thread_id;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Duration;
 
 /// This thread may touch the core while it holds one of these.
 pub(super) struct Access<'a> {
@@ -42,14 +43,14 @@ impl EventLoop {
     #[cold]
     fn claim_patiently(&self) -> Result<Hold<'_>> {
         let me = thread_id::current();
-        for _ in 0..PATIENCE {
+        for attempt in 0..PATIENCE {
             if self.owner.compare_exchange(0, me, Acquire, Relaxed).is_ok() {
                 return Ok(Hold(Access { event_loop: self, claimed: true }));
             }
             if self.running.load(Relaxed) {
                 break;
             }
-            std::thread::yield_now();
+            pause(attempt);
         }
         Err(Error::WrongThread)
     }
@@ -85,19 +86,28 @@ impl EventLoop {
     /// The same for what a thread does rarely and must not fail because another
     /// one schedules something at this very moment.
     pub(super) fn enter_patiently(&self) -> Result<Access<'_>> {
-        for _ in 0..PATIENCE {
+        for attempt in 0..PATIENCE {
             match self.enter() {
                 Err(Error::WrongThread) if !self.running.load(Relaxed) => {}
                 result => return result,
             }
-            std::thread::yield_now();
+            pause(attempt);
         }
         Err(Error::WrongThread)
     }
 }
 
-/// Single calls last far less than so many yields.
-const PATIENCE: u32 = 1000;
+/// Single calls last far less than so many yields; but a thread inside one may have
+/// lost its processor to others, which a pause gives time.
+const PATIENCE: u32 = 2000;
+
+fn pause(attempt: u32) {
+    if attempt < PATIENCE / 2 {
+        std::thread::yield_now();
+    } else {
+        std::thread::sleep(Duration::from_micros(100));
+    }
+}
 
 impl Access<'_> {
     /// The core. The reference must be gone before foreign code runs.
