@@ -11,6 +11,8 @@ use crate::platform::{errno, set_errno, sys};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
 const NONE: RawFd = -1;
+/// How often a wake-up is sent that does not go through.
+const TRIES: usize = 1000;
 
 /// A wake-up descriptor, created when a loop first needs to sleep.
 pub struct Wakeup {
@@ -65,11 +67,23 @@ impl Wakeup {
             // because the caller may be a signal handler.
             unsafe {
                 let saved = errno();
-                #[cfg(not(any(backend = "poll", backend = "kqueue")))]
-                sys::write(fd, one.as_ptr().cast(), one.len());
-                // Here it is a socket's.
-                #[cfg(any(backend = "poll", backend = "kqueue"))]
-                sys::send(fd, one.as_ptr().cast(), one.len(), sys::MSG_NOSIGNAL);
+                let write = || {
+                    #[cfg(not(any(backend = "poll", backend = "kqueue")))]
+                    return sys::write(fd, one.as_ptr().cast(), one.len());
+                    // Here it is a socket's.
+                    #[cfg(any(backend = "poll", backend = "kqueue"))]
+                    return sys::send(fd, one.as_ptr().cast(), one.len(), sys::MSG_NOSIGNAL);
+                };
+                let mut is_written = write() > 0;
+                // Of two threads that send at once, wine may refuse one, though
+                // there is room; and what the other one sent may be taken already.
+                for _ in 0..if cfg!(windows) { TRIES } else { 0 } {
+                    if is_written {
+                        break;
+                    }
+                    std::thread::yield_now();
+                    is_written = write() > 0;
+                }
                 set_errno(saved);
             }
         }

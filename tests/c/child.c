@@ -56,9 +56,9 @@ void fill(int fd) {
     do {
         for (written = 0; write(fd, bytes, sizeof bytes) > 0; written = 1) {
         }
-        /* What a TCP connection has sent makes room for more a moment later. */
+        /* A TCP connection tries again for a while, and then has room for more. */
         if (ON_WINDOWS)
-            sleep_ns(30 * MS);
+            sleep_ns(300 * MS);
     } while (ON_WINDOWS && written);
 }
 
