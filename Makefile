@@ -38,8 +38,7 @@ DOCDIR     ?= $(DATADIR)/doc/coloop
 STRIP      ?= strip
 # In the order in which `make test` runs them.
 TESTS := \
-    test-rust \
-    model \
+    test-in-rust \
     test-header \
     test-abi \
     test-c \
@@ -61,13 +60,14 @@ TESTS := \
     test-languages \
     test-install
 # Each of these keeps one processor busy, so two run at a time.
+IN_RUST := test-rust model all target/poll/lib/libcoloop.so
 LOOP_IN_PYTHON := test-cpython test-asyncio test-asyncio-debug test-sharing
 # On other systems; too long for `make test`. See scripts/portable/run.py.
 PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl windows kqueue)
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak \
-    test-portable $(PORTABLE) test-portable-windows-python $(TESTS) $(LOOP_IN_PYTHON)
+    test-portable $(PORTABLE) test-portable-windows-python test-rust model $(TESTS) $(LOOP_IN_PYTHON)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -130,6 +130,10 @@ $(MIXED)/.built: $(wildcard examples/mixed/*) $(VENV)/.coloop-$(TAG)
 	touch $@
 
 test: $(VENV)/.installed-$(TAG) $(TESTS) demo
+
+# And what later tests need of Rust's compiler.
+test-in-rust:
+	$(MAKE) --no-print-directory -j 2 --output-sync=target $(IN_RUST)
 
 test-rust:
 	$(CARGO) test --locked
