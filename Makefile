@@ -273,7 +273,7 @@ test-poll: $(POLL)/tests/c
 	$(CARGO) --config 'build.rustflags=["--cfg=polling_test_poll_backend"]' test --locked --lib --target-dir $(POLL)
 	$(PYTHON) tests/c/run.py --platform poll $(POLL)/tests/c
 
-test-portable: $(PORTABLE) test-portable-windows-python
+test-portable: test-poll $(PORTABLE) test-portable-windows-python
 
 $(PORTABLE): test-portable-%:
 	scripts/setup.sh portable-$*

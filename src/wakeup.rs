@@ -1,5 +1,4 @@
-//! The descriptor that wakes a sleeping loop: an eventfd watched edge-triggered
-//! (each write is a new edge, so nothing ever reads it), or a pair of sockets.
+//! What ends a wait from outside: any thread and any signal handler may.
 //!
 //! Who may touch what: `write` may be called by any thread and inside signal
 //! handlers. `close` waits until no `write` is under way, so a descriptor is
@@ -7,29 +6,30 @@
 
 use crate::error::Result;
 use crate::platform::fd::RawFd;
-use crate::platform::{errno, set_errno, sys};
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::SeqCst};
+use crate::platform::{LoopWake, Wake, errno, set_errno};
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::SeqCst};
 
 const NONE: RawFd = -1;
-/// How often a wake-up is sent that does not go through.
-const TRIES: usize = 1000;
 
-/// A wake-up descriptor, created when a loop first needs to sleep.
-pub struct Wakeup {
+/// A wake-up descriptor, created when somebody first needs to sleep.
+pub struct Wakeup<W: Wake = LoopWake> {
     write_fd: AtomicI32,
     read_fd: AtomicI32,
     writers: AtomicU32,
-    requests: AtomicUsize,
+    requested: AtomicBool,
+    means: PhantomData<fn() -> W>,
 }
 
-impl Wakeup {
+impl<W: Wake> Wakeup<W> {
     /// No descriptor yet.
     pub const fn new() -> Self {
         Wakeup {
             write_fd: AtomicI32::new(NONE),
             read_fd: AtomicI32::new(NONE),
             writers: AtomicU32::new(0),
-            requests: AtomicUsize::new(0),
+            requested: AtomicBool::new(false),
+            means: PhantomData,
         }
     }
 
@@ -39,7 +39,7 @@ impl Wakeup {
         if fd != NONE {
             return Ok(fd);
         }
-        let (read_fd, write_fd) = open()?;
+        let [read_fd, write_fd] = W::open()?;
         self.read_fd.store(read_fd, SeqCst);
         self.write_fd.store(write_fd, SeqCst);
         Ok(read_fd)
@@ -51,65 +51,42 @@ impl Wakeup {
     }
 
     /// Takes the descriptors of another one, having none of its own.
-    pub fn adopt(&self, other: Wakeup) {
+    pub fn adopt(&self, other: Wakeup<W>) {
         self.read_fd.store(other.read_fd.swap(NONE, SeqCst), SeqCst);
         self.write_fd.store(other.write_fd.swap(NONE, SeqCst), SeqCst);
     }
 
-    /// Wakes the loop if it sleeps. Async-signal-safe.
+    /// Wakes whoever sleeps. Async-signal-safe.
     pub fn write(&self) {
         self.writers.fetch_add(1, SeqCst);
         let fd = self.write_fd.load(SeqCst);
         if fd != NONE {
-            let one = 1u64.to_ne_bytes();
-            // SAFETY: `close` waits for `writers`, so the descriptor is ours. A
-            // full socket means that a wake-up waits already; errno is restored
-            // because the caller may be a signal handler.
-            unsafe {
-                let saved = errno();
-                let write = || {
-                    #[cfg(not(any(backend = "poll", backend = "kqueue")))]
-                    return sys::write(fd, one.as_ptr().cast(), one.len());
-                    // Here it is a socket's.
-                    #[cfg(any(backend = "poll", backend = "kqueue"))]
-                    return sys::send(fd, one.as_ptr().cast(), one.len(), sys::MSG_NOSIGNAL);
-                };
-                let mut is_written = write() > 0;
-                // Of two threads that send at once, wine may refuse one, though
-                // there is room; and what the other one sent may be taken already.
-                for _ in 0..if cfg!(windows) { TRIES } else { 0 } {
-                    if is_written {
-                        break;
-                    }
-                    std::thread::yield_now();
-                    is_written = write() > 0;
-                }
-                set_errno(saved);
-            }
+            // The caller may be a signal handler.
+            let saved = errno();
+            // `close` waits for `writers`, so the descriptor is ours.
+            W::send(fd);
+            set_errno(saved);
         }
         self.writers.fetch_sub(1, SeqCst);
     }
 
     /// Remembers a wish to wake that has no queue entry (a signal handler's),
-    /// then wakes. Async-signal-safe.
+    /// then wakes, unless somebody does so already: nobody sleeps again before
+    /// the wish was taken. Async-signal-safe.
     pub fn request(&self) {
-        self.requests.fetch_add(1, SeqCst);
-        self.write();
+        if !self.requested.swap(true, SeqCst) {
+            self.write();
+        }
     }
 
     /// Was a wish remembered since the last call?
-    pub fn take_requests(&self) -> bool {
-        self.requests.load(SeqCst) != 0 && self.requests.swap(0, SeqCst) != 0
+    pub fn take_request(&self) -> bool {
+        self.requested.load(SeqCst) && self.requested.swap(false, SeqCst)
     }
 
-    /// Empties a socket; an eventfd needs nothing.
+    /// Takes back what was written.
     pub fn drain(&self) {
-        if cfg!(not(backend = "epoll")) {
-            let mut buffer = [0u8; 64];
-            let fd = self.read_fd.load(SeqCst);
-            // SAFETY: our own non-blocking descriptor and our own buffer.
-            while unsafe { sys::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
-        }
+        W::drain(self.read_fd.load(SeqCst));
     }
 
     /// Closes the descriptors once no thread writes. In a forked child the
@@ -125,50 +102,35 @@ impl Wakeup {
         }
         for fd in [read_fd, if write_fd == read_fd { NONE } else { write_fd }] {
             if fd != NONE {
-                // SAFETY: ours, and no longer reachable.
-                unsafe { sys::close(fd) };
+                W::close(fd);
             }
         }
     }
 }
 
-impl Drop for Wakeup {
+impl<W: Wake> Drop for Wakeup<W> {
     fn drop(&mut self) {
         self.close(false);
     }
 }
 
-#[cfg(backend = "epoll")]
-fn open() -> Result<(RawFd, RawFd)> {
-    // SAFETY: creates a descriptor; no memory is involved.
-    match unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } {
-        -1 => Err(std::io::Error::last_os_error().into()),
-        fd => Ok((fd, fd)),
-    }
-}
-
-#[cfg(not(backend = "epoll"))]
-fn open() -> Result<(RawFd, RawFd)> {
-    use crate::platform::fd::IntoRawFd;
-    let (read_end, write_end) = crate::platform::self_pipe()?;
-    Ok((read_end.into_raw_fd(), write_end.into_raw_fd()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::{FdWake, sys};
 
     #[test]
-    fn requests_are_remembered_without_a_descriptor() {
-        let wakeup = Wakeup::new();
-        assert!(!wakeup.take_requests());
+    fn a_wish_is_remembered_without_a_descriptor() {
+        let wakeup: Wakeup = Wakeup::new();
+        assert!(!wakeup.take_request());
         wakeup.request();
-        assert!(wakeup.take_requests() && !wakeup.take_requests());
+        wakeup.request();
+        assert!(wakeup.take_request() && !wakeup.take_request());
     }
 
     #[test]
     fn a_write_makes_the_descriptor_readable_and_close_is_final() {
-        let wakeup = Wakeup::new();
+        let wakeup: Wakeup<FdWake> = Wakeup::new();
         let fd = wakeup.ensure().unwrap();
         assert_eq!(wakeup.ensure(), Ok(fd));
         wakeup.write();

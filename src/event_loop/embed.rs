@@ -30,7 +30,7 @@ impl EventLoop {
         self.refuse_inside_wait()?;
         self.ensure_reactor()?;
         let mut limit = self.wait_limit()?;
-        if limit != 0 && (!self.inbox().prepare_sleep(Wake::Host) || self.wakeup.take_requests()) {
+        if limit != 0 && (!self.inbox().prepare_sleep(Wake::Host) || self.wakeup.take_request()) {
             limit = 0;
         }
         if let Some(until) = self.timer_end(limit)
@@ -65,7 +65,7 @@ impl EventLoop {
         match shorter(limit, timeout_ns) {
             0 => {
                 // Also takes the wake-up's edge, which made the host call.
-                self.wakeup.take_requests();
+                self.wakeup.take_request();
                 self.gather_events(0, None)?;
                 self.wakeup.drain();
             }

@@ -159,7 +159,7 @@ impl EventLoop {
             None => stray = true,
         })?;
         self.counters().saw_events(count);
-        if stray {
+        if stray && Reactor::HAS_STRAYS {
             // Without descriptors for another set the stray event comes again,
             // and so does this attempt.
             let _ = self.rebuild_reactor();

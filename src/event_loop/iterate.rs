@@ -140,7 +140,7 @@ impl EventLoop {
             return self.gather_events(0, None).map(|()| false);
         }
         // Woken before it sleeps: it does not, but the hooks look what it was woken for.
-        let mut timeout_ns = if self.wakeup.take_requests() { 0 } else { timeout_ns };
+        let mut timeout_ns = if self.wakeup.take_request() { 0 } else { timeout_ns };
         let hooks = self.core_of_run().hooks.wait.clone();
         let call = |hook: Option<super::LoopHookFn>| {
             if let (Some(hook), Some(hooks)) = (hook, &hooks) {
@@ -173,7 +173,7 @@ impl EventLoop {
         self.waiting.store(false, Relaxed);
         self.inbox().awake();
         self.wakeup.drain();
-        self.wakeup.take_requests();
+        self.wakeup.take_request();
         if let Some(now) = ended {
             self.core_of_run().saw(now);
         }

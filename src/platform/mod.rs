@@ -5,7 +5,8 @@
 //! |---|---|---|
 //! | `fd`: numbers of open files, owned and borrowed | the standard library's | numbers of sockets, which have 32 significant bits there |
 //! | `sys`: types, constants and calls in POSIX's names | libc; on macOS our own `accept4` and its kin | Winsock in POSIX's shape; errno is the C runtime's |
-//! | `self_pipe`: two ends, neither of which blocks or outlives exec; what is sent into the second makes the first readable | a pair of sockets; Linux needs none | a connection to itself |
+//! | `LoopWake`: what ends a loop's wait from outside | an eventfd, or a pair of sockets | a post to its completion port |
+//! | `FdWake`: the same for a number that is watched like any other | the same | a connection to itself |
 //! | `is_open`, `is_non_blocking`, `set_non_blocking`, `file_type`: what can be asked of a number | fcntl, fstat | only sockets have numbers; none is asked whether it blocks, but told not to |
 //! | `file`: files to be sent, by their number | sendfile where there is one, pread | ReadFile; the numbers are those of handles, as the C runtime's own mean nothing to a library |
 //! | `path`, `HAS_UNIX_SOCKETS`: sockets in the file system | stat, unlink | none |
@@ -19,11 +20,27 @@
 //! | `process`: its number, environment, handlers of fork, standard error, the signals that end one | libc | there is no fork, and the system knows the environment |
 //!
 //! Beside this table four rooms have files named after what a system has:
-//! `reactor` (epoll, kqueue, poll, Windows' AFD), `services::signals`
-//! (disposition, console), `services::children` (pidfd, kqueue, by_number, handle)
-//! and `services::subprocess` (making_linux, making_posix, create_process). Which backend it is says `cfg(backend)`, from
-//! build.rs. `poll` is a Unix that has nothing but POSIX: what other Unixes need
+//! `reactor` (epoll, kqueue, poll, Windows' AFD), `services::signals` (disposition,
+//! console), `services::children` (pidfd, kqueue, by_number, handle) and
+//! `services::subprocess` (making_linux, making_posix, create_process). Which
+//! backend it is says `cfg(backend)`, from build.rs. `poll` is a Unix that has nothing but POSIX: what other Unixes need
 //! in place of Linux's calls runs in that build, too, which Linux can make.
+
+use fd::RawFd;
+use std::io;
+
+/// A way to end waits from outside. Neither of its ends blocks or outlives exec.
+pub trait Wake {
+    /// The end that is watched, and the one to send into; one may be both.
+    fn open() -> io::Result<[RawFd; 2]>;
+    /// Ends the wait, or the next one. Async-signal-safe. If there is no room, that
+    /// was done already.
+    fn send(fd: RawFd);
+    /// What was sent shall not end one more wait.
+    fn drain(fd: RawFd);
+    /// An end that nobody uses any more.
+    fn close(fd: RawFd);
+}
 
 #[cfg(unix)]
 mod unix;

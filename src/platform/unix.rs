@@ -9,16 +9,13 @@ pub mod process;
 mod sendfile;
 pub mod sys;
 pub mod thread;
+mod wake;
 
 pub use error_text::{errno_of, strerror, strerror_into};
 pub use std::os::fd;
+pub use wake::{FdWake, LoopWake};
 
 use std::ffi::c_int;
-#[cfg(not(backend = "epoll"))]
-use std::{
-    io,
-    os::{fd::OwnedFd, unix::net::UnixStream},
-};
 
 /// Are there sockets with paths?
 pub const HAS_UNIX_SOCKETS: bool = true;
@@ -40,18 +37,6 @@ pub fn errno() -> c_int {
 pub fn set_errno(value: c_int) {
     // SAFETY: as above.
     unsafe { *location() = value };
-}
-
-/// Two ends of a way to wake oneself: what is sent into the second makes the first
-/// one readable. Neither blocks, and both are closed by exec. A socket, because a
-/// pipe may raise SIGPIPE.
-#[cfg(not(backend = "epoll"))]
-pub fn self_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read_end, write_end) = UnixStream::pair()?;
-    for end in [&read_end, &write_end] {
-        end.set_nonblocking(true)?;
-    }
-    Ok((read_end.into(), write_end.into()))
 }
 
 unsafe fn location() -> *mut c_int {
@@ -96,11 +81,16 @@ pub fn set_non_blocking(fd: fd::RawFd, shall: bool) -> Result<bool, c_int> {
 
 /// The type bits of a file's mode.
 pub fn file_type(fd: fd::RawFd) -> Result<libc::mode_t, c_int> {
-    // SAFETY: a plain struct, filled by the call.
+    file_status(fd).map(|status| status.st_mode & libc::S_IFMT)
+}
+
+/// What the system knows of an open file.
+pub fn file_status(fd: fd::RawFd) -> Result<large_files::stat, c_int> {
+    // SAFETY: a plain struct, filled by the call; any number may be asked about.
     unsafe {
-        let mut stat: large_files::stat = std::mem::zeroed();
-        match large_files::fstat(fd, &mut stat) {
-            0 => Ok(stat.st_mode & libc::S_IFMT),
+        let mut status: large_files::stat = std::mem::zeroed();
+        match large_files::fstat(fd, &mut status) {
+            0 => Ok(status),
             _ => Err(errno()),
         }
     }

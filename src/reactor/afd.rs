@@ -10,11 +10,11 @@
 //! event and the next wait nothing is under way that a close could end: a socket
 //! that is closed then hands its watch on to the next one of its number.
 
-use super::{FIRST_OWN_KEY, WAKE_KEY};
+use super::doors::Doors;
 use crate::error::{Error, Result};
 use crate::fd_table::Interest;
 use crate::memory::try_box;
-use crate::platform::afd::{BaseSocket, Completion, Driver, End, Port, Request, event, request_of};
+use crate::platform::afd::{BaseSocket, Completion, End, Port, Request, event, request_of};
 use crate::platform::fd::RawFd;
 use crate::platform::is_open;
 use std::mem::MaybeUninit;
@@ -23,20 +23,18 @@ use std::time::{Duration, Instant};
 
 /// As many ends a wait takes at once.
 const ROOM: usize = 64;
-/// So many sockets share a door to the driver, which looks for a request among
-/// all those that came through the same one.
-const MOST_AT_A_DOOR: u32 = 32;
 /// What every poll asks for.
 const ALWAYS: u32 = event::ABORT | event::CONNECT_FAIL | event::LOCAL_CLOSE;
 const READ: u32 = event::RECEIVE | event::DISCONNECT | event::ACCEPT;
 const WRITE: u32 = event::SEND;
 const BOTH: u32 = event::ABORT | event::CONNECT_FAIL;
 
-/// A completion port with the loop's wake-up socket in it.
+/// A completion port at which polls end, and the loop's wake-ups come.
 pub struct Reactor {
     port: Port,
-    wake_fds: [RawFd; 2],
-    doors: Vec<Door>,
+    /// It was woken, and no wait has told so yet.
+    woken: bool,
+    doors: Doors,
     /// By number.
     watched: Vec<Option<Watch>>,
     /// Whose poll is to be begun or cancelled before the next wait.
@@ -47,12 +45,6 @@ pub struct Reactor {
     count: usize,
     /// How many polls are under way.
     under_way: usize,
-}
-
-struct Door {
-    /// None: nobody uses it.
-    driver: Option<Driver>,
-    users: u32,
 }
 
 /// One of our own, shared with the kernel while its poll is under way.
@@ -99,20 +91,22 @@ fn mask(interest: Interest) -> u32 {
 }
 
 impl Reactor {
-    /// A new port at which the first of these is watched; both are the loop's own.
-    pub fn new(wake_fds: [RawFd; 2]) -> Result<Self> {
-        let mut reactor = Reactor {
-            port: Port::new().map_err(Error::Sys)?,
-            wake_fds,
-            doors: Vec::new(),
+    /// Can it tell of a descriptor that is not watched any more?
+    pub const HAS_STRAYS: bool = false;
+
+    /// At a port that is the loop's own, and no other reactor's.
+    pub fn new([port, _]: [RawFd; 2]) -> Result<Self> {
+        Ok(Reactor {
+            // SAFETY: the loop drops the reactor before it closes its port.
+            port: unsafe { Port::borrow(port) },
+            woken: false,
+            doors: Doors::new(),
             watched: Vec::new(),
             due: Vec::new(),
             arrived: Vec::new(),
             count: 0,
             under_way: 0,
-        };
-        reactor.add(wake_fds[0], WAKE_KEY, Interest { readable: true, writable: false })?;
-        Ok(reactor)
+        })
     }
 
     /// A completion port is no socket.
@@ -120,9 +114,9 @@ impl Reactor {
         Err(Error::Unsupported("a completion port is no socket that another loop could wait on"))
     }
 
-    /// Is it one of the loop's descriptors?
-    pub fn owns(&self, fd: RawFd) -> bool {
-        self.wake_fds.contains(&fd)
+    /// Is it one of the loop's descriptors? A loop has no sockets.
+    pub fn owns(&self, _fd: RawFd) -> bool {
+        false
     }
 
     /// Starts watching a socket.
@@ -141,12 +135,11 @@ impl Reactor {
         let all = 2 * (self.count + 1);
         reserve(&mut self.due, all)?;
         reserve(&mut self.arrived, all)?;
-        let door = self.door()?;
-        let watch = try_box(Watched {
+        let mut watch = try_box(Watched {
             request: Request::new(),
             socket,
             fd,
-            door: door as u32,
+            door: 0,
             key,
             interest,
             poll: Poll::None,
@@ -155,8 +148,8 @@ impl Reactor {
             ready: Interest::default(),
             renewed: false,
         })?;
+        watch.door = self.doors.enter(self.port)?;
         let watch = NonNull::from(Box::leak(watch));
-        self.doors[door].users += 1;
         self.count += 1;
         // At once, so that from now on there is something that a close ends.
         // SAFETY: just made, and nobody else refers to it.
@@ -168,22 +161,6 @@ impl Reactor {
         }
         self.watched[index] = Some(watch);
         Ok(())
-    }
-
-    /// A door with room for one more.
-    fn door(&mut self) -> Result<usize> {
-        let has_room = |door: &Door| door.driver.is_some() && door.users < MOST_AT_A_DOOR;
-        if let Some(door) = self.doors.iter().rposition(has_room) {
-            return Ok(door);
-        }
-        let driver = Some(Driver::open(&self.port).map_err(Error::Sys)?);
-        if let Some(door) = self.doors.iter().position(|door| door.driver.is_none()) {
-            self.doors[door].driver = driver;
-            return Ok(door);
-        }
-        self.doors.try_reserve(1).map_err(|_| Error::NO_MEMORY)?;
-        self.doors.push(Door { driver, users: 0 });
-        Ok(self.doors.len() - 1)
     }
 
     /// Changes what a socket is watched for. `ENOENT` if it was closed meanwhile,
@@ -271,7 +248,7 @@ impl Reactor {
     }
 
     fn cancel(&self, watched: &mut Watched) {
-        if let Some(driver) = &self.doors[watched.door as usize].driver {
+        if let Some(driver) = self.doors.driver(watched.door) {
             // SAFETY: it was begun there, and its end did not come yet.
             unsafe { driver.cancel(&raw mut watched.request) };
         }
@@ -285,11 +262,7 @@ impl Reactor {
         if !watched.forgotten || watched.is_due || watched.poll != Poll::None {
             return;
         }
-        let door = &mut self.doors[watched.door as usize];
-        door.users -= 1;
-        if door.users == 0 {
-            door.driver = None;
-        }
+        self.doors.leave(watched.door);
         self.count -= 1;
         // SAFETY: made by a box, and nobody refers to it.
         drop(unsafe { Box::from_raw(watch.as_ptr()) });
@@ -333,7 +306,7 @@ impl Reactor {
     }
 
     fn begin(&mut self, watched: &mut Watched, events: u32) -> Result<()> {
-        let driver = self.doors[watched.door as usize].driver.as_ref().ok_or(Error::Internal)?;
+        let driver = self.doors.driver(watched.door).ok_or(Error::Internal)?;
         // SAFETY: none is under way, and it is not freed before its end came.
         unsafe { driver.poll(&raw mut watched.request, watched.socket, events) }
             .map_err(Error::Sys)?;
@@ -343,15 +316,15 @@ impl Reactor {
         Ok(())
     }
 
-    /// Takes what came through the port: how many ends. Waits for the first one.
+    /// Takes what came through the port: how much. Waits for the first of it.
     fn take_ends(&mut self, timeout_ms: i64) -> Result<usize> {
         let mut room: [Completion; ROOM] = [const { MaybeUninit::uninit() }; ROOM];
         let count = self.port.wait(&mut room, timeout_ms).map_err(Error::Sys)?;
         for completion in &room[..count] {
             // SAFETY: the port has filled them; requests are the first fields.
-            let watch = unsafe { NonNull::new(request_of(completion).cast::<Watched>()) };
-            if let Some(watch) = watch {
-                self.take_end(watch);
+            match unsafe { NonNull::new(request_of(completion).cast::<Watched>()) } {
+                Some(watch) => self.take_end(watch),
+                None => self.woken = true,
             }
         }
         Ok(count)
@@ -410,11 +383,11 @@ impl Reactor {
         };
         loop {
             self.catch_up()?;
-            if !self.arrived.is_empty() {
+            if self.has_news() {
                 timeout_ms = 0;
             }
             let count = self.take_ends(timeout_ms)?;
-            if count == 0 || !self.arrived.is_empty() {
+            if count == 0 || self.has_news() {
                 break;
             }
             // Only polls that had to be begun anew.
@@ -423,12 +396,13 @@ impl Reactor {
                 timeout_ms = left.as_nanos().div_ceil(1_000_000) as i64;
             }
         }
+        self.woken = false;
         let mut arrived = std::mem::take(&mut self.arrived);
         for fd in arrived.drain(..) {
             let Some(watched) = self.find(fd) else { continue };
             // The interest may have become less since it arrived.
             let interest = std::mem::take(&mut watched.ready);
-            if interest.is_none() || watched.key >= FIRST_OWN_KEY {
+            if interest.is_none() {
                 continue;
             }
             let key = watched.key;
@@ -441,6 +415,10 @@ impl Reactor {
         }
         self.arrived = arrived;
         Ok(())
+    }
+
+    fn has_news(&self) -> bool {
+        self.woken || !self.arrived.is_empty()
     }
 
     /// Never: a wait's own timeout must do.
@@ -477,6 +455,7 @@ impl Drop for Reactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wakeup::Wakeup;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::windows::io::AsRawSocket;
@@ -484,6 +463,13 @@ mod tests {
     const READ: Interest = Interest { readable: true, writable: false };
     const WRITE: Interest = Interest { readable: false, writable: true };
     const BOTH: Interest = Interest { readable: true, writable: true };
+
+    /// In the order in which they are to be dropped: a test's last variable first.
+    fn reactor() -> (Wakeup, Reactor) {
+        let wakeup = Wakeup::new();
+        let reactor = Reactor::new(wakeup.ends().unwrap()).unwrap();
+        (wakeup, reactor)
+    }
 
     fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -503,8 +489,7 @@ mod tests {
 
     #[test]
     fn what_is_ready_is_told_again_until_it_is_not() {
-        let (wake, _waker) = pair();
-        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
+        let (_wakeup, mut reactor) = reactor();
         let (mut one, mut other) = pair();
         reactor.add(number(&one), 7, READ).unwrap();
         assert_eq!(events(&mut reactor, 0), []);
@@ -526,8 +511,7 @@ mod tests {
 
     #[test]
     fn a_socket_that_is_closed_ends_its_watch() {
-        let (wake, _waker) = pair();
-        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
+        let (_wakeup, mut reactor) = reactor();
         let (one, _other) = pair();
         let fd = number(&one);
         reactor.add(fd, 7, READ).unwrap();
@@ -535,13 +519,12 @@ mod tests {
         drop(one);
         assert_eq!(reactor.modify(fd, 8, READ), Err(Error::Sys(libc::ENOENT)));
         assert_eq!(events(&mut reactor, 20), []);
-        assert_eq!(reactor.count, 1);
+        assert_eq!(reactor.count, 0);
     }
 
     #[test]
     fn a_number_that_is_used_again_is_another_socket() {
-        let (wake, _waker) = pair();
-        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
+        let (_wakeup, mut reactor) = reactor();
         let (one, _other) = pair();
         let fd = number(&one);
         reactor.add(fd, 7, READ).unwrap();
@@ -555,13 +538,12 @@ mod tests {
         }
         reactor.add(fd, 8, WRITE).unwrap();
         assert_eq!(events(&mut reactor, 1000), [(8, WRITE)]);
-        assert_eq!(reactor.count, 2);
+        assert_eq!(reactor.count, 1);
     }
 
     #[test]
     fn many_sockets_have_many_doors_and_leave_none() {
-        let (wake, mut waker) = pair();
-        let mut reactor = Reactor::new([number(&wake), -1]).unwrap();
+        let (_wakeup, mut reactor) = reactor();
         let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
         for (index, (one, _)) in pairs.iter().enumerate() {
             reactor.add(number(one), index, WRITE).unwrap();
@@ -576,10 +558,26 @@ mod tests {
             reactor.delete(number(one));
         }
         assert_eq!(events(&mut reactor, 20), []);
-        assert_eq!(reactor.count, 1);
-        assert_eq!(reactor.doors.iter().filter(|door| door.driver.is_some()).count(), 1);
-        // The loop's own socket ends a wait, and nobody is told.
-        waker.write_all(b"x").unwrap();
-        assert_eq!(events(&mut reactor, 10_000), []);
+        assert_eq!(reactor.count, 0);
+        assert!(reactor.doors.are_shut());
+    }
+
+    #[test]
+    fn a_wake_up_ends_one_wait_even_if_something_else_took_it() {
+        let (wakeup, mut reactor) = reactor();
+        let (one, _other) = pair();
+        let long = 10_000;
+        wakeup.write();
+        let begun = Instant::now();
+        assert_eq!(events(&mut reactor, long), []);
+        reactor.add(number(&one), 7, READ).unwrap();
+        wakeup.write();
+        // It asks the port for the socket's end.
+        reactor.modify(number(&one), 8, READ).unwrap();
+        assert_eq!(events(&mut reactor, long), []);
+        assert!(begun.elapsed() < Duration::from_millis(long as u64));
+        let begun = Instant::now();
+        assert_eq!(events(&mut reactor, 50), []);
+        assert!(begun.elapsed() >= Duration::from_millis(40));
     }
 }

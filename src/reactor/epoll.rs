@@ -1,6 +1,7 @@
 //! The reactor on epoll.
 
-use super::{DEADLINE_KEY, FIRST_OWN_KEY, WAKE_KEY, deadline, event, wait};
+use super::keys::{DEADLINE_KEY, FIRST_OWN_KEY, WAKE_KEY, event};
+use super::{deadline, wait};
 use crate::error::Result;
 use crate::fd_table::Interest;
 use crate::platform::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -15,6 +16,9 @@ pub struct Reactor {
 }
 
 impl Reactor {
+    /// Can it tell of a descriptor that is not watched any more?
+    pub const HAS_STRAYS: bool = true;
+
     /// A new poller that watches the first of these; both are the loop's own.
     pub fn new([wake_fd, _]: [RawFd; 2]) -> Result<Self> {
         let poller = Poller::new()?;

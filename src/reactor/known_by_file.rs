@@ -6,9 +6,9 @@
 
 use crate::error::{Error, Result};
 use crate::fd_table::Interest;
+use crate::platform;
 use crate::platform::fd::RawFd;
 use polling::Poller;
-use std::io;
 
 /// The files behind numbers. polling is given the number as a key.
 pub struct Known {
@@ -23,7 +23,7 @@ struct Watched {
 
 /// Device and number on it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct File(libc::dev_t, libc::ino_t);
+struct File(u64, u64);
 
 impl Known {
     /// Nothing is known.
@@ -89,16 +89,9 @@ impl Known {
 
 /// The file of an open descriptor that can be waited for.
 fn watchable(fd: RawFd) -> Result<File> {
-    // SAFETY: plain data, filled in by the call.
-    let status = unsafe {
-        let mut status: libc::stat = std::mem::zeroed();
-        if libc::fstat(fd, &mut status) != 0 {
-            return Err(Error::from(io::Error::last_os_error()));
-        }
-        status
-    };
+    let status = platform::file_status(fd).map_err(Error::Sys)?;
     match status.st_mode & libc::S_IFMT {
         libc::S_IFREG | libc::S_IFDIR => Err(Error::Sys(libc::EPERM)),
-        _ => Ok(File(status.st_dev, status.st_ino)),
+        _ => Ok(File(status.st_dev as u64, status.st_ino as u64)),
     }
 }

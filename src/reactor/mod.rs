@@ -11,8 +11,12 @@
 mod afd;
 #[cfg(backend = "epoll")]
 mod deadline;
+#[cfg(backend = "iocp")]
+mod doors;
 #[cfg(backend = "epoll")]
 mod epoll;
+#[cfg(not(backend = "iocp"))]
+mod keys;
 #[cfg(any(backend = "poll", backend = "kqueue"))]
 mod portable;
 #[cfg(backend = "epoll")]
@@ -29,21 +33,3 @@ pub use afd::Reactor;
 pub use epoll::Reactor;
 #[cfg(any(backend = "poll", backend = "kqueue"))]
 pub use portable::Reactor;
-
-#[cfg(not(backend = "iocp"))]
-use crate::fd_table::Interest;
-#[cfg(not(backend = "iocp"))]
-use polling::Event;
-
-/// The key under which the wake-up descriptor is watched.
-const WAKE_KEY: usize = usize::MAX - 1;
-/// The key of the descriptor that ends precise waits.
-#[cfg(backend = "epoll")]
-const DEADLINE_KEY: usize = usize::MAX - 2;
-/// No watch has a key from here on.
-const FIRST_OWN_KEY: usize = usize::MAX - 2;
-
-#[cfg(not(backend = "iocp"))]
-fn event(key: usize, interest: Interest) -> Event {
-    Event::new(key, interest.readable, interest.writable)
-}

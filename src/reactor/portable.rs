@@ -6,8 +6,8 @@
 //! order: they are joined, and come in the order in which the watches were made.
 //! Its lists abort without memory: there must be some before they grow.
 
+use super::keys::{FIRST_OWN_KEY, WAKE_KEY, event};
 use super::known::Known;
-use super::{FIRST_OWN_KEY, WAKE_KEY, event};
 use crate::error::{Error, Result};
 use crate::fd_table::Interest;
 use crate::memory::{probe_array, try_list};
@@ -36,6 +36,9 @@ pub struct Reactor {
 }
 
 impl Reactor {
+    /// Can it tell of a descriptor that is not watched any more?
+    pub const HAS_STRAYS: bool = true;
+
     /// A new poller that watches the first of these; both are the loop's own.
     pub fn new(wake_fds: [RawFd; 2]) -> Result<Self> {
         let ready = try_list(ROOM)?;

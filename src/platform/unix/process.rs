@@ -1,6 +1,7 @@
 //! The process, its forks and its standard error.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::io;
 
 pub use libc::{SIGKILL, SIGTERM};
 
@@ -8,6 +9,15 @@ pub use libc::{SIGKILL, SIGTERM};
 pub fn id() -> c_int {
     // SAFETY: no preconditions. Async-signal-safe.
     unsafe { libc::getpid() }
+}
+
+/// Sends a signal; 0 only asks whether there is such a process.
+pub fn kill(pid: c_int, signum: c_int) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    match unsafe { libc::kill(pid, signum) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// The environment of the programs that this one starts.

@@ -16,8 +16,8 @@ use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Storage::FileSystem::{FILE_OPEN, NtCancelIoFileEx, NtCreateFile};
 use windows_sys::Wdk::System::IO::NtDeviceIoControlFile;
 use windows_sys::Win32::Foundation::{
-    GetLastError, INVALID_HANDLE_VALUE, NTSTATUS, RtlNtStatusToDosError, STATUS_CANCELLED,
-    STATUS_PENDING, UNICODE_STRING, WAIT_TIMEOUT,
+    CloseHandle, GetLastError, HANDLE, INVALID_HANDLE_VALUE, NTSTATUS, RtlNtStatusToDosError,
+    STATUS_CANCELLED, STATUS_PENDING, UNICODE_STRING, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::Networking::WinSock as c;
 use windows_sys::Win32::Storage::FileSystem::{
@@ -25,6 +25,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::IO::{
     CreateIoCompletionPort, GetQueuedCompletionStatusEx, IO_STATUS_BLOCK, OVERLAPPED_ENTRY,
+    PostQueuedCompletionStatus,
 };
 use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_SET_EVENT_ON_HANDLE;
 
@@ -129,35 +130,58 @@ impl BaseSocket {
     }
 }
 
-/// A completion port.
-pub struct Port(OwnedHandle);
+/// A completion port that somebody else owns.
+#[derive(Clone, Copy)]
+pub struct Port(HANDLE);
 
 /// What came through a port.
 pub type Completion = MaybeUninit<OVERLAPPED_ENTRY>;
 
 impl Port {
-    /// A new one; or an errno.
-    pub fn new() -> Result<Self, c_int> {
-        // SAFETY: makes a handle, which is ours.
+    /// Makes one: its number, which is the caller's to close; or an error of the
+    /// system's.
+    pub fn open() -> Result<RawFd, c_int> {
+        // SAFETY: makes a handle, which is the caller's.
         unsafe {
             let port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, null_mut(), 0, 1);
-            if port.is_null() {
-                return Err(last_errno());
-            }
-            Ok(Port(OwnedHandle::from_raw_handle(port)))
+            // As of every handle, 32 bits of it count.
+            if port.is_null() { Err(GetLastError() as c_int) } else { Ok(port as usize as RawFd) }
         }
     }
 
+    /// That of a number.
+    ///
+    /// # Safety
+    /// It is a port's, which stays open for as long as this or a copy is used.
+    pub unsafe fn borrow(number: RawFd) -> Self {
+        Port(handle(number) as HANDLE)
+    }
+
+    /// Ends a wait, or the next one, with a completion that is no request's. It
+    /// fails only without memory.
+    pub fn post(self) {
+        // SAFETY: the port is open.
+        unsafe { PostQueuedCompletionStatus(self.0, 0, 0, null()) };
+    }
+
+    /// Gives its number back.
+    ///
+    /// # Safety
+    /// It is the caller's to close.
+    pub unsafe fn close(self) {
+        // SAFETY: as promised.
+        unsafe { CloseHandle(self.0) };
+    }
+
     /// Waits for the ends of requests: how many came. Negative: without limit.
-    pub fn wait(&self, room: &mut [Completion], timeout_ms: i64) -> Result<usize, c_int> {
+    pub fn wait(self, room: &mut [Completion], timeout_ms: i64) -> Result<usize, c_int> {
         const FOREVER: u32 = u32::MAX;
         let timeout = u32::try_from(timeout_ms).map_or(FOREVER, |ms| ms.min(FOREVER - 1));
         let (place, length) = (room.as_mut_ptr().cast(), room.len() as u32);
         let mut count = 0;
         // SAFETY: there is room for `length` of them.
         unsafe {
-            let port = self.0.as_raw_handle();
-            if GetQueuedCompletionStatusEx(port, place, length, &mut count, timeout, 0) != 0 {
+            if GetQueuedCompletionStatusEx(self.0, place, length, &mut count, timeout, 0) != 0 {
                 return Ok(count as usize);
             }
             match GetLastError() {
@@ -168,7 +192,7 @@ impl Port {
     }
 }
 
-/// Whose end came.
+/// Whose end came; null if it is a post.
 ///
 /// # Safety
 /// A port's `wait` has filled it.
@@ -182,7 +206,7 @@ pub struct Driver(OwnedHandle);
 
 impl Driver {
     /// A new one, whose requests end at this port; or an errno.
-    pub fn open(port: &Port) -> Result<Self, c_int> {
+    pub fn open(port: Port) -> Result<Self, c_int> {
         // The part after the driver's name is anybody's choice.
         const NAME: &[u8] = b"\\Device\\Afd\\coloop";
         let mut name: [u16; NAME.len()] = std::array::from_fn(|index| u16::from(NAME[index]));
@@ -213,7 +237,7 @@ impl Driver {
             }
             let driver = Driver(OwnedHandle::from_raw_handle(driver));
             let handle = driver.0.as_raw_handle();
-            if CreateIoCompletionPort(handle, port.0.as_raw_handle(), 0, 0).is_null() {
+            if CreateIoCompletionPort(handle, port.0, 0, 0).is_null() {
                 return Err(last_errno());
             }
             // Nobody waits for the handle itself.

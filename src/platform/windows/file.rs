@@ -4,20 +4,20 @@
 
 use super::errno::errno_of;
 use super::fd::{RawFd, socket_of};
+use super::handle::duplicate;
 use super::set_errno;
 use std::ffi::c_int;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr::{null, null_mut};
 use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_HANDLE_EOF, ERROR_INVALID_HANDLE,
-    ERROR_IO_PENDING, GetLastError, HANDLE,
+    ERROR_HANDLE_EOF, ERROR_INVALID_HANDLE, ERROR_IO_PENDING, GetLastError, HANDLE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_BEGIN, FILE_CURRENT, FILE_TYPE_DISK, FILE_TYPE_UNKNOWN, GetFileType, ReadFile,
     SetFilePointerEx,
 };
 use windows_sys::Win32::System::IO::{GetOverlappedResult, OVERLAPPED};
-use windows_sys::Win32::System::Threading::{CreateEventW, GetCurrentProcess};
+use windows_sys::Win32::System::Threading::CreateEventW;
 
 /// A file that somebody else owns.
 #[derive(Clone, Copy)]
@@ -41,15 +41,7 @@ impl File {
 
     /// A handle of our own for the same file; or an errno.
     pub fn duplicate(self) -> Result<OwnedFile, c_int> {
-        let mut copy = null_mut();
-        // SAFETY: any number may be asked about; the copy is ours.
-        unsafe {
-            let own = GetCurrentProcess();
-            if DuplicateHandle(own, self.0, own, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS) == 0 {
-                return Err(errno_of(GetLastError() as i32));
-            }
-            Ok(OwnedFile(OwnedHandle::from_raw_handle(copy)))
-        }
+        duplicate(self.0, false).map(OwnedFile)
     }
 
     /// Not by the kernel alone: that would need a thread, or requests that end

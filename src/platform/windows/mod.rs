@@ -9,21 +9,22 @@ mod errno;
 mod error_text;
 pub mod fd;
 pub mod file;
+pub mod handle;
 mod options;
 pub mod path;
 pub mod process;
 mod resolver;
-mod self_pipe;
 mod socket;
 pub mod sys;
 mod system_errno;
 pub mod thread;
 mod transfer;
+mod wake;
 
 pub use errno::errno_of;
 pub use error_text::{strerror, strerror_into};
-pub use self_pipe::self_pipe;
 pub use socket::{file_type, is_non_blocking, is_open, set_non_blocking};
+pub use wake::{FdWake, LoopWake};
 
 use std::cell::Cell;
 use std::ffi::c_int;

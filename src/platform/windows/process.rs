@@ -13,6 +13,8 @@ use windows_sys::Win32::System::Threading::GetCurrentProcessId;
 pub const SIGKILL: c_int = 9;
 /// As above.
 pub const SIGTERM: c_int = 15;
+/// The C runtime's number for Ctrl-Break.
+pub const SIGBREAK: c_int = 21;
 
 /// This process's number.
 pub fn id() -> c_int {

@@ -94,12 +94,17 @@ fn report_refusals(fd: RawFd, shall: bool) {
 
 /// Is it a socket for datagrams?
 pub(super) fn is_datagram(fd: RawFd) -> bool {
+    kind(fd) == Some(c::SOCK_DGRAM)
+}
+
+/// What kind of socket it is; none if it is no socket, and errno says why.
+fn kind(fd: RawFd) -> Option<c_int> {
     let mut kind: c_int = 0;
     let mut size = size_of::<c_int>() as socklen_t;
     let place = (&raw mut kind).cast();
-    // SAFETY: the place has the size that is said.
-    let result = unsafe { c::getsockopt(handle(fd), c::SOL_SOCKET, c::SO_TYPE, place, &mut size) };
-    result == 0 && kind == c::SOCK_DGRAM
+    // SAFETY: the place has the size that is said; any number may be asked about.
+    let result = unsafe { getsockopt(fd, c::SOL_SOCKET, c::SO_TYPE, place, &mut size) };
+    (result == 0).then_some(kind)
 }
 
 /// Takes one waiting connection. `flags` say what every socket is.
@@ -240,11 +245,7 @@ pub unsafe fn setsockopt(
 
 /// Does the number mean an open socket?
 pub fn is_open(fd: RawFd) -> bool {
-    let mut kind: c_int = 0;
-    let mut size = size_of::<c_int>() as socklen_t;
-    let place = (&raw mut kind).cast();
-    // SAFETY: the place has the size that is said; any number may be asked about.
-    unsafe { getsockopt(fd, c::SOL_SOCKET, c::SO_TYPE, place, &mut size) == 0 }
+    kind(fd).is_some()
 }
 
 /// Does it never block? Windows tells nobody, so it is made so.

@@ -185,8 +185,8 @@ mod tests {
 
     #[test]
     fn pieces_are_sent_in_order_and_closed_numbers_are_told_from_others() {
-        use crate::platform::fd::AsRawFd;
-        let (read_end, write_end) = crate::platform::self_pipe().unwrap();
+        use crate::platform::{FdWake, Wake};
+        let [read_end, write_end] = FdWake::open().unwrap();
         let mut text = *b"abcdef";
         let place = text.as_mut_ptr().cast::<c_void>();
         let pieces: Vec<_> = [(0, 1), (1, 0), (1, 2), (3, 3)]
@@ -198,12 +198,11 @@ mod tests {
         let mut bytes = [0u8; 8];
         // SAFETY: the pieces are of `text`; there is room for eight bytes.
         unsafe {
-            assert_eq!(writev(write_end.as_raw_fd(), pieces.as_ptr(), pieces.len() as c_int), 6);
-            let fd = read_end.as_raw_fd();
-            let count = std::iter::repeat_with(|| read(fd, bytes.as_mut_ptr().cast(), 8))
+            assert_eq!(writev(write_end, pieces.as_ptr(), pieces.len() as c_int), 6);
+            let count = std::iter::repeat_with(|| read(read_end, bytes.as_mut_ptr().cast(), 8))
                 .find(|count| *count >= 0);
             assert_eq!((count, &bytes[..6]), (Some(6), &b"abcdef"[..]));
-            assert_eq!((read(fd, place, 1), errno()), (-1, libc::EAGAIN));
+            assert_eq!((read(read_end, place, 1), errno()), (-1, libc::EAGAIN));
             // No handle has so high a number.
             assert_eq!((read(c_int::MAX - 3, place, 1), errno()), (-1, libc::EBADF));
         }
@@ -213,5 +212,7 @@ mod tests {
         // SAFETY: any number may be asked about.
         assert_eq!((unsafe { read(other, place, 1) }, errno()), (-1, libc::ENOTSOCK));
         thread.join().unwrap();
+        FdWake::close(read_end);
+        FdWake::close(write_end);
     }
 }

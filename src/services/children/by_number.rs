@@ -1,8 +1,8 @@
 //! Where processes have no descriptors, a thread waits for each.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::platform::fd::{AsRawFd, OwnedFd, RawFd};
-use std::io;
+use crate::platform::process;
 use std::sync::Arc;
 
 /// There is none.
@@ -23,8 +23,8 @@ pub fn wait_id(_: &ProcessFd) -> Option<(libc::idtype_t, libc::id_t)> {
 
 /// None; an error if there is no such process.
 pub fn open(pid: i32) -> Result<Option<Pidfd>> {
-    match signal(pid, 0) {
-        Err(Error::Sys(libc::ESRCH)) => Err(Error::Sys(libc::ESRCH)),
+    match process::kill(pid, 0) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(error.into()),
         _ => Ok(None),
     }
 }
@@ -32,13 +32,5 @@ pub fn open(pid: i32) -> Result<Option<Pidfd>> {
 /// Sends a signal to a child whose status nobody took, so that the number is
 /// still its own.
 pub fn send_signal(pid: i32, _: Option<&ProcessFd>, signum: i32) -> Result<()> {
-    signal(pid, signum)
-}
-
-fn signal(pid: i32, signum: i32) -> Result<()> {
-    // SAFETY: no memory is involved.
-    match unsafe { libc::kill(pid, signum) } {
-        0 => Ok(()),
-        _ => Err(Error::from(io::Error::last_os_error())),
-    }
+    Ok(process::kill(pid, signum)?)
 }

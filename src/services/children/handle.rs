@@ -4,11 +4,12 @@
 //! somebody has a handle.
 
 use super::Children;
+use super::status::{RUNNING, Status, UNKNOWN};
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::event_loop::Remote;
 use crate::memory::{try_arc, try_box};
-use crate::platform::process::{SIGKILL, SIGTERM};
+use crate::platform::process::{SIGBREAK, SIGKILL, SIGTERM};
 use std::ffi::c_void;
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -25,17 +26,8 @@ use windows_sys::Win32::System::Threading::{
     WT_EXECUTEONLYONCE, WaitForSingleObject,
 };
 
-/// asyncio's return code for a process of which nobody can know how it ended.
-const UNKNOWN: i32 = 255;
-
-/// No return code: the process lives.
-pub const RUNNING: i32 = i32::MIN;
-
 /// With which code a process ends that is ended by force, as in Python.
 const ENDED_BY_FORCE: u32 = 1;
-
-/// The C runtime's number for Ctrl-Break.
-const SIGBREAK: i32 = 21;
 
 /// How long the system's thread pauses while there is no memory to tell.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -160,14 +152,6 @@ impl Children {
     pub(super) fn blind(&self, process: &Pidfd) {
         process.set_wait(None);
     }
-}
-
-/// What there is to know of a process.
-pub enum Status {
-    /// It lives.
-    Running,
-    /// It ended.
-    Ended(i32),
 }
 
 /// Opens a process. The way of waiting makes no difference here.

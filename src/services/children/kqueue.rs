@@ -1,11 +1,12 @@
 //! A kqueue for a process serves as its descriptor: it is readable once the
 //! process has ended, because nobody takes the event out of it.
 
-use super::status;
+use super::waitid;
 use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::memory::try_arc;
 use crate::platform::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use crate::platform::process;
 use std::io;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ pub fn open(pid: i32) -> Result<Option<Pidfd>> {
     match watch_end(&queue, pid) {
         // Some systems do not know a process any more once it has ended, even if
         // nobody has taken its status yet.
-        Err(Error::Sys(libc::ESRCH)) if status::has_ended(pid) => become_readable(&queue)?,
+        Err(Error::Sys(libc::ESRCH)) if waitid::has_ended(pid) => become_readable(&queue)?,
         result => result?,
     }
     let generation = fork_generation::current();
@@ -95,9 +96,5 @@ fn submit(queue: &OwnedFd, change: &libc::kevent) -> Result<()> {
 /// Sends a signal to a child whose status nobody took, so that the number is
 /// still its own.
 pub fn send_signal(pid: i32, _: Option<&ProcessFd>, signum: i32) -> Result<()> {
-    // SAFETY: no memory is involved.
-    match unsafe { libc::kill(pid, signum) } {
-        0 => Ok(()),
-        _ => Err(Error::from(io::Error::last_os_error())),
-    }
+    Ok(process::kill(pid, signum)?)
 }

@@ -14,19 +14,21 @@ mod handle;
 mod pidfd;
 #[cfg(unix)]
 mod sight;
-#[cfg(unix)]
 mod status;
+#[cfg(unix)]
+mod waitid;
 mod watcher;
 
 #[cfg(windows)]
-use handle::{self as pidfd, self as status};
+use handle::{self as pidfd, self as waitid};
 
 #[cfg(windows)]
 pub use handle::Process;
 #[cfg(unix)]
 pub use pidfd::ProcessFd;
 pub use pidfd::{Pidfd, send_signal};
-pub use status::{RUNNING, take_status};
+pub use status::RUNNING;
+pub use waitid::take_status;
 pub use watcher::{Watcher, get as watcher, set as set_watcher};
 
 use crate::callback::Callback;
@@ -198,7 +200,7 @@ impl Children {
             Some(watches.iter().find_map(|watch| watch.pidfd.clone()))
         });
         let Some(pidfd) = pidfd else { return };
-        let Status::Ended(code) = status::reap(pid, pidfd.as_deref()) else { return };
+        let Status::Ended(code) = waitid::reap(pid, pidfd.as_deref()) else { return };
         let ended = self.with(&hold, |by_pid| by_pid.remove(&pid)).unwrap_or_default();
         self.unsee(&ended);
         drop((hold, pidfd));
@@ -225,7 +227,7 @@ impl Attachment for Children {
             // Who has ended by now leaves no zombie behind.
             if why == Detach::Closed && watches.iter().any(|watch| !watch.is_hosts) {
                 let pidfd = watches.iter().find_map(|watch| watch.pidfd.as_deref());
-                if let Status::Ended(code) = status::reap(*pid, pidfd) {
+                if let Status::Ended(code) = waitid::reap(*pid, pidfd) {
                     watches.iter().for_each(|watch| watch.code.store(code, Relaxed));
                 }
             }

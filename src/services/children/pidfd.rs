@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::memory::try_arc;
 use crate::platform::fd::{AsRawFd, FromRawFd, OwnedFd};
+use crate::platform::process;
 use std::io;
 use std::sync::Arc;
 
@@ -28,10 +29,10 @@ pub fn open(pid: i32) -> Result<Option<Pidfd>> {
     match io::Error::last_os_error() {
         // Old kernels; sandboxes.
         error if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
-            // SAFETY: signal 0 only asks whether there is such a process.
-            let exists = unsafe { libc::kill(pid, 0) } == 0
-                || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH);
-            if exists { Ok(None) } else { Err(Error::Sys(libc::ESRCH)) }
+            match process::kill(pid, 0) {
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(error.into()),
+                _ => Ok(None),
+            }
         }
         error => Err(Error::from(error)),
     }
@@ -40,11 +41,8 @@ pub fn open(pid: i32) -> Result<Option<Pidfd>> {
 /// Sends a signal to a child whose status nobody took.
 pub fn send_signal(pid: i32, pidfd: Option<&OwnedFd>, signum: i32) -> Result<()> {
     match pidfd.map(|pidfd| signal_by_pidfd(pidfd, signum)) {
-        // SAFETY: no memory is involved, and the number is still the child's own.
-        None | Some(Err(Error::Sys(libc::ENOSYS))) => match unsafe { libc::kill(pid, signum) } {
-            0 => Ok(()),
-            _ => Err(Error::from(io::Error::last_os_error())),
-        },
+        // The number is still the child's own.
+        None | Some(Err(Error::Sys(libc::ENOSYS))) => Ok(process::kill(pid, signum)?),
         Some(result) => result,
     }
 }

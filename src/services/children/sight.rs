@@ -3,7 +3,7 @@
 
 use super::Children;
 use super::pidfd::Pidfd;
-use super::status;
+use super::waitid;
 use crate::callback::Callback;
 use crate::error::{Error, Result};
 use crate::fd_table::Direction;
@@ -38,7 +38,7 @@ impl Children {
     fn wait_in_thread(&self, pid: i32) -> Result<()> {
         let event_loop = self.event_loop.clone();
         let wait = move || {
-            status::wait_until_ended(pid);
+            waitid::wait_until_ended(pid);
             let kept = event_loop.clone();
             let look = Callback::once(move || {
                 if let Some(children) = kept.find_attachment::<Children>() {

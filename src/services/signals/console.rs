@@ -9,11 +9,9 @@
 use super::wire::{self, Wire};
 use crate::error::{Error, Result};
 use crate::fork_lock::ForkLock;
+use crate::platform::process::SIGBREAK;
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, SetConsoleCtrlHandler};
 use windows_sys::core::BOOL;
-
-/// The C runtime's number for Ctrl-Break.
-const SIGBREAK: i32 = 21;
 
 /// Is our handler there?
 static LISTENS: ForkLock<bool> = ForkLock::new(false);

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::fork_generation;
 use crate::memory::try_box;
 use crate::platform::fd::RawFd;
-use crate::platform::{process, sys};
+use crate::platform::{FdWake, process, sys};
 use crate::wakeup::Wakeup;
 use std::ptr;
 use std::sync::atomic::{
@@ -28,7 +28,7 @@ pub struct Wire {
     /// The fork generation of the loop that has it, or `FREE`.
     generation: AtomicU64,
     gate: Gate,
-    wakeup: Wakeup,
+    wakeup: Wakeup<FdWake>,
     next: *const Wire,
 }
 

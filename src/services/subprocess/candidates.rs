@@ -3,6 +3,7 @@
 use super::command::{Command, Stdio};
 use crate::error::{Error, Result};
 use crate::memory::try_list;
+use crate::platform;
 use std::ffi::{CStr, CString};
 
 impl<'a> Command<'a> {
@@ -67,12 +68,7 @@ fn check_open(fd: i32) -> Result<()> {
     if fd < 0 {
         return Err(Error::BadDescriptor(fd));
     }
-    // SAFETY: asks for a flag; any number may be asked about.
-    if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
-        Err(Error::Sys(libc::EBADF))
-    } else {
-        Ok(())
-    }
+    if platform::is_open(fd) { Ok(()) } else { Err(Error::Sys(libc::EBADF)) }
 }
 
 #[cfg(test)]

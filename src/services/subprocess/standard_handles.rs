@@ -3,13 +3,11 @@
 
 use super::command::Stdio;
 use crate::error::{Error, Result};
+use crate::platform::handle::duplicate;
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
-use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, GENERIC_READ, GENERIC_WRITE, HANDLE,
-    INVALID_HANDLE_VALUE,
-};
+use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING,
@@ -17,7 +15,6 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
 };
-use windows_sys::Win32::System::Threading::GetCurrentProcess;
 use windows_sys::w;
 
 /// Inheritable duplicates.
@@ -65,27 +62,17 @@ fn open(stdio: Stdio, which: u32) -> Result<Option<OwnedHandle>> {
             let handle = unsafe { GetStdHandle(which) };
             match handle.is_null() || handle == INVALID_HANDLE_VALUE {
                 true => Ok(None),
-                false => Ok(duplicate(handle).ok()),
+                false => Ok(duplicate(handle, true).ok()),
             }
         }
         Stdio::Null => null_device().map(Some),
         Stdio::Stdout => Ok(None),
         Stdio::Fd(number) if number < 0 => Err(Error::BadDescriptor(number)),
         // 32 bits of a handle have a meaning.
-        Stdio::Fd(number) => duplicate(number as isize as HANDLE).map(Some),
-        Stdio::Pipe => Err(Error::Unsupported("Windows: no pipes to programs")),
-    }
-}
-
-fn duplicate(handle: HANDLE) -> Result<OwnedHandle> {
-    let mut copy = ptr::null_mut();
-    // SAFETY: any number may be asked for; the copy is ours.
-    unsafe {
-        let this = GetCurrentProcess();
-        match DuplicateHandle(this, handle, this, &mut copy, 0, 1, DUPLICATE_SAME_ACCESS) {
-            0 => Err(io::Error::last_os_error().into()),
-            _ => Ok(OwnedHandle::from_raw_handle(copy)),
+        Stdio::Fd(number) => {
+            duplicate(number as isize as HANDLE, true).map(Some).map_err(Error::Sys)
         }
+        Stdio::Pipe => Err(Error::Unsupported("Windows: no pipes to programs")),
     }
 }
 

@@ -1,18 +1,77 @@
-//! A connection to oneself, to be woken by: only sockets can be watched.
+//! Ends waits: a post to the loop's completion port, or a connection to oneself
+//! for what must be watched, as only sockets can be.
 
 use super::address::{in_addr, sockaddr, sockaddr_in, socklen_t};
-use super::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use super::afd::Port;
+use super::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use super::options::{AF_INET, IPPROTO_TCP, SOCK_STREAM, TCP_NODELAY};
 use super::{set_non_blocking, sys};
+use crate::platform::Wake;
 use std::io;
 use std::net::Ipv4Addr;
 
 /// How many strangers may call before we do. They would have to be quick.
 const STRANGERS: usize = 16;
+/// How often a byte is sent that does not go through.
+const TRIES: usize = 1000;
 
-/// Two ends, neither of which blocks or is inherited: what is written to the
-/// second one makes the first one readable.
-pub fn self_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+/// The number of a completion port.
+pub struct LoopWake;
+
+impl Wake for LoopWake {
+    fn open() -> io::Result<[RawFd; 2]> {
+        Port::open().map(|number| [number; 2]).map_err(io::Error::from_raw_os_error)
+    }
+
+    fn send(port: RawFd) {
+        // SAFETY: whoever sends has made it, and did not close it yet.
+        unsafe { Port::borrow(port) }.post();
+    }
+
+    /// What was posted comes through the port once.
+    fn drain(_port: RawFd) {}
+
+    fn close(port: RawFd) {
+        // SAFETY: the caller's, who gives it up.
+        unsafe { Port::borrow(port).close() };
+    }
+}
+
+/// Two sockets: what is written to the second one makes the first one readable.
+pub struct FdWake;
+
+impl Wake for FdWake {
+    fn open() -> io::Result<[RawFd; 2]> {
+        connection_to_oneself().map(|ends| ends.map(IntoRawFd::into_raw_fd))
+    }
+
+    fn send(fd: RawFd) {
+        let byte = 1u8;
+        // SAFETY: our own byte, and the caller's socket.
+        let send = || unsafe { sys::send(fd, (&raw const byte).cast(), 1, 0) } > 0;
+        // Of two threads that send at once, wine may refuse one, though there is
+        // room; and what the other one sent may be taken already.
+        for _ in 0..TRIES {
+            if send() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn drain(fd: RawFd) {
+        let mut buffer = [0u8; 64];
+        // SAFETY: the caller's non-blocking socket and our own buffer.
+        while unsafe { sys::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
+    }
+
+    fn close(fd: RawFd) {
+        // SAFETY: the caller's, who gives it up.
+        unsafe { sys::close(fd) };
+    }
+}
+
+fn connection_to_oneself() -> io::Result<[OwnedFd; 2]> {
     let listener = new_socket()?;
     let mut address = local_address();
     let size = size_of::<sockaddr_in>() as socklen_t;
@@ -46,7 +105,7 @@ pub fn self_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
         // Anybody on this machine can call; only we have this port.
         if peer.sin_port == own.sin_port && peer.sin_addr.s_addr == own.sin_addr.s_addr {
             no_delay(&write_end);
-            return Ok((read_end, write_end));
+            return Ok([read_end, write_end]);
         }
     }
     Err(io::ErrorKind::ConnectionAborted.into())
