@@ -22,6 +22,7 @@ CXX    ?= c++
 CFLAGS ?= -O2 -g
 LIB    := target/lib
 VENV   := .venv
+TOOLS  := target/wheels-tools
 # One environment at a time, for the Python that was selected last.
 TAG    := $(shell $(PYTHON) -c 'import sys; print(".".join(map(str, sys.version_info[:3])))')
 WARN   := -std=c11 -Wall -Wextra -pedantic -Werror
@@ -37,37 +38,34 @@ DOCDIR     ?= $(DATADIR)/doc/coloop
 # Without debug information; STRIP= keeps it.
 STRIP      ?= strip
 # In the order in which `make test` runs them.
-TESTS := \
-    test-in-rust \
-    test-header \
-    test-abi \
-    test-c \
-    test-poll \
-    test-cpp \
-    test-python \
-    test-loop-in-python \
-    test-wheels \
-    test-peers \
-    test-types \
-    test-fallback \
-    test-software \
-    test-contract \
-    test-samples \
-    test-docs \
-    test-examples \
-    test-embedding \
-    test-adapters \
-    test-languages \
-    test-install
+TESTS := test-in-rust test-c test-poll test-cpp test-loop-in-python test-others
 # Each of these keeps one processor busy, so two run at a time.
 IN_RUST := test-rust model all target/poll/lib/libcoloop.so
 LOOP_IN_PYTHON := test-cpython test-asyncio test-asyncio-debug test-sharing
+# The longest first.
+OTHERS := \
+    test-header \
+    test-wheels \
+    test-software \
+    test-install \
+    test-adapters \
+    test-samples \
+    test-abi \
+    test-docs \
+    test-embedding \
+    test-languages \
+    test-types \
+    test-examples \
+    test-python \
+    test-peers \
+    test-fallback \
+    test-contract
 # On other systems; too long for `make test`. See scripts/portable/run.py.
 PORTABLE := $(addprefix test-portable-,aarch64 s390x i686 riscv64 musl windows kqueue)
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .PHONY: all python install uninstall deb demo test bench bench-python header abi wheels docs soak \
-    test-portable $(PORTABLE) test-portable-windows-python test-rust model $(TESTS) $(LOOP_IN_PYTHON)
+    test-portable $(PORTABLE) test-portable-windows-python test-rust model $(TESTS) $(LOOP_IN_PYTHON) $(OTHERS)
 
 all: $(LIB)/libcoloop.so $(LIB)/libcoloop.a
 
@@ -202,6 +200,11 @@ test-python: $(VENV)/.installed-$(TAG) $(LIB)/libcoloop.so
 
 test-loop-in-python: $(VENV)/.coloop-$(TAG)
 	$(MAKE) --no-print-directory -j 2 --output-sync=target $(LOOP_IN_PYTHON)
+
+# What several of these need is made before.
+test-others: $(VENV)/.coloop-$(TAG) $(VENV)/.software-$(TAG) $(TOOLS)/.installed target/tests/c all
+	scripts/setup.sh abi install deb embedding languages adapters
+	$(MAKE) --no-print-directory -j 2 --output-sync=target $(OTHERS)
 
 # CPython's own tests, on asyncio and on coloop: see tests/cpython/run.py.
 test-cpython: $(VENV)/.coloop-$(TAG)
@@ -368,8 +371,6 @@ $(VENV)/.coloop-$(TAG): $(VENV)/.installed-$(TAG) $(BINDING) $(LIB)/libcoloop.so
 	touch $@
 
 # What links for old C libraries, and what checks the result.
-TOOLS := target/wheels-tools
-
 $(TOOLS)/.installed: scripts/setup.sh scripts/requirements-wheels.txt
 	scripts/setup.sh wheels
 	$(PYTHON) -m venv $(TOOLS)

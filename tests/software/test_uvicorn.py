@@ -157,6 +157,7 @@ class UvicornTest(unittest.TestCase):
         self.addCleanup(directory.close)
         path = directory.file("uvicorn.sock")
         with Uvicorn("coloop", "--uds", path) as uvicorn:
+            uvicorn.server.wait_for_address(path)
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.settimeout(30)
                 sock.connect(path)
