@@ -12,7 +12,8 @@
 # make docs     the documentation as a site, into target/docs/site
 # make abi      records the ABI anew, after functions were added: see docs/abi.md
 # make header   include/coloop.h anew from src/ffi, and from it coloop/dynamic.h and Python's modules
-# make test-portable   on other processors and systems, as far as this machine can: docs/platforms.md; also one step of it
+# make test-portable   on other processors and systems, as far as this machine can: docs/platforms.md
+# make test-portable-s390x   one step of it: aarch64, s390x, i686, riscv64, musl, windows, kqueue
 # make model    the loom models alone
 
 CARGO  ?= cargo
@@ -394,13 +395,14 @@ $(WINDOWS)/lib/coloop.dll: $(SOURCES) scripts/windows_library.sh
 	scripts/setup.sh portable-windows-python
 	CARGO="$(CARGO)" scripts/windows_library.sh $(@D)
 
-$(WINDOWS_PYTHON)/.complete: scripts/portable/windows_python.sh
-	PYTHON="$(PYTHON)" scripts/portable/windows_python.sh $(@D)
+# Debian's own Python may have no pip; that of an environment has.
+$(WINDOWS_PYTHON)/.complete: scripts/portable/windows_python.sh | $(TOOLS)/.installed
+	PYTHON=$(TOOLS)/bin/python scripts/portable/windows_python.sh $(@D)
 
 test-portable-windows-python: $(TOOLS)/.installed $(WINDOWS)/lib/coloop.dll $(WINDOWS_PYTHON)/.complete
 	$(TOOLS)/bin/python scripts/windows_wheel.py $(WINDOWS)/wheels $(WINDOWS)/lib/coloop.dll
 	COLOOP_WHEELS=$(WINDOWS)/wheels COLOOP_WINDOWS_PYTHON=$(WINDOWS_PYTHON) \
-	    $(PYTHON) -m unittest discover -s tests/windows -v
+	    $(TOOLS)/bin/python -m unittest discover -s tests/windows -v
 
 bench: all
 	scripts/setup.sh bench

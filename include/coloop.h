@@ -68,7 +68,7 @@
 #define LOOP_BACKEND_SELECT 4
 
 /**
- * poll (Unix systems with neither).
+ * poll (Unix systems with neither epoll nor kqueue).
  */
 #define LOOP_BACKEND_POLL 5
 
@@ -2600,10 +2600,10 @@ int loop_task_park(struct loop_task_t *task, loop_callback_t cancelled, void *us
 int loop_task_wake(struct loop_task_t *task);
 
 /**
- * The same, but the step runs now, before this returns: for callbacks of the loop
- * that have nothing else to do, such as of a reader, so that no turn passes. Where
- * the loop does not run, and inside the step of any task, it is loop_task_wake.
- * [loop thread]
+ * loop_task_wake, but the step runs now, before this returns: for callbacks of the
+ * loop that have nothing else to do, such as of a reader, so that no turn passes.
+ * Where the loop does not run, and inside the step of any task, it is just
+ * loop_task_wake. Results and errors are the same. [loop thread]
  */
 int loop_task_wake_now(struct loop_task_t *task);
 

@@ -22,6 +22,7 @@ if [ ! -e "$prefix/$missing" ]; then
         x86_64-w64-mingw32-gcc-posix -shared -O1 -o "$scratch/$missing" "$root/scripts/portable/bcryptprimitives.c" -ladvapi32
     fi
     mv -T "$scratch" "$prefix" 2>/dev/null || [ -e "$prefix/$missing" ]
+    rm -rf "$scratch" # where another one was first: `exec` runs no trap
 fi
 export WINEPREFIX="$prefix"
 exec wine "$@"

@@ -259,10 +259,10 @@ pub unsafe extern "C" fn loop_task_wake(task: *mut loop_task_t) -> c_int {
     guard(|| unsafe { self::task(task)? }.unpark().map(|()| 0))
 }
 
-/// The same, but the step runs now, before this returns: for callbacks of the loop
-/// that have nothing else to do, such as of a reader, so that no turn passes. Where
-/// the loop does not run, and inside the step of any task, it is loop_task_wake.
-/// [loop thread]
+/// loop_task_wake, but the step runs now, before this returns: for callbacks of the
+/// loop that have nothing else to do, such as of a reader, so that no turn passes.
+/// Where the loop does not run, and inside the step of any task, it is just
+/// loop_task_wake. Results and errors are the same. [loop thread]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_task_wake_now(task: *mut loop_task_t) -> c_int {
     guard(|| unsafe { self::task(task)? }.unpark_now().map(|()| 0))

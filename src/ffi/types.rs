@@ -73,7 +73,7 @@ pub const LOOP_BACKEND_KQUEUE: u32 = 2;
 pub const LOOP_BACKEND_IOCP: u32 = 3;
 /// select: known by name, not built.
 pub const LOOP_BACKEND_SELECT: u32 = 4;
-/// poll (Unix systems with neither).
+/// poll (Unix systems with neither epoll nor kqueue).
 pub const LOOP_BACKEND_POLL: u32 = 5;
 /// io_uring: known by name, not built.
 pub const LOOP_BACKEND_IO_URING: u32 = 6;

@@ -11,20 +11,23 @@
 //! | `file`: files to be sent, by their number | sendfile where there is one, pread | ReadFile; the numbers are those of handles, as the C runtime's own mean nothing to a library |
 //! | `path`, `HAS_UNIX_SOCKETS`: sockets in the file system | stat, unlink | none |
 //! | `REUSE_ADDRESS`, `REUSE_PORT`: options for a server's address | those of that name | the first is not needed, the second not there |
+//! | `file_status`: what tells a file from the next one of its number | fstat | nobody asks: the driver tells of a close |
+//! | `handle`: duplicates, for files to be sent and the streams of programs | | DuplicateHandle |
 //! | `afd`: readiness of sockets, where polling is not used for it | | polls of the sockets' driver, and a completion port |
 //! | `errno`, `set_errno`: what the last call of `sys` left behind | libc's variable | a variable of this thread's |
 //! | `errno_of`: what the standard library calls the system's error, as an errno | the same | Winsock's and the kernel's numbers translated |
 //! | `strerror`, `strerror_into`: what an errno means | the C library's texts | our own |
 //! | `clock`: monotonic nanoseconds | `CLOCK_MONOTONIC` | the performance counter |
-//! | `thread`: identity, name, is it the first; threads of our own | pthreads; no signal comes to ours | the thread block; the oldest thread is the first |
+//! | `thread`: identity, name, is it the first; threads of our own; how many processors | pthreads; no signal comes to ours | the thread block; the oldest thread is the first |
 //! | `process`: its number, environment, handlers of fork, standard error, the signals that end one | libc | there is no fork, and the system knows the environment |
 //!
 //! Beside this table four rooms have files named after what a system has:
 //! `reactor` (epoll, kqueue, poll, Windows' AFD), `services::signals` (disposition,
 //! console), `services::children` (pidfd, kqueue, by_number, handle) and
 //! `services::subprocess` (making_linux, making_posix, create_process). Which
-//! backend it is says `cfg(backend)`, from build.rs. `poll` is a Unix that has nothing but POSIX: what other Unixes need
-//! in place of Linux's calls runs in that build, too, which Linux can make.
+//! backend it is says `cfg(backend)`, from build.rs. `poll` is a Unix that has
+//! nothing but POSIX: what other Unixes need in place of Linux's calls runs in
+//! that build, too, which Linux can make.
 
 use fd::RawFd;
 use std::io;

@@ -38,7 +38,6 @@ int open_fds(void) {
     closedir(directory);
     return open;
 }
-
 #endif
 
 void leave_mark(void *data) {

@@ -95,7 +95,6 @@ TEST(a_signal_inside_a_callback_or_before_a_run_is_not_lost) {
     loop_unref(signalled_loop);
 }
 
-#ifndef _WIN32 /* has no timers that send signals */
 TEST(an_interrupted_wait_goes_on_and_its_timer_is_not_early) {
     loop_t *loop = loop_new();
     struct sigaction action = {.sa_handler = wake_from_handler};
@@ -117,7 +116,6 @@ TEST(an_interrupted_wait_goes_on_and_its_timer_is_not_early) {
     CHECK(atomic_load(&signals) > 0);
     loop_unref(loop);
 }
-#endif
 
 static int turns;
 

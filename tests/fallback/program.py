@@ -1,6 +1,6 @@
 """What a program finds where the package has no native loop: unittest, on any system.
 
-test_fallback.py runs it on a system that is named otherwise, windows.py on Windows.
+test_fallback.py runs it on a system that is named otherwise, tests/windows on Windows.
 """
 
 import asyncio

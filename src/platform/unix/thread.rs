@@ -73,6 +73,27 @@ pub fn name(buffer: &mut [c_char]) -> bool {
     }
 }
 
+/// How many processors the process may use. The standard library's answer takes
+/// memory here, and aborts without.
+#[cfg(target_os = "linux")]
+pub fn processors() -> usize {
+    // SAFETY: a set of bits may be all zero; the kernel is told its size.
+    let count = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        match libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) {
+            0 => libc::c_long::from(libc::CPU_COUNT(&set)),
+            _ => libc::sysconf(libc::_SC_NPROCESSORS_ONLN), // more than fit into it
+        }
+    };
+    usize::try_from(count).unwrap_or(1).max(1)
+}
+
+/// How many processors the process may use.
+#[cfg(not(target_os = "linux"))]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get())
+}
+
 /// Starts a thread of the library's own: signals are for the host's threads.
 /// Those that a fault raises stay: language runtimes live by them.
 pub fn spawn(builder: Builder, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

@@ -126,6 +126,11 @@ pub fn name(buffer: &mut [c_char]) -> bool {
     }
 }
 
+/// How many processors the process may use.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get())
+}
+
 /// Starts a thread of the library's own. No signals come to threads here, so
 /// there is nothing to keep from it.
 pub fn spawn(builder: Builder, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

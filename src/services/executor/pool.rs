@@ -27,6 +27,7 @@ use super::waiting::Waiting;
 use super::worker;
 use crate::error::{Error, Result};
 use crate::fork_generation;
+use crate::platform::thread::processors;
 use crate::services::future::Outcome;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -442,24 +443,4 @@ fn at_least_one(workers: usize) -> usize {
         0 => (processors() + 4).min(32),
         workers => workers,
     }
-}
-
-/// How many processors the process may use. The standard library's answer takes memory here,
-/// and aborts without.
-#[cfg(target_os = "linux")]
-fn processors() -> usize {
-    // SAFETY: a set of bits may be all zero; the kernel is told its size.
-    let count = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        match libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) {
-            0 => libc::c_long::from(libc::CPU_COUNT(&set)),
-            _ => libc::sysconf(libc::_SC_NPROCESSORS_ONLN), // more than fit into it
-        }
-    };
-    usize::try_from(count).unwrap_or(1).max(1)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| count.get())
 }

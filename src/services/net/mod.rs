@@ -23,7 +23,7 @@ use crate::callback::UserData;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Kept};
 use crate::platform;
-use crate::platform::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use crate::platform::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use crate::services::future::{Future, Outcome};
 use crate::services::transport::datagram::{self, DatagramProtocol};
 use crate::services::transport::{Protocol, Transport};
@@ -63,7 +63,7 @@ impl HostSocket {
     fn take(self) -> Attempt<OwnedFd> {
         // SAFETY: the host gave it away with a call that succeeds.
         let socket = unsafe { OwnedFd::from_raw_fd(self.0) };
-        socket::make_nonblocking(crate::platform::fd::AsFd::as_fd(&socket))?;
+        socket::make_nonblocking(socket.as_fd())?;
         Ok(socket)
     }
 }

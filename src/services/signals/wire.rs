@@ -129,7 +129,7 @@ impl Wire {
         if let Ok(fd) = self.wakeup.ensure() {
             let mut buffer = [0u8; 64];
             // SAFETY: our own non-blocking descriptor and our own buffer. A
-            // pipe is read until it is empty, an eventfd is so at once.
+            // socket is read until it is empty, an eventfd is so at once.
             while unsafe { sys::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) }
                 == buffer.len() as isize
             {}

@@ -85,7 +85,7 @@ const BATCH: Error = Error::Unsupported("a batch file is for the shell: it has i
 fn is_batch(parts: &[&str; 2]) -> bool {
     let name = if parts[1].is_empty() { parts[0] } else { parts[1] };
     let name = name.trim_end_matches([' ', '.']);
-    let extension = name.rsplit('.').next().unwrap_or_default();
+    let Some((_, extension)) = name.rsplit_once('.') else { return false };
     ["bat", "cmd"].iter().any(|batch| extension.eq_ignore_ascii_case(batch))
 }
 
@@ -147,7 +147,8 @@ mod tests {
     #[test]
     fn batch_files_are_known_by_their_names() {
         assert!(is_batch(&["a.BAT", ""]) && is_batch(&["a.cmd. ", ""]));
-        assert!(!is_batch(&["a.bat", ".exe"]) && !is_batch(&["bat", ""].map(|_| "x.com")));
+        assert!(!is_batch(&["a.bat", ".exe"]) && !is_batch(&["x.com", ""]));
+        assert!(!is_batch(&["bat", ""]) && !is_batch(&["cmd", ""]));
     }
 
     #[test]

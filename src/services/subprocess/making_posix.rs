@@ -68,20 +68,26 @@ pub unsafe fn set_uid(uid: u32) -> c_long {
 
 /// Closes all descriptors from the first to the last. False if there is no call
 /// for that: then it is done one by one.
-#[allow(unused_variables)]
+#[cfg(any(
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly"
+))]
 pub unsafe fn close_range(first: i32, last: i32) -> bool {
-    #[cfg(any(
-        target_os = "freebsd",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "dragonfly"
-    ))]
     if last == i32::MAX {
         unsafe { libc::closefrom(first) };
-        return true;
     }
-    #[cfg(target_os = "linux")]
-    return unsafe { libc::syscall(libc::SYS_close_range, first as u32, last as u32, 0u32) == 0 };
-    #[cfg(not(target_os = "linux"))]
+    last == i32::MAX
+}
+
+/// There is no call for that: it is done one by one.
+#[cfg(not(any(
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly"
+)))]
+pub unsafe fn close_range(_first: i32, _last: i32) -> bool {
     false
 }

@@ -72,7 +72,7 @@ enum { FILES = 1 << 20 };
 
 int getrlimit(int resource, struct rlimit *limit) {
     limit->rlim_cur = limit->rlim_max = FILES;
-    return resource == RLIMIT_NOFILE ? 0 : absent(resource == RLIMIT_NOFILE ? "few files" : "a limit of memory");
+    return resource == RLIMIT_NOFILE ? 0 : absent("a limit of memory");
 }
 
 int setrlimit(int resource, const struct rlimit *limit) {

@@ -48,4 +48,14 @@ int posix_sigaction(int number, const struct sigaction *action, struct sigaction
 #define sigismember(set, signal) absent("sigismember", set, signal)
 #define kill(process, signal) absent("kill", process, signal)
 
+/* Timers that send signals */
+#define SIGEV_SIGNAL 0
+typedef int timer_t;
+struct sigevent {
+    int sigev_notify, sigev_signo;
+};
+#define timer_create(clock, event, ret_timer) absent("timer_create", clock, event, ret_timer)
+#define timer_settime(timer, flags, value, old) absent("timer_settime", timer, flags, value, old)
+#define timer_delete(timer) absent("timer_delete", timer)
+
 #endif
