@@ -167,13 +167,15 @@ impl EventLoop {
         let ended = self.counters().wait_ends().filter(|_| is_plain);
         // A signal handler may have forked as well.
         self.check_generation(generation)?;
+        self.inbox().awake();
+        self.wakeup.drain();
+        // Before the hook looks for news: what comes while it looks, or later, is a
+        // wish of its own, for the next wait.
+        self.wakeup.take_request();
         call(hooks.as_ref().and_then(|hooks| hooks.after));
         drop(hooks);
         self.check_generation(generation)?;
         self.waiting.store(false, Relaxed);
-        self.inbox().awake();
-        self.wakeup.drain();
-        self.wakeup.take_request();
         if let Some(now) = ended {
             self.core_of_run().saw(now);
         }

@@ -216,6 +216,35 @@ TEST(a_signal_before_the_wait_is_not_slept_over_and_the_hook_after_it_looks) {
     loop_unref(signalled);
 }
 
+/* The second signal comes when the hook has looked already, as it may at any time. */
+static void look_then_raise(loop_t *loop, void *user_data) {
+    int *looks = user_data;
+    if (++*looks == 1) {
+        news = 0;
+        raise(SIGUSR1);
+    } else {
+        stop_if_news(loop, NULL);
+    }
+}
+
+static void call_too_late(void *user_data) {
+    (void)user_data;
+    CHECK(!"the loop slept over the second signal");
+}
+
+TEST(a_signal_after_the_hook_has_looked_ends_the_next_wait) {
+    int looks = 0;
+    signalled = loop_new();
+    CHECK_INT(loop_set_wait_hooks(signalled, NULL, look_then_raise, &looks, NULL), 0);
+    CHECK_INT(loop_call_later(signalled, 5000 * MS, call_too_late, NULL, NULL, NULL), 0);
+    signal(SIGUSR1, on_signal);
+    raise(SIGUSR1);
+    CHECK_INT(loop_run_forever(signalled), 0);
+    CHECK_INT(looks, 2);
+    CHECK_INT(loop_close(signalled), 0);
+    loop_unref(signalled);
+}
+
 TEST(a_stop_in_the_hook_before_a_wait_is_not_slept_over) {
     loop_t *loop = loop_new();
     news = 1;
