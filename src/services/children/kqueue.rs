@@ -53,9 +53,9 @@ pub fn open(pid: i32) -> Result<Option<Pidfd>> {
         OwnedFd::from_raw_fd(fd)
     };
     match watch_end(&queue, pid) {
-        // Some systems do not know a process any more once it has ended, even if
-        // nobody has taken its status yet.
-        Err(Error::Sys(libc::ESRCH)) if waitid::has_ended(pid) => become_readable(&queue)?,
+        // Some systems do not know a process any more once it has begun to end, even
+        // if nobody has taken its status yet; that may be to come, which is waited for.
+        Err(Error::Sys(libc::ESRCH)) if waitid::ends_now(pid) => become_readable(&queue)?,
         result => result?,
     }
     let generation = fork_generation::current();

@@ -33,10 +33,10 @@ pub fn take_status(pid: i32, pidfd: Option<&ProcessFd>) {
     reap(pid, pidfd);
 }
 
-/// Has this child ended, and nobody taken its status yet?
+/// Is this our child, and its status not taken yet? Waits until it has ended.
 #[cfg(backend = "kqueue")]
-pub fn has_ended(pid: i32) -> bool {
-    matches!(wait(libc::P_PID, pid as libc::id_t, libc::WNOHANG | libc::WNOWAIT), Ok(Some(_)))
+pub fn ends_now(pid: i32) -> bool {
+    matches!(wait(libc::P_PID, pid as libc::id_t, libc::WNOWAIT), Ok(Some(_)))
 }
 
 fn answer(result: Result<Option<i32>, i32>) -> Status {
@@ -61,7 +61,8 @@ fn wait(kind: libc::idtype_t, id: libc::id_t, flags: libc::c_int) -> Result<Opti
             let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
             return Ok(match (pid, info.si_code) {
                 (0, _) => None,
-                (_, libc::CLD_EXITED) => Some(status),
+                // Some systems hand on all 32 bits, and exit(-1) is no signal.
+                (_, libc::CLD_EXITED) => Some(status & 0xff),
                 _ => Some(status.wrapping_neg()),
             });
         }
