@@ -5,8 +5,14 @@ use crate::error::{Error, Result};
 use crate::fd_table::Interest;
 use crate::platform::fd::{AsRawFd, RawFd};
 use crate::platform::file_type;
-use polling::Poller;
+use polling::{Event, Poller};
 use std::io;
+
+/// The number of a filter.
+#[cfg(not(target_os = "netbsd"))]
+type Filter = i16;
+#[cfg(target_os = "netbsd")]
+type Filter = u32;
 
 /// Nothing but the kqueue's own memory.
 pub struct Known;
@@ -36,35 +42,27 @@ impl Known {
     /// Does the number mean the file that was added? Enabling a filter that is
     /// enabled changes nothing, and one that is not there is `ENOENT`.
     pub fn check(&mut self, poller: &Poller, fd: RawFd, key: usize) -> Result<usize> {
-        let change = |filter| {
-            // SAFETY: plain data; what is not set below is 0 for every filter.
-            let mut change: libc::kevent = unsafe { std::mem::zeroed() };
-            change.ident = fd as _;
-            change.filter = filter;
-            change.flags = libc::EV_ENABLE | libc::EV_RECEIPT;
-            // Setting it is part of every change.
-            change.udata = key as _;
-            change
-        };
-        let changes = [change(libc::EVFILT_READ), change(libc::EVFILT_WRITE)];
-        // SAFETY: plain data, filled in by the call.
-        let mut receipts: [libc::kevent; 2] = unsafe { std::mem::zeroed() };
-        // SAFETY: two changes, and room for their two receipts, so it does not wait.
-        let count = unsafe {
-            let place = receipts.as_mut_ptr();
-            libc::kevent(poller.as_raw_fd(), changes.as_ptr(), 2, place, 2, std::ptr::null())
-        };
-        if count < 0 {
-            return Err(Error::from(io::Error::last_os_error()));
-        }
         let mut missing = libc::ENOENT;
-        for receipt in &receipts[..count as usize] {
-            match receipt.data as i32 {
+        for receipt in touch(poller, fd, [libc::EVFILT_READ, libc::EVFILT_WRITE], key)? {
+            match receipt {
                 0 => return Ok(key),
                 errno => missing = errno,
             }
         }
         Err(Error::Sys(missing))
+    }
+
+    /// Will it be told of what was just asked for? Of a pipe that nobody reads any
+    /// more, some systems refuse to say that it can be written to, and polling
+    /// takes no notice of that.
+    pub fn is_heard(&self, poller: &Poller, fd: RawFd, event: &Event) -> Result<()> {
+        if !event.writable {
+            return Ok(());
+        }
+        match touch(poller, fd, [libc::EVFILT_WRITE; 2], event.key)? {
+            [libc::ENOENT, _] => Err(Error::Sys(libc::EPIPE)),
+            _ => Ok(()),
+        }
     }
 
     /// The kqueue was told.
@@ -73,5 +71,30 @@ impl Known {
     /// The key of the watch that an event is for.
     pub fn meaning(&self, key: usize, _: Interest) -> std::result::Result<usize, Option<RawFd>> {
         Ok(key)
+    }
+}
+
+/// Enables two filters, which are enabled, and says of each the errno, or 0.
+fn touch(poller: &Poller, fd: RawFd, filters: [Filter; 2], key: usize) -> Result<[i32; 2]> {
+    let changes = filters.map(|filter| {
+        // SAFETY: plain data; what is not set below is 0 for every filter.
+        let mut change: libc::kevent = unsafe { std::mem::zeroed() };
+        change.ident = fd as _;
+        change.filter = filter;
+        change.flags = libc::EV_ENABLE | libc::EV_RECEIPT;
+        // Setting it is part of every change.
+        change.udata = key as _;
+        change
+    });
+    // SAFETY: plain data, filled in by the call.
+    let mut receipts: [libc::kevent; 2] = unsafe { std::mem::zeroed() };
+    // SAFETY: two changes, and room for their two receipts, so it does not wait.
+    let count = unsafe {
+        let place = receipts.as_mut_ptr();
+        libc::kevent(poller.as_raw_fd(), changes.as_ptr(), 2, place, 2, std::ptr::null())
+    };
+    match count {
+        2 => Ok(receipts.map(|receipt| receipt.data as i32)),
+        _ => Err(Error::from(io::Error::last_os_error())),
     }
 }

@@ -88,10 +88,16 @@ impl Reactor {
             }
             Err(error) => Err(error),
         };
+        let result = result.map_err(failure);
         if result.is_err() {
             self.known.forget(fd);
+            return result;
         }
-        result.map_err(failure)
+        let heard = self.known.is_heard(&self.poller, fd, &event);
+        if heard.is_err() {
+            self.delete(fd);
+        }
+        heard
     }
 
     /// Changes what a descriptor is watched for. `ENOENT` if its number means
@@ -107,7 +113,8 @@ impl Reactor {
                 return Err(error);
             }
         };
-        self.poller.modify_with_mode(borrow(fd), event, PollMode::Level).map_err(failure)
+        self.poller.modify_with_mode(borrow(fd), event, PollMode::Level).map_err(failure)?;
+        self.known.is_heard(&self.poller, fd, &event)
     }
 
     /// Stops watching. A descriptor that was closed before is no error.
@@ -144,7 +151,9 @@ impl Reactor {
                 Ok(_) => break,
                 Err(Some(gone)) => {
                     self.known.forget(gone);
-                    let _ = self.poller.delete(borrow(gone));
+                    if self.poller.delete(borrow(gone)).is_ok() {
+                        self.count = self.count.saturating_sub(1);
+                    }
                 }
                 Err(None) => {}
             }
@@ -239,5 +248,25 @@ mod tests {
         let mut events = vec![(7, write), (3, read), (7, read), (5, both), (3, read)];
         join(&mut events);
         assert_eq!(events, [(3, read), (5, both), (7, both)]);
+    }
+
+    #[cfg(backend = "poll")]
+    #[test]
+    fn numbers_that_were_closed_do_not_count() {
+        use crate::platform::fd::AsRawFd;
+        use std::os::unix::net::UnixStream;
+        let (wake, other) = UnixStream::pair().unwrap();
+        let mut reactor = Reactor::new([wake.as_raw_fd(), other.as_raw_fd()]).unwrap();
+        let read = Interest { readable: true, writable: false };
+        for key in 0..3 {
+            // SAFETY: a number of our own, and so high that no other test gets it.
+            let fd = unsafe { libc::fcntl(wake.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 500) };
+            reactor.add(fd, key, read).unwrap();
+            assert_eq!(reactor.count, 2);
+            // SAFETY: see above.
+            unsafe { libc::close(fd) };
+            reactor.wait(0, None, |_, _| unreachable!("nothing is open")).unwrap();
+        }
+        assert_eq!(reactor.count, 1);
     }
 }
