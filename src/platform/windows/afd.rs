@@ -141,9 +141,13 @@ impl Port {
     /// Makes one: its number, which is the caller's to close; or an error of the
     /// system's.
     pub fn open() -> Result<RawFd, c_int> {
+        // A thread that once waited here counts as one that works for the port, for as
+        // long as it keeps a processor: it must not hold up the loop in another thread.
+        const AS_MANY_AS_WANT: u32 = u32::MAX;
         // SAFETY: makes a handle, which is the caller's.
         unsafe {
-            let port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, null_mut(), 0, 1);
+            let none = null_mut();
+            let port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, none, 0, AS_MANY_AS_WANT);
             // As of every handle, 32 bits of it count.
             if port.is_null() { Err(GetLastError() as c_int) } else { Ok(port as usize as RawFd) }
         }
