@@ -13,7 +13,7 @@ use crate::platform::process::{SIGBREAK, SIGKILL, SIGTERM};
 use std::ffi::c_void;
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use windows_sys::Win32::Foundation::{
@@ -41,7 +41,8 @@ pub struct Process {
     wait: Mutex<Option<Wait>>,
 }
 
-/// A wait of the system's. Dropped, it is over: nothing of it runs any more.
+/// A wait of the system's. Dropped, it is over: the loop is told nothing any more,
+/// but for what is being told at that moment.
 struct Wait {
     handle: HANDLE,
     teller: *const Teller,
@@ -54,8 +55,19 @@ unsafe impl Send for Wait {}
 struct Teller {
     event_loop: Remote,
     pid: i32,
-    over: AtomicBool,
+    /// One of the four below.
+    state: AtomicU8,
 }
+
+/// The process has not ended yet, as far as is known.
+const WAITING: u8 = 0;
+/// The loop is being told, and with it its host, who may wait for anybody.
+const TELLING: u8 = 1;
+/// The loop was told.
+const TOLD: u8 = 2;
+/// Nobody wants to know any more. If that comes while the loop is told, whoever
+/// tells it has the teller.
+const OVER: u8 = 3;
 
 impl Process {
     /// A handle with the rights to wait and to ask, and to end it for `send_signal`.
@@ -89,12 +101,15 @@ impl Drop for Process {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        // SAFETY: registered once, and unregistered once: here. The second
-        // argument has this wait until `tell` has returned, which never comes
-        // here itself. If that failed, `tell` could still run: then its data stays.
+        // SAFETY: registered once, and unregistered once: here. What is being told
+        // is not waited for: its host may wait for this thread. The process has
+        // ended then, so its handle is needed no more. Otherwise nothing is left
+        // for `tell` to do, so the second argument has this wait until it has
+        // returned. If that failed, it could still run: then its data stays.
         unsafe {
-            (*self.teller).over.store(true, Relaxed);
-            if UnregisterWaitEx(self.handle, INVALID_HANDLE_VALUE) != 0 {
+            if (*self.teller).state.swap(OVER, SeqCst) == TELLING {
+                UnregisterWaitEx(self.handle, std::ptr::null_mut());
+            } else if UnregisterWaitEx(self.handle, INVALID_HANDLE_VALUE) != 0 {
                 drop(Box::from_raw(self.teller.cast_mut()));
             }
         }
@@ -103,8 +118,12 @@ impl Drop for Wait {
 
 /// The process has ended. Runs in a thread of the system's.
 unsafe extern "system" fn tell(teller: *mut c_void, _timed_out: bool) {
-    // SAFETY: the wait keeps it until this has returned.
-    let Teller { event_loop, pid, over } = unsafe { &*teller.cast::<Teller>() };
+    let teller = teller.cast::<Teller>();
+    // SAFETY: the wait keeps it until the loop was told, or leaves it to us.
+    let Teller { event_loop, pid, state } = unsafe { &*teller };
+    if state.compare_exchange(WAITING, TELLING, SeqCst, SeqCst).is_err() {
+        return;
+    }
     let pid = *pid;
     let tell = || {
         let remote = event_loop.clone();
@@ -115,8 +134,12 @@ unsafe extern "system" fn tell(teller: *mut c_void, _timed_out: bool) {
         })?;
         event_loop.call_soon_threadsafe(look, false)
     };
-    while tell() == Err(Error::NO_MEMORY) && !over.load(Relaxed) {
+    while tell() == Err(Error::NO_MEMORY) && state.load(SeqCst) != OVER {
         std::thread::sleep(PAUSE);
+    }
+    if state.compare_exchange(TELLING, TOLD, SeqCst, SeqCst).is_err() {
+        // SAFETY: the wait is over, and has left it to us.
+        drop(unsafe { Box::from_raw(teller) });
     }
 }
 
@@ -124,7 +147,7 @@ impl Children {
     /// The loop looks once the process has ended.
     pub(super) fn see(self: &Arc<Self>, pid: i32, process: Option<&Pidfd>) -> Result<()> {
         let process = process.ok_or(Error::Internal)?;
-        let teller = Teller { event_loop: self.event_loop.remote(), pid, over: false.into() };
+        let teller = Teller { event_loop: self.event_loop.remote(), pid, state: WAITING.into() };
         let teller = Box::into_raw(try_box(teller)?);
         let mut handle = std::ptr::null_mut();
         // SAFETY: the process's handle and `teller` outlive the wait.

@@ -453,3 +453,41 @@ TEST(windows_a_loop_may_close_while_its_children_end) {
         loop_unref(loop);
     }
 }
+
+static CRITICAL_SECTION hosts_lock;
+static HANDLE hook_began;
+
+static void take_hosts_lock(loop_t *loop, void *unused) {
+    (void)loop, (void)unused;
+    SetEvent(hook_began);
+    EnterCriticalSection(&hosts_lock);
+    LeaveCriticalSection(&hosts_lock);
+}
+
+static void never_told(int pid, int returncode, void *unused) {
+    (void)pid, (void)returncode, (void)unused;
+    CHECK(0);
+}
+
+/* The host's hook may wait for a lock that the loop's thread holds meanwhile. */
+TEST(windows_a_watch_ends_while_the_wake_hook_for_its_child_runs) {
+    const char *const argv[] = {"program", NULL};
+    InitializeCriticalSection(&hosts_lock);
+    hook_began = CreateEventA(NULL, FALSE, FALSE, NULL);
+    for (int closes = 0; closes < 2; closes++) {
+        loop_t *loop = loop_new(), *other = loop_new();
+        int64_t timeout;
+        loop_subprocess_options_t options = options_for(argv);
+        loop_process_t *process = start(other, &options, "nothing");
+        CHECK_INT(loop_set_wake_hook(loop, take_hosts_lock, NULL, NULL), 0);
+        EnterCriticalSection(&hosts_lock);
+        CHECK_INT(loop_prepare(loop, &timeout), 0);
+        CHECK_INT(loop_watch_child(loop, loop_process_pid(process), never_told, NULL, NULL), 0);
+        CHECK_INT(WaitForSingleObject(hook_began, 60000), WAIT_OBJECT_0);
+        CHECK_INT(closes ? loop_close(loop) : loop_unwatch_child(loop, loop_process_pid(process)), !closes);
+        LeaveCriticalSection(&hosts_lock);
+        CHECK_INT(end_of(other, process), 0);
+        loop_unref(loop);
+        loop_unref(other);
+    }
+}
