@@ -26,8 +26,10 @@
  *               coloop/dynamic.h; functions need no __declspec(dllimport). A
  *               descriptor is the number of a SOCKET, as an int. Only sockets can
  *               be watched: no pipes, no files, no consoles; a file to be sent
- *               is the number of its HANDLE (_get_osfhandle). Nobody can ask
- *               whether a socket blocks: those that calls take are told not to.
+ *               is the number of its HANDLE (_get_osfhandle). What open() and its
+ *               like return there is no such number. Nobody can ask whether a
+ *               socket blocks: those that calls take are told not to. A program
+ *               with sockets of its own calls WSAStartup first, as always.
  *               There are no UNIX sockets, no ports that servers share, and no
  *               descriptor for an outer loop (LOOP_ENOTSUP). errno numbers are
  *               those of errno.h, never those of WSAGetLastError; where it has two
@@ -1516,8 +1518,8 @@ typedef struct loop_subprocess_options_t {
     /**
      * The program, if it is not argv[0]: a path if it contains a slash, else a
      * name that is looked for along the PATH of the program's environment. On
-     * Windows ".exe" may be left out, and the system's directories come after
-     * PATH; batch files are for loop_subprocess_shell (LOOP_ENOTSUP).
+     * Windows ".exe" may be left out, a backslash is a slash, the system's
+     * directories come after PATH and the current one is not searched; batch files are for loop_subprocess_shell (LOOP_ENOTSUP).
      */
     const char *file;
     /**
@@ -2056,9 +2058,10 @@ int loop_handle_reschedule(struct loop_t *loop, loop_handle_t handle, uint64_t w
  * descriptor. If you cannot: once the number is added again, nothing of its
  * predecessor is delivered any more; until then, events of the old file go on as
  * long as a duplicate keeps that file open. (Windows does not tell of a socket
- * that was closed in its own callback: there a reader or writer that you did not
- * remove is its successor's.) What a callback removes or replaces
- * while it runs, itself, is destroyed when it returns.
+ * that is closed between its event and the loop's next wait, such as in its own
+ * callback: there a reader or writer that you did not remove is its successor's.)
+ * What a callback removes or replaces while it runs, itself, is destroyed when it
+ * returns.
  * [loop thread] asyncio: loop.add_reader().
  */
 int loop_add_reader(struct loop_t *loop,
@@ -2094,9 +2097,10 @@ int loop_remove_reader(struct loop_t *loop,
  * descriptor. If you cannot: once the number is added again, nothing of its
  * predecessor is delivered any more; until then, events of the old file go on as
  * long as a duplicate keeps that file open. (Windows does not tell of a socket
- * that was closed in its own callback: there a reader or writer that you did not
- * remove is its successor's.) What a callback removes or replaces
- * while it runs, itself, is destroyed when it returns.
+ * that is closed between its event and the loop's next wait, such as in its own
+ * callback: there a reader or writer that you did not remove is its successor's.)
+ * What a callback removes or replaces while it runs, itself, is destroyed when it
+ * returns.
  * [loop thread] asyncio: loop.add_writer().
  */
 int loop_add_writer(struct loop_t *loop,
@@ -2188,6 +2192,7 @@ int loop_set_wait_hooks(struct loop_t *loop,
  * For a loop that a host drives by loop_prepare: calls `hook` when, after it,
  * somebody posts (on the poster's thread) or a deadline comes nearer than the
  * host was told (on the loop's thread). At most once for each loop_prepare.
+ * loop_wakeup, which signal handlers call, does not call it.
  * NULL ends it. Errors as loop_set_wait_hooks.
  */
 int loop_set_wake_hook(struct loop_t *loop,
@@ -4216,7 +4221,8 @@ int loop_process_wait(struct loop_process_t *process, struct loop_future_t **ret
  * then -ESRCH (asyncio's ProcessLookupError). -EINVAL (no signal), -EPERM,
  * LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. Windows: 9 and SIGTERM end it by
  * force, with exit code 1; SIGBREAK (21) is Ctrl-Break for a process that leads
- * a group; other signals are LOOP_ENOTSUP. [loop thread], also after
+ * a group, else, or without a console, -errno of the system; other signals are
+ * LOOP_ENOTSUP. [loop thread], also after
  * close. asyncio: transport.send_signal().
  */
 int loop_process_send_signal(struct loop_process_t *process, int signum);

@@ -56,26 +56,29 @@ impl<W: Wake> Wakeup<W> {
         self.write_fd.store(other.write_fd.swap(NONE, SeqCst), SeqCst);
     }
 
-    /// Wakes whoever sleeps. Async-signal-safe.
-    pub fn write(&self) {
+    /// Wakes whoever sleeps; false without memory. Async-signal-safe.
+    pub fn write(&self) -> bool {
         self.writers.fetch_add(1, SeqCst);
         let fd = self.write_fd.load(SeqCst);
+        let mut is_sent = true;
         if fd != NONE {
             // The caller may be a signal handler.
             let saved = errno();
             // `close` waits for `writers`, so the descriptor is ours.
-            W::send(fd);
+            is_sent = W::send(fd);
             set_errno(saved);
         }
         self.writers.fetch_sub(1, SeqCst);
+        is_sent
     }
 
     /// Remembers a wish to wake that has no queue entry (a signal handler's),
     /// then wakes, unless somebody does so already: nobody sleeps again before
     /// the wish was taken. Async-signal-safe.
     pub fn request(&self) {
-        if !self.requested.swap(true, SeqCst) {
-            self.write();
+        if !self.requested.swap(true, SeqCst) && !self.write() {
+            // The next one tries again.
+            self.requested.store(false, SeqCst);
         }
     }
 

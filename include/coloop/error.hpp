@@ -60,11 +60,20 @@ inline const std::error_category &error_category() noexcept {
     return category;
 }
 
-// A code of the library as a std::error_code: -errno in std::system_category(), so that
+// The category of errno's numbers. On Windows the system's numbers are others.
+inline const std::error_category &errno_category() noexcept {
+#ifdef _WIN32
+    return std::generic_category();
+#else
+    return std::system_category();
+#endif
+}
+
+// A code of the library as a std::error_code: -errno in errno_category(), so that
 // -ETIMEDOUT equals std::errc::timed_out; 0 and what is positive is no error.
 inline std::error_code make_error_code(int code) noexcept {
     if (code >= 0) return {};
-    if (code > -1000) return {-code, std::system_category()};
+    if (code > -1000) return {-code, errno_category()};
     return {code, error_category()};
 }
 
@@ -73,8 +82,7 @@ inline std::error_code make_error_code(int code) noexcept {
 inline int error_number(const std::error_code &code) noexcept {
     if (!code) return 0;
     if (code.category() == error_category()) return code.value() < 0 ? code.value() : LOOP_EEXCEPTION;
-    const bool is_errno =
-        code.category() == std::system_category() || code.category() == std::generic_category();
+    const bool is_errno = code.category() == errno_category() || code.category() == std::generic_category();
     return is_errno && code.value() > 0 && code.value() < 1000 ? -code.value() : LOOP_EEXCEPTION;
 }
 

@@ -13,6 +13,8 @@ PROCESSORS = {
     "i686": ("i386", "i686-linux-gnu", "i686-unknown-linux-gnu", "ld-linux.so.2"),
     "riscv64": ("riscv64", "riscv64-linux-gnu", "riscv64gc-unknown-linux-gnu", "ld-linux-riscv64-lp64d.so.1"),
 }
+# A test that takes a second takes ten in an emulator.
+SECONDS = 120
 
 
 def runs_here(loader):
@@ -36,5 +38,6 @@ def step(name):
     rust = Rust(target, ROOT / "packaging/versioned-gcc.sh", runner, env={"LINKER": f"{tools}-gcc", **env})
     libraries = rust.library()
     program = c_tests.build(target, [f"{tools}-gcc"], libraries, platforms, link)
-    c_tests.test(program, platforms, runner)
+    limit = ["--limit", str(SECONDS)] if runner else []
+    c_tests.test(program, platforms, runner, *limit)
     rust.test()

@@ -43,6 +43,7 @@ pub unsafe extern "C" fn loop_set_wait_hooks(
 /// For a loop that a host drives by loop_prepare: calls `hook` when, after it,
 /// somebody posts (on the poster's thread) or a deadline comes nearer than the
 /// host was told (on the loop's thread). At most once for each loop_prepare.
+/// loop_wakeup, which signal handlers call, does not call it.
 /// NULL ends it. Errors as loop_set_wait_hooks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_set_wake_hook(

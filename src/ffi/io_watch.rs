@@ -13,9 +13,10 @@ use std::ffi::{c_int, c_void};
 /// descriptor. If you cannot: once the number is added again, nothing of its
 /// predecessor is delivered any more; until then, events of the old file go on as
 /// long as a duplicate keeps that file open. (Windows does not tell of a socket
-/// that was closed in its own callback: there a reader or writer that you did not
-/// remove is its successor's.) What a callback removes or replaces
-/// while it runs, itself, is destroyed when it returns.
+/// that is closed between its event and the loop's next wait, such as in its own
+/// callback: there a reader or writer that you did not remove is its successor's.)
+/// What a callback removes or replaces while it runs, itself, is destroyed when it
+/// returns.
 /// [loop thread] asyncio: loop.add_reader().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_add_reader(
@@ -76,9 +77,10 @@ pub unsafe extern "C" fn loop_remove_reader(r#loop: *mut loop_t, fd: c_int) -> c
 /// descriptor. If you cannot: once the number is added again, nothing of its
 /// predecessor is delivered any more; until then, events of the old file go on as
 /// long as a duplicate keeps that file open. (Windows does not tell of a socket
-/// that was closed in its own callback: there a reader or writer that you did not
-/// remove is its successor's.) What a callback removes or replaces
-/// while it runs, itself, is destroyed when it returns.
+/// that is closed between its event and the loop's next wait, such as in its own
+/// callback: there a reader or writer that you did not remove is its successor's.)
+/// What a callback removes or replaces while it runs, itself, is destroyed when it
+/// returns.
 /// [loop thread] asyncio: loop.add_writer().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_add_writer(

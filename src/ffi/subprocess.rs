@@ -85,8 +85,8 @@ pub struct loop_subprocess_options_t {
     pub argv: *const *const c_char,
     /// The program, if it is not argv[0]: a path if it contains a slash, else a
     /// name that is looked for along the PATH of the program's environment. On
-    /// Windows ".exe" may be left out, and the system's directories come after
-    /// PATH; batch files are for loop_subprocess_shell (LOOP_ENOTSUP).
+    /// Windows ".exe" may be left out, a backslash is a slash, the system's
+    /// directories come after PATH and the current one is not searched; batch files are for loop_subprocess_shell (LOOP_ENOTSUP).
     pub file: *const c_char,
     /// The environment, "NAME=value" each, ended by NULL; NULL: the parent's.
     pub env: *const *const c_char,
@@ -487,7 +487,8 @@ pub unsafe extern "C" fn loop_process_wait(
 /// then -ESRCH (asyncio's ProcessLookupError). -EINVAL (no signal), -EPERM,
 /// LOOP_EINVAL, LOOP_EWRONG_THREAD, LOOP_EFORKED. Windows: 9 and SIGTERM end it by
 /// force, with exit code 1; SIGBREAK (21) is Ctrl-Break for a process that leads
-/// a group; other signals are LOOP_ENOTSUP. [loop thread], also after
+/// a group, else, or without a console, -errno of the system; other signals are
+/// LOOP_ENOTSUP. [loop thread], also after
 /// close. asyncio: transport.send_signal().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn loop_process_send_signal(

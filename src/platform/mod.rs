@@ -8,6 +8,7 @@
 //! | `LoopWake`: what ends a loop's wait from outside | an eventfd, or a pair of sockets | a post to its completion port |
 //! | `FdWake`: the same for a number that is watched like any other | the same | a connection to itself |
 //! | `is_open`, `is_non_blocking`, `set_non_blocking`, `file_type`: what can be asked of a number | fcntl, fstat | only sockets have numbers; none is asked whether it blocks, but told not to |
+//! | `HAS_DONTWAIT`: a call on a socket can be told not to block | MSG_DONTWAIT | no: sockets are told |
 //! | `file`: files to be sent, by their number | sendfile where there is one, pread | ReadFile; the numbers are those of handles, as the C runtime's own mean nothing to a library |
 //! | `path`, `HAS_UNIX_SOCKETS`: sockets in the file system | stat, unlink | none |
 //! | `REUSE_ADDRESS`, `REUSE_PORT`: options for a server's address | those of that name | the first is not needed, the second not there |
@@ -36,9 +37,9 @@ use std::io;
 pub trait Wake {
     /// The end that is watched, and the one to send into; one may be both.
     fn open() -> io::Result<[RawFd; 2]>;
-    /// Ends the wait, or the next one. Async-signal-safe. If there is no room, that
-    /// was done already.
-    fn send(fd: RawFd);
+    /// Ends the wait, or the next one; false without memory. Async-signal-safe. If
+    /// there is no room, that was done already.
+    fn send(fd: RawFd) -> bool;
     /// What was sent shall not end one more wait.
     fn drain(fd: RawFd);
     /// An end that nobody uses any more.

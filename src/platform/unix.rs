@@ -19,6 +19,8 @@ use std::ffi::c_int;
 
 /// Are there sockets with paths?
 pub const HAS_UNIX_SOCKETS: bool = true;
+/// Can a call on a socket be told not to block, whatever the socket was told?
+pub const HAS_DONTWAIT: bool = true;
 /// The option that lets a server take an address whose last connections are
 /// still being closed.
 pub const REUSE_ADDRESS: Option<c_int> = Some(libc::SO_REUSEADDR);

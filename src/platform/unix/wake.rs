@@ -27,10 +27,11 @@ impl Wake for EventFd {
         }
     }
 
-    fn send(fd: RawFd) {
+    fn send(fd: RawFd) -> bool {
         let one = 1u64.to_ne_bytes();
         // SAFETY: our own bytes, and the caller's descriptor.
         unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
+        true
     }
 
     fn drain(_fd: RawFd) {}
@@ -56,11 +57,12 @@ impl Wake for SelfPipe {
         Ok([read_end.into_raw_fd(), write_end.into_raw_fd()])
     }
 
-    fn send(fd: RawFd) {
+    fn send(fd: RawFd) -> bool {
         let byte = 1u8;
         // SAFETY: our own byte, and the caller's descriptor. If it is full, a
         // wake-up waits already.
         unsafe { sys::send(fd, (&raw const byte).cast(), 1, sys::MSG_NOSIGNAL) };
+        true
     }
 
     fn drain(fd: RawFd) {

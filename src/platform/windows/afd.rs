@@ -161,11 +161,11 @@ impl Port {
         Port(handle(number) as HANDLE)
     }
 
-    /// Ends a wait, or the next one, with a completion that is no request's. It
-    /// fails only without memory.
-    pub fn post(self) {
+    /// Ends a wait, or the next one, with a completion that is no request's. False
+    /// without memory.
+    pub fn post(self) -> bool {
         // SAFETY: the port is open.
-        unsafe { PostQueuedCompletionStatus(self.0, 0, 0, null()) };
+        unsafe { PostQueuedCompletionStatus(self.0, 0, 0, null()) != 0 }
     }
 
     /// Gives its number back.

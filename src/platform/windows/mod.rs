@@ -34,6 +34,8 @@ pub const HAS_UNIX_SOCKETS: bool = false;
 /// Not needed: an address may be taken as soon as nobody listens there. The option
 /// of that name would let anybody take a port that is in use.
 pub const REUSE_ADDRESS: Option<c_int> = None;
+/// Only the socket itself can be told not to block.
+pub const HAS_DONTWAIT: bool = false;
 /// No option shares a port.
 pub const REUSE_PORT: Option<c_int> = None;
 

@@ -30,7 +30,7 @@ pub const TCP_NODELAY: c_int = c::TCP_NODELAY;
 pub const IPPROTO_IPV6: c_int = c::IPPROTO_IPV6;
 pub const IPV6_V6ONLY: c_int = c::IPV6_V6ONLY;
 
-/// Sockets that reach us do not block.
+/// There is no such flag: see `HAS_DONTWAIT`.
 pub const MSG_DONTWAIT: c_int = 0;
 /// There is no such signal.
 pub const MSG_NOSIGNAL: c_int = 0;

@@ -23,9 +23,9 @@ impl Wake for LoopWake {
         Port::open().map(|number| [number; 2]).map_err(io::Error::from_raw_os_error)
     }
 
-    fn send(port: RawFd) {
+    fn send(port: RawFd) -> bool {
         // SAFETY: whoever sends has made it, and did not close it yet.
-        unsafe { Port::borrow(port) }.post();
+        unsafe { Port::borrow(port) }.post()
     }
 
     /// What was posted comes through the port once.
@@ -45,7 +45,7 @@ impl Wake for FdWake {
         connection_to_oneself().map(|ends| ends.map(IntoRawFd::into_raw_fd))
     }
 
-    fn send(fd: RawFd) {
+    fn send(fd: RawFd) -> bool {
         let byte = 1u8;
         // SAFETY: our own byte, and the caller's socket.
         let send = || unsafe { sys::send(fd, (&raw const byte).cast(), 1, 0) } > 0;
@@ -57,6 +57,7 @@ impl Wake for FdWake {
             }
             std::thread::yield_now();
         }
+        true
     }
 
     fn drain(fd: RawFd) {

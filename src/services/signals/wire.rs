@@ -59,7 +59,9 @@ pub fn deliver_to_all(signum: i32) {
     }
     for wire in all() {
         if wire.generation.load(Acquire) == generation {
-            wire.gate.deliver(bit(signum), || wire.wakeup.write());
+            wire.gate.deliver(bit(signum), || {
+                wire.wakeup.write();
+            });
         }
     }
 }

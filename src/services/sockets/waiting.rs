@@ -7,6 +7,7 @@ use crate::event_loop::{EventLoop, Kept};
 use crate::fd_table::Direction;
 use crate::loop_cell::LoopCell;
 use crate::memory::{try_arc, try_box};
+use crate::platform;
 use crate::platform::fd::RawFd;
 use crate::services::future::{Future, Operation, Outcome};
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub(super) fn run(
     if event_loop.has_watch(fd, direction)? {
         return Err(Error::InUse(fd));
     }
-    if blocks == Blocks::IfSocketDoes || event_loop.debug() {
+    let unsure = blocks == Blocks::IfSocketDoes || !platform::HAS_DONTWAIT;
+    if unsure || event_loop.debug() {
         system::require_non_blocking(fd)?;
     }
     let future = Future::new(event_loop)?;
