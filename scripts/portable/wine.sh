@@ -21,7 +21,10 @@ if [ ! -e "$prefix/$missing" ]; then
     if [ ! -e "$scratch/$missing" ]; then
         x86_64-w64-mingw32-gcc-posix -shared -O1 -o "$scratch/$missing" "$root/scripts/portable/bcryptprimitives.c" -ladvapi32
     fi
-    mv -T "$scratch" "$prefix" 2>/dev/null || [ -e "$prefix/$missing" ]
+    mv -T "$scratch" "$prefix" 2>/dev/null || [ -e "$prefix/$missing" ] || {
+        echo "$0: $prefix is in the way: something else, or a prefix that is not whole" >&2
+        exit 1
+    }
     rm -rf "$scratch" # where another one was first: `exec` runs no trap
 fi
 export WINEPREFIX="$prefix"
