@@ -9,7 +9,7 @@
 #[cfg(not(loom))]
 pub use std::sync::{
     Condvar, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicU64, Ordering, fence},
+    atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering, fence},
 };
 #[cfg(not(loom))]
 pub use std::{hint::spin_loop, thread::yield_now};
@@ -17,7 +17,7 @@ pub use std::{hint::spin_loop, thread::yield_now};
 #[cfg(loom)]
 pub use loom::sync::{
     Condvar, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicU64, Ordering, fence},
+    atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering, fence},
 };
 #[cfg(loom)]
 pub use loom::{hint::spin_loop, thread::yield_now};

@@ -7,8 +7,8 @@
 use crate::error::Result;
 use crate::platform::fd::RawFd;
 use crate::platform::{LoopWake, Wake, errno, set_errno};
+use crate::sync::{AtomicBool, AtomicI32, AtomicU32, Ordering::SeqCst, fence, yield_now};
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::SeqCst};
 
 const NONE: RawFd = -1;
 
@@ -23,7 +23,7 @@ pub struct Wakeup<W: Wake = LoopWake> {
 
 impl<W: Wake> Wakeup<W> {
     /// No descriptor yet.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Wakeup {
             write_fd: AtomicI32::new(NONE),
             read_fd: AtomicI32::new(NONE),
@@ -59,6 +59,8 @@ impl<W: Wake> Wakeup<W> {
     /// Wakes whoever sleeps; false without memory. Async-signal-safe.
     pub fn write(&self) -> bool {
         self.writers.fetch_add(1, SeqCst);
+        // One of both sees the other: this the number gone, or `close` a writer.
+        fence(SeqCst);
         let fd = self.write_fd.load(SeqCst);
         let mut is_sent = true;
         if fd != NONE {
@@ -100,8 +102,9 @@ impl<W: Wake> Wakeup<W> {
         if forked {
             self.writers.store(0, SeqCst);
         }
+        fence(SeqCst);
         while self.writers.load(SeqCst) != 0 {
-            std::thread::yield_now();
+            yield_now();
         }
         for fd in [read_fd, if write_fd == read_fd { NONE } else { write_fd }] {
             if fd != NONE {
@@ -117,7 +120,7 @@ impl<W: Wake> Drop for Wakeup<W> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::platform::{FdWake, sys};
@@ -148,5 +151,91 @@ mod tests {
         wakeup.close(false);
         wakeup.write();
         wakeup.close(false);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+    use std::io;
+
+    loom::lazy_static! {
+        static ref READABLE: AtomicBool = AtomicBool::new(false);
+        static ref CLOSED: AtomicBool = AtomicBool::new(false);
+    }
+
+    /// A descriptor that loom sees.
+    struct Seen;
+
+    impl Wake for Seen {
+        fn open() -> io::Result<[RawFd; 2]> {
+            Ok([0, 0])
+        }
+
+        fn send(_: RawFd) -> bool {
+            assert!(!CLOSED.load(SeqCst));
+            READABLE.store(true, SeqCst);
+            true
+        }
+
+        fn drain(_: RawFd) {
+            READABLE.store(false, SeqCst);
+        }
+
+        fn close(_: RawFd) {
+            CLOSED.store(true, SeqCst);
+        }
+    }
+
+    /// All interleavings are too many: those with so many preemptions.
+    const PREEMPTIONS: usize = 3;
+
+    fn check(body: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(PREEMPTIONS);
+        builder.check(body);
+    }
+
+    #[test]
+    fn no_wish_is_slept_over() {
+        check(|| {
+            let shared = Arc::new((Wakeup::<Seen>::new(), AtomicU32::new(0)));
+            shared.0.ensure().unwrap();
+            let bring = |shared: &Arc<(Wakeup<Seen>, AtomicU32)>| {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    shared.1.fetch_add(1, SeqCst);
+                    shared.0.request();
+                })
+            };
+            let threads = [bring(&shared), bring(&shared)];
+            let (wakeup, news) = &*shared;
+            // As after a wait: then somebody looks.
+            wakeup.drain();
+            wakeup.take_request();
+            let mut seen = news.load(SeqCst);
+            // As before the next one, which does not sleep if there is a wish.
+            if wakeup.take_request() {
+                wakeup.drain();
+                seen = news.load(SeqCst);
+            }
+            threads.map(|thread| thread.join().unwrap());
+            assert!(seen == 2 || READABLE.load(SeqCst) || wakeup.take_request());
+        });
+    }
+
+    #[test]
+    fn nothing_is_sent_to_a_closed_descriptor() {
+        check(|| {
+            let wakeup = Arc::new(Wakeup::<Seen>::new());
+            wakeup.ensure().unwrap();
+            let writer = wakeup.clone();
+            let writer = thread::spawn(move || writer.request());
+            wakeup.close(false);
+            writer.join().unwrap();
+            assert!(CLOSED.load(SeqCst));
+        });
     }
 }

@@ -221,6 +221,7 @@ static void look_then_raise(loop_t *loop, void *user_data) {
     int *looks = user_data;
     if (++*looks == 1) {
         news = 0;
+        signal(SIGUSR1, on_signal); /* some systems take a handler back when it is called */
         raise(SIGUSR1);
     } else {
         stop_if_news(loop, NULL);

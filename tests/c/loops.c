@@ -114,7 +114,7 @@ TEST(a_loop_opens_no_descriptor_until_it_has_to_wait) {
     CHECK_INT(ran, 1);
     CHECK_INT(open_fds(), before);
     CHECK_INT(loop_run_once(loop, MS), 0);
-    CHECK(open_fds() > before);
+    CHECK_INT(open_fds() > before, !ON_WINDOWS); /* a completion port has no descriptor */
     loop_unref(loop);
     CHECK_INT(open_fds(), before);
 }

@@ -40,8 +40,11 @@ pub(super) fn run(
     if event_loop.has_watch(fd, direction)? {
         return Err(Error::InUse(fd));
     }
-    let unsure = blocks == Blocks::IfSocketDoes || !platform::HAS_DONTWAIT;
-    if unsure || event_loop.debug() {
+    if !platform::HAS_DONTWAIT {
+        // What is no socket will say so.
+        let _ = platform::set_non_blocking(fd, true);
+    }
+    if blocks == Blocks::IfSocketDoes || event_loop.debug() {
         system::require_non_blocking(fd)?;
     }
     let future = Future::new(event_loop)?;
