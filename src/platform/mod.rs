@@ -40,10 +40,19 @@ pub trait Wake {
     /// Ends the wait, or the next one; false without memory. Async-signal-safe. If
     /// there is no room, that was done already.
     fn send(fd: RawFd) -> bool;
+
     /// What was sent shall not end one more wait.
-    fn drain(fd: RawFd);
+    fn drain(fd: RawFd) {
+        let mut buffer = [0u8; 64];
+        // SAFETY: the caller's non-blocking descriptor and our own buffer.
+        while unsafe { sys::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
+    }
+
     /// An end that nobody uses any more.
-    fn close(fd: RawFd);
+    fn close(fd: RawFd) {
+        // SAFETY: the caller's, who gives it up.
+        unsafe { sys::close(fd) };
+    }
 }
 
 #[cfg(unix)]

@@ -487,6 +487,16 @@ mod tests {
         seen
     }
 
+    /// A number that means nothing any more, and the other end of its connection.
+    fn closed_while_watched(reactor: &mut Reactor) -> (RawFd, TcpStream) {
+        let (one, other) = pair();
+        let fd = number(&one);
+        reactor.add(fd, 7, READ).unwrap();
+        assert_eq!(events(reactor, 0), []);
+        drop(one);
+        (fd, other)
+    }
+
     #[test]
     fn what_is_ready_is_told_again_until_it_is_not() {
         let (_wakeup, mut reactor) = reactor();
@@ -512,11 +522,7 @@ mod tests {
     #[test]
     fn a_socket_that_is_closed_ends_its_watch() {
         let (_wakeup, mut reactor) = reactor();
-        let (one, _other) = pair();
-        let fd = number(&one);
-        reactor.add(fd, 7, READ).unwrap();
-        assert_eq!(events(&mut reactor, 0), []);
-        drop(one);
+        let (fd, _other) = closed_while_watched(&mut reactor);
         assert_eq!(reactor.modify(fd, 8, READ), Err(Error::Sys(libc::ENOENT)));
         assert_eq!(events(&mut reactor, 20), []);
         assert_eq!(reactor.count, 0);
@@ -525,11 +531,7 @@ mod tests {
     #[test]
     fn a_number_that_is_used_again_is_another_socket() {
         let (_wakeup, mut reactor) = reactor();
-        let (one, _other) = pair();
-        let fd = number(&one);
-        reactor.add(fd, 7, READ).unwrap();
-        assert_eq!(events(&mut reactor, 0), []);
-        drop(one);
+        let (fd, _other) = closed_while_watched(&mut reactor);
         // Windows gives numbers anew soon, but not always at once.
         let mut kept = Vec::new();
         while kept.iter().all(|(one, other)| number(one) != fd && number(other) != fd) {

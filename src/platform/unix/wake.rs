@@ -35,11 +35,6 @@ impl Wake for EventFd {
     }
 
     fn drain(_fd: RawFd) {}
-
-    fn close(fd: RawFd) {
-        // SAFETY: the caller's, who gives it up.
-        unsafe { libc::close(fd) };
-    }
 }
 
 /// A pair of sockets, as a write into a pipe may raise SIGPIPE.
@@ -63,16 +58,5 @@ impl Wake for SelfPipe {
         // wake-up waits already.
         unsafe { sys::send(fd, (&raw const byte).cast(), 1, sys::MSG_NOSIGNAL) };
         true
-    }
-
-    fn drain(fd: RawFd) {
-        let mut buffer = [0u8; 64];
-        // SAFETY: the caller's non-blocking descriptor and our own buffer.
-        while unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
-    }
-
-    fn close(fd: RawFd) {
-        // SAFETY: the caller's, who gives it up.
-        unsafe { libc::close(fd) };
     }
 }

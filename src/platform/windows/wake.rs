@@ -59,17 +59,6 @@ impl Wake for FdWake {
         }
         true
     }
-
-    fn drain(fd: RawFd) {
-        let mut buffer = [0u8; 64];
-        // SAFETY: the caller's non-blocking socket and our own buffer.
-        while unsafe { sys::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
-    }
-
-    fn close(fd: RawFd) {
-        // SAFETY: the caller's, who gives it up.
-        unsafe { sys::close(fd) };
-    }
 }
 
 fn connection_to_oneself() -> io::Result<[OwnedFd; 2]> {
