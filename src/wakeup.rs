@@ -221,7 +221,9 @@ mod model {
                 wakeup.drain();
                 seen = news.load(SeqCst);
             }
-            threads.map(|thread| thread.join().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
             assert!(seen == 2 || READABLE.load(SeqCst) || wakeup.take_request());
         });
     }
