@@ -187,8 +187,10 @@ TEST(break_processes_anything_in_any_callback) {
         }
 }
 
+/* The number is closed twice: it must not be one of the loop's own by then. */
 TEST(break_processes_a_pipe_closed_behind_the_process_aborts_nothing) {
     loop_t *loop = loop_new();
+    CHECK_INT(open_backend(loop), 0);
     for (int closes = 0; closes < 2; closes++) {
         loop_subprocess_options_t options = no_options();
         options.stdio[1].kind = LOOP_STDIO_PIPE;
