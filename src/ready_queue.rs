@@ -284,7 +284,7 @@ mod tests {
         let mut queue = ReadyQueue::new();
         queue.push(Entry::keyed(Kind::Handle, 1)).unwrap();
         assert_eq!(queue.reserve(usize::MAX).unwrap_err(), Error::NO_MEMORY);
-        assert_eq!(queue.reserve(usize::MAX / 32).unwrap_err(), Error::NO_MEMORY);
+        assert_eq!(queue.reserve(usize::MAX / size_of::<Entry>()).unwrap_err(), Error::NO_MEMORY);
         assert_eq!(keys(&mut queue), [1]);
     }
 }
