@@ -102,8 +102,8 @@ static int descriptors_of(loop_t *loop, int fds[16]) {
     for (int fd = 0; fd < 64; fd++)
         before[fd] = fcntl(fd, F_GETFD) >= 0;
     int ran = 0;
-    CHECK_INT(loop_call_later(loop, 1 * MS, count, &ran, NULL, NULL), 0);
-    while (ran == 0) /* a wait for a timer, so that everything is open */
+    CHECK_INT(loop_call_later(loop, 100 * MS, count, &ran, NULL, NULL), 0);
+    while (ran == 0) /* a wait for a timer that is not due before it, so that everything is open */
         CHECK(loop_run_once(loop, -1) >= 0);
     for (int fd = 0; fd < 64; fd++) {
         if (!before[fd] && fcntl(fd, F_GETFD) >= 0)
