@@ -46,6 +46,7 @@ LOOP_IN_PYTHON := test-cpython test-asyncio test-asyncio-debug test-sharing
 # The longest first.
 OTHERS := \
     test-header \
+    test-portable-kqueue \
     test-wheels \
     test-software \
     test-install \
@@ -204,7 +205,7 @@ test-loop-in-python: $(VENV)/.coloop-$(TAG)
 
 # What several of these need is made before.
 test-others: $(VENV)/.coloop-$(TAG) $(VENV)/.software-$(TAG) $(TOOLS)/.installed target/tests/c all
-	scripts/setup.sh abi install deb embedding languages adapters
+	scripts/setup.sh abi install deb embedding languages adapters portable-kqueue
 	$(MAKE) --no-print-directory -j 2 --output-sync=target $(OTHERS)
 
 # CPython's own tests, on asyncio and on coloop: see tests/cpython/run.py.
