@@ -491,6 +491,7 @@ static void submit_next(loop_future_t *future, void *data) {
 TEST(jobs_follow_each_other_without_leaking_descriptors) {
     struct submitter self = {loop_new(), in_valgrind() ? 100 : 3000, 0, 0};
     int jobs = self.left;
+    CHECK_INT(open_backend(self.loop), 0);
     submit_next(NULL, &self);
     CHECK(loop_run_once(self.loop, 10 * MS) >= 0);
     self.fds = open_fds();
